@@ -10,28 +10,29 @@ export function createPool(limit: number): Pool {
   let running = 0
   const waiting: { weight: number; start: () => void }[] = []
 
-  const next = (): void => {
-    running -= 1
+  /** Hands this task's slot to the heaviest that waits, or gives it back. */
+  const release = (): void => {
     let heaviest = 0
     for (let at = 1; at < waiting.length; at += 1) {
       if ((waiting[at]?.weight ?? 0) > (waiting[heaviest]?.weight ?? 0)) heaviest = at
     }
     const [chosen] = waiting.splice(heaviest, 1)
-    chosen?.start()
+    if (chosen === undefined) running -= 1
+    else chosen.start()
   }
 
   return {
     async run(task, weight = 0) {
-      if (running >= limit) {
+      if (running < limit) running += 1
+      else {
         await new Promise<void>((start) => {
           waiting.push({ weight, start })
         })
       }
-      running += 1
       try {
         return await task()
       } finally {
-        next()
+        release()
       }
     },
   }

@@ -1,0 +1,39 @@
+import type { Bytes } from '../lib/bytes.ts'
+import { integrityError } from '../lib/errors.ts'
+import type { Descriptor } from './descriptor.ts'
+
+/**
+ * The one verifier: passes content on while counting and hashing it, and keeps the last piece back until size and
+ * digest are right, so that a consumer who needs all `size` bytes (a PUT with Content-Length, a file) never
+ * completes with wrong ones. One pass, no copy.
+ * @throws an integrity error that says what was expected and what came
+ */
+export async function* verified(
+  bytes: Bytes,
+  expected: Pick<Descriptor, 'digest' | 'size'>,
+  where?: string,
+): Bytes {
+  const fail = (why: string) =>
+    integrityError(`content of ${expected.digest} is wrong: ${why}`, {
+      ...(where === undefined ? {} : { where }),
+      next: 'fetch it again; if it stays wrong, the copy there is damaged or was changed',
+    })
+  const hasher = new Bun.CryptoHasher('sha256')
+  const check = (): void => {
+    const found = `sha256:${hasher.digest('hex')}`
+    if (found !== expected.digest) throw fail(`its digest is ${found}`)
+  }
+  let seen = 0
+  let last: Uint8Array | undefined
+  for await (const chunk of bytes) {
+    if (chunk.length === 0) continue
+    seen += chunk.length
+    if (seen > expected.size) throw fail(`it is longer than the ${expected.size} bytes it should have`)
+    hasher.update(chunk)
+    if (seen < expected.size) yield chunk
+    else last = chunk
+  }
+  if (seen !== expected.size) throw fail(`it ends after ${seen} of ${expected.size} bytes`)
+  check()
+  if (last !== undefined) yield last
+}

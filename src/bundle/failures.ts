@@ -25,6 +25,26 @@ export class FailuresError extends BundleError {
   }
 }
 
+/**
+ * Runs the task of every item whatever becomes of the others: what they gave, in the order of the items, and what
+ * failed, named by `label`.
+ */
+export async function settleAll<Item, Value>(
+  items: readonly Item[],
+  task: (item: Item) => Promise<Value>,
+  label: (item: Item) => Pick<Failure, 'kind' | 'name'>,
+): Promise<{ readonly values: readonly Value[]; readonly failures: readonly Failure[] }> {
+  const values: Value[] = []
+  const failures: Failure[] = []
+  const outcomes = await Promise.allSettled(items.map(async (item) => ({ value: await task(item) })))
+  for (const [at, item] of items.entries()) {
+    const outcome = outcomes[at]
+    if (outcome?.status === 'fulfilled') values.push(outcome.value.value)
+    else if (outcome !== undefined) failures.push({ ...label(item), error: outcome.reason })
+  }
+  return { values, failures }
+}
+
 // --- internal ---
 
 function commonKind(failures: readonly Failure[]): ErrorKind {

@@ -1,0 +1,124 @@
+import { partition as sdkPartition } from '@aws-sdk/core/client'
+import { describe, expect, test } from 'vitest'
+import { apiEndpoint, isPublicEcr, parseEcrHost, whyNotEcr } from '../../src/aws/host.ts'
+import { ecrApi, partitionOf, PARTITIONS } from '../../src/aws/partition.ts'
+
+describe('parseEcrHost', () => {
+  test.each([
+    ['123456789012.dkr.ecr.us-east-1.amazonaws.com', 'us-east-1', 'aws', false, false],
+    ['123456789012.dkr.ecr.us-gov-west-1.amazonaws.com', 'us-gov-west-1', 'aws-us-gov', false, false],
+    ['123456789012.dkr.ecr-fips.us-gov-east-1.amazonaws.com', 'us-gov-east-1', 'aws-us-gov', true, false],
+    ['123456789012.dkr-ecr.eu-central-1.on.aws', 'eu-central-1', 'aws', false, true],
+    ['123456789012.dkr-ecr-fips.us-gov-east-1.on.aws', 'us-gov-east-1', 'aws-us-gov', true, true],
+    ['123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn', 'cn-north-1', 'aws-cn', false, false],
+    [
+      '123456789012.dkr-ecr.cn-northwest-1.on.amazonwebservices.com.cn',
+      'cn-northwest-1',
+      'aws-cn',
+      false,
+      true,
+    ],
+    ['123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu', 'eusc-de-east-1', 'aws-eusc', false, false],
+    ['123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov', 'us-iso-east-1', 'aws-iso', false, false],
+    ['123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov', 'us-isob-east-1', 'aws-iso-b', false, false],
+    ['123456789012.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk', 'eu-isoe-west-1', 'aws-iso-e', false, false],
+    ['123456789012.dkr.ecr.us-isof-south-1.csp.hci.ic.gov', 'us-isof-south-1', 'aws-iso-f', false, false],
+    ['123456789012.DKR.ECR.US-EAST-1.AMAZONAWS.COM', 'us-east-1', 'aws', false, false],
+    ['123456789012.dkr.ecr.nz-south-1.amazonaws.com', 'nz-south-1', 'aws', false, false],
+  ])('%s', (host, region, partition, fips, dualStack) => {
+    const parsed = parseEcrHost(host)
+    expect(parsed).toMatchObject({ account: '123456789012', region, fips, dualStack })
+    expect(parsed?.partition.id).toBe(partition)
+    expect(parsed?.host).toBe(host.toLowerCase())
+    expect(whyNotEcr(host)).toBeUndefined()
+  })
+
+  test.each([
+    ['123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.com', 'belongs to somebody else'],
+    ['12345678901.dkr.ecr.us-east-1.amazonaws.com', 'has 12 digits, "12345678901" has 11'],
+    ['1234567890123.dkr.ecr.us-east-1.amazonaws.com', 'has 12 digits'],
+    ['my-account.dkr.ecr.us-east-1.amazonaws.com', '"my-account" is not an AWS account'],
+    ['123456789012.dkr.ecr.us-east-1.amazonaws.co', 'end in .us-east-1.amazonaws.com'],
+    ['123456789012.dkr.ecr.cn-north-1.amazonaws.com', 'end in .cn-north-1.amazonaws.com.cn'],
+    ['123456789012.dkr.ecr.us-east-1.amazonaws.com.cn', 'end in .us-east-1.amazonaws.com, not'],
+    ['123456789012.dkr.ecr.useast1.amazonaws.com', '"useast1" is not an AWS region'],
+    ['123456789012.dkr.ecr.amazonaws.com', 'is not an AWS region'],
+    ['123456789012.dkr-ecr.us-iso-east-1.on.aws', 'no dual-stack registry names in aws-iso'],
+    ['123456789012.dkr.ecr.us-east-1.amazonaws.com:443', 'bare host name'],
+    ['https://123456789012.dkr.ecr.us-east-1.amazonaws.com', 'bare host name'],
+    ['api.ecr.us-east-1.amazonaws.com', 'this is the API of ECR'],
+    ['123456789012.ecr.us-east-1.amazonaws.com', 'is named <account>.dkr.ecr.<region>.<suffix>'],
+    ['evil-123456789012.dkr.ecr.us-east-1.amazonaws.com', 'is not an AWS account'],
+    ['vpce-0a-b.dkr.ecr.us-east-1.vpce.amazonaws.com', "VPC endpoint's own name"],
+    ['dkr.ecr.us-east-1.amazonaws.com', 'is named <account>.dkr.ecr.<region>.<suffix>'],
+  ])('refuses %s and says why', (host, why) => {
+    expect(parseEcrHost(host)).toBeUndefined()
+    expect(whyNotEcr(host)).toContain(why)
+  })
+
+  test.each(['localhost:5000', 'quay.io', 'docker.io', 'public.ecr.aws', 'registry.example.com', ''])(
+    'has nothing to say about %s',
+    (host) => {
+      expect(parseEcrHost(host)).toBeUndefined()
+      expect(whyNotEcr(host)).toBeUndefined()
+    },
+  )
+})
+
+test('ECR Public has two names', () => {
+  expect(isPublicEcr('public.ecr.aws')).toBe(true)
+  expect(isPublicEcr('ecr-public.aws.com')).toBe(true)
+  expect(isPublicEcr('public.ecr.aws.example.com')).toBe(false)
+})
+
+describe('partitions', () => {
+  const regions = [
+    'us-east-1',
+    'ap-southeast-7',
+    'mx-central-1',
+    'us-gov-east-1',
+    'us-gov-west-1',
+    'cn-north-1',
+    'cn-northwest-1',
+    'eusc-de-east-1',
+    'us-iso-east-1',
+    'us-iso-west-1',
+    'us-isob-east-1',
+    'eu-isoe-west-1',
+    'us-isof-south-1',
+    'us-isof-east-1',
+  ]
+
+  test.each(regions)('agree with the AWS SDK about %s', (region) => {
+    const ours = partitionOf(region)
+    const theirs = sdkPartition(region)
+    expect(ours?.id).toBe(theirs.name)
+    expect(ours?.dnsSuffix).toBe(theirs.dnsSuffix)
+    expect(ours?.dualStackSuffix).toBe(theirs.dualStackDnsSuffix)
+  })
+
+  test('are all of them', () => {
+    expect(new Set(regions.map((region) => partitionOf(region)?.id)).size).toBe(PARTITIONS.length)
+  })
+
+  test.each(regions)('name the API in %s as the rules of the SDK do', async (region) => {
+    const { ECRClient } = await import('@aws-sdk/client-ecr')
+    const ours = partitionOf(region)
+    for (const [fips, dualStack] of [
+      [false, false],
+      [true, false],
+      [false, true],
+      [true, true],
+    ] as const) {
+      const { endpointProvider } = new ECRClient({ region }).config
+      const { url } = endpointProvider({ Region: region, UseFIPS: fips, UseDualStack: dualStack })
+      expect(ours && ecrApi(region, ours, { fips, dualStack })).toBe(url.href.replace(/\/$/, ''))
+    }
+  })
+})
+
+test('the API of a dual-stack registry is still asked by its IPv4 name', () => {
+  const host = parseEcrHost('123456789012.dkr-ecr-fips.us-east-1.on.aws')
+  expect(host && apiEndpoint(host)).toBe('https://api.ecr-fips.us-east-1.amazonaws.com')
+  expect(host && apiEndpoint(host, { dualStack: true })).toBe('https://ecr-fips.us-east-1.api.aws')
+})

@@ -15,11 +15,16 @@ export interface ArchiveReader {
 const SMALL = 256 * 1024 * 1024
 
 /** The first entry, when it is `path`: how a bundle is told from any other tar. */
-export async function readFirst(file: RandomReader, path: string, limit = SMALL): Promise<Uint8Array | undefined> {
+export async function readFirst(
+  file: RandomReader,
+  path: string,
+  limit = SMALL,
+): Promise<Uint8Array | undefined> {
   if (file.size < BLOCK) return undefined
   const header = await headerAt(file, 0).catch(() => undefined)
   if (header?.path !== path || header.size === undefined || header.type !== 'File') return undefined
-  if (header.size > limit) throw integrityError(`"${path}" claims ${header.size} bytes; at most ${limit} are read`)
+  if (header.size > limit)
+    throw integrityError(`"${path}" claims ${header.size} bytes; at most ${limit} are read`)
   if (BLOCK + header.size > file.size) throw truncated(file.size, BLOCK + header.size)
   return collect(file.read(BLOCK, header.size))
 }
@@ -41,7 +46,8 @@ export async function scanArchive(file: RandomReader, maxEntries = 100_000): Pro
     if (header === undefined) break
     const { path = '', size = 0, type } = header
     if (found.length >= maxEntries) throw integrityError(`the archive has more than ${maxEntries} entries`)
-    if (size < 0 || !Number.isSafeInteger(size)) throw integrityError(`entry "${path}" has an impossible size`)
+    if (size < 0 || !Number.isSafeInteger(size))
+      throw integrityError(`entry "${path}" has an impossible size`)
     const dataAt = at + BLOCK
     if (dataAt + size > file.size) throw truncated(file.size, dataAt + size)
     if (type === 'File' || type === 'OldFile' || type === 'ContiguousFile') {
@@ -68,7 +74,11 @@ function readerOf(file: RandomReader, placed: readonly Placed[]): ArchiveReader 
     const entry = entries.get(path)
     if (entry === undefined) throw integrityError(`"${path}" is not in the bundle`)
     const header = await headerAt(file, entry.headerAt)
-    if (header === undefined || header.path?.replace(/^(?:\.\/)+/, '') !== path || header.size !== entry.size) {
+    if (
+      header === undefined ||
+      header.path?.replace(/^(?:\.\/)+/, '') !== path ||
+      header.size !== entry.size
+    ) {
       throw integrityError(`the bundle is damaged: entry "${path}" is not at byte ${entry.headerAt}`, {
         next: 'copy or export the bundle again',
       })
@@ -81,7 +91,8 @@ function readerOf(file: RandomReader, placed: readonly Placed[]): ArchiveReader 
     read,
     async readAll(path) {
       const size = entries.get(path)?.size ?? 0
-      if (size > SMALL) throw integrityError(`"${path}" has ${size} bytes; at most ${SMALL} are read into memory`)
+      if (size > SMALL)
+        throw integrityError(`"${path}" has ${size} bytes; at most ${SMALL} are read into memory`)
       return collect(read(path))
     },
   }

@@ -24,6 +24,11 @@ export interface ArchiveWriter {
   close(): Promise<void>
 }
 
+/** The bundle's own file cannot be written: no other transfer can succeed either. */
+export class WriteError extends BundleError {
+  override readonly name = 'WriteError'
+}
+
 /** Content is synced in batches of this size before its headers are written: one sync per blob would halve the speed. */
 const SYNC_BATCH = 64 * 1024 * 1024
 
@@ -141,10 +146,17 @@ async function readAt(handle: FileHandle, at: number, length: number): Promise<U
   return buffer.subarray(0, bytesRead)
 }
 
-async function isSamePlan(handle: FileHandle, head: Uint8Array, entries: readonly Placed[]): Promise<boolean> {
+async function isSamePlan(
+  handle: FileHandle,
+  head: Uint8Array,
+  entries: readonly Placed[],
+): Promise<boolean> {
   const first = entries[0]
   if (first === undefined || (await handle.stat()).size === 0) return false
-  return (await isCommitted(handle, first)) && Buffer.compare(await readAt(handle, first.dataAt, head.length), head) === 0
+  return (
+    (await isCommitted(handle, first)) &&
+    Buffer.compare(await readAt(handle, first.dataAt, head.length), head) === 0
+  )
 }
 
 async function isCommitted(handle: FileHandle, entry: Placed): Promise<boolean> {
@@ -158,9 +170,12 @@ async function checkSpace(path: string, handle: FileHandle, size: number): Promi
   const free = bavail * bsize
   const needed = size - blocks * 512
   if (needed > free) {
-    throw usageError(`not enough room: the bundle needs ${formatBytes(needed)} more, ${formatBytes(free)} are free`, {
-      next: 'free space, or name a file on a larger disk',
-    })
+    throw usageError(
+      `not enough room: the bundle needs ${formatBytes(needed)} more, ${formatBytes(free)} are free`,
+      {
+        next: 'free space, or name a file on a larger disk',
+      },
+    )
   }
 }
 
@@ -191,11 +206,12 @@ function cannotWrite(path: string, error: unknown): unknown {
   const code = codeOf(error)
   if (error instanceof BundleError || code === undefined) return error
   const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return new BundleError(`cannot write the bundle: ${WHY[code] ?? messageOf(error)}`, {
+  return new WriteError(`cannot write the bundle: ${WHY[code] ?? messageOf(error)}`, {
     kind: full ? 'failed' : 'usage',
     where: basename(path),
-    next: full ? 'free space and run the same command again: it continues where it stopped' : 'name another file',
+    next: full
+      ? 'free space and run the same command again: it continues where it stopped'
+      : 'name another file',
     cause: error,
   })
 }
-

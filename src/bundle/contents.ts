@@ -61,7 +61,9 @@ export function encodeContents(contents: Contents): Uint8Array {
   const head = JSON.stringify({ format, name, version, spec }).slice(0, -1)
   const lines = (items: readonly unknown[]): string => items.map((item) => JSON.stringify(item)).join(',\n')
   const table = entries.map(({ path, size }) => [path, size])
-  return new TextEncoder().encode(`${head},\n"roots":[\n${lines(roots)}\n],\n"entries":[\n${lines(table)}\n]}\n`)
+  return new TextEncoder().encode(
+    `${head},\n"roots":[\n${lines(roots)}\n],\n"entries":[\n${lines(table)}\n]}\n`,
+  )
 }
 
 /**
@@ -72,9 +74,12 @@ export function decodeContents(raw: Uint8Array): Contents {
   if (json === undefined) throw damaged('it is not JSON')
   const { format, name, version, roots, spec, entries } = json
   if (format !== FORMAT) {
-    throw integrityError(`the bundle has format ${JSON.stringify(format)?.slice(0, 60)}, this program reads ${FORMAT}`, {
-      next: 'use the version of ma-bundle that wrote it',
-    })
+    throw integrityError(
+      `the bundle has format ${JSON.stringify(format)?.slice(0, 60)}, this program reads ${FORMAT}`,
+      {
+        next: 'use the version of ma-bundle that wrote it',
+      },
+    )
   }
   if (typeof name !== 'string' || typeof spec !== 'string') throw damaged('a part is missing')
   if (!Array.isArray(roots) || !Array.isArray(entries)) throw damaged('a part is missing')
@@ -98,7 +103,8 @@ function decodeEntries(entries: readonly unknown[]): Entry[] {
   return entries.map((entry) => {
     const [path, size]: unknown[] = Array.isArray(entry) ? entry : []
     if (typeof path !== 'string' || !isSize(size)) throw damaged('an entry has no path or size')
-    if (path.startsWith('/') || path.split('/').includes('..') || seen.has(path)) throw damaged(`entry "${path}"`)
+    if (path.startsWith('/') || path.split('/').includes('..') || seen.has(path))
+      throw damaged(`entry "${path}"`)
     seen.add(path)
     return { path, size }
   })
@@ -107,7 +113,8 @@ function decodeEntries(entries: readonly unknown[]): Entry[] {
 function decodeRoot(root: unknown): RootContents {
   if (!isObject(root)) throw damaged('a root is not an object')
   const { kind, name, digest, size, mediaType, chart, version, repository, platforms, original } = root
-  if (typeof name !== 'string' || !isDigest(digest) || !isSize(size)) throw damaged('a root has no name, digest or size')
+  if (typeof name !== 'string' || !isDigest(digest) || !isSize(size))
+    throw damaged('a root has no name, digest or size')
   if (kind === 'file') return { kind, name, digest, size }
   if (typeof mediaType !== 'string') throw damaged(`root "${name}" has no media type`)
   const common = { name, digest, size, mediaType }

@@ -17,10 +17,16 @@ export interface Layout {
  * repository name has none. The one function that decides it, for the push and for the values override.
  */
 export const imageRepository = (layout: Layout, reference: Reference): string =>
-  joined(layout.path, layout.prefix, reference.registry.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-'), reference.repository)
+  joined(
+    layout.path,
+    layout.prefix,
+    reference.registry.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-'),
+    reference.repository,
+  )
 
 /** The repository a chart lands in: `<chartPrefix>/<name>`, which is where `helm push` would put it. */
-export const chartRepository = (layout: Layout, chart: string): string => joined(layout.path, layout.chartPrefix, chart)
+export const chartRepository = (layout: Layout, chart: string): string =>
+  joined(layout.path, layout.chartPrefix, chart)
 
 /** Helm writes `+` as `_`, because tags have none: https://helm.sh/docs/topics/registries/#oci-feature-deprecation-and-behavior-changes-with-v380 */
 export const chartTag = (version: string): string => version.replaceAll('+', '_')

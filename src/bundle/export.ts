@@ -1,4 +1,4 @@
-import { openArchiveWriter, type ArchiveWriter } from '../archive/writer.ts'
+import { openArchiveWriter, WriteError, type ArchiveWriter } from '../archive/writer.ts'
 import type { Bytes } from '../lib/bytes.ts'
 import type { Emit } from '../lib/events.ts'
 import { createPool } from '../lib/pool.ts'
@@ -50,21 +50,31 @@ export async function fillArchive(path: string, plan: Plan, options: FillOptions
 const sizeOf = (transfers: readonly Transfer[]): number =>
   transfers.reduce((size, { descriptor }) => size + descriptor.size, 0)
 
-async function fetchAll(transfers: readonly Transfer[], writer: ArchiveWriter, options: FillOptions): Promise<void> {
+async function fetchAll(
+  transfers: readonly Transfer[],
+  writer: ArchiveWriter,
+  options: FillOptions,
+): Promise<void> {
   const pool = createPool(options.concurrency)
   // A disk that is full or gone fails every other transfer too; there is no point in fetching on.
-  const fatal = new AbortController()
+  let broken: WriteError | undefined
   const { failures } = await settleAll(
     transfers,
     (transfer) =>
       pool.run(async () => {
         options.signal.throwIfAborted()
-        fatal.signal.throwIfAborted()
-        await fetchOne(transfer, writer, options)
+        if (broken !== undefined) throw broken
+        try {
+          await fetchOne(transfer, writer, options)
+        } catch (error) {
+          if (error instanceof WriteError) broken = error
+          throw error
+        }
       }, transfer.descriptor.size),
     ({ name, path }) => ({ kind: path.startsWith('files/') ? 'file' : 'image', name }),
   )
   options.signal.throwIfAborted()
+  if (broken !== undefined) throw broken
   if (failures.length > 0) {
     throw new FailuresError(
       `${failures.length} of ${transfers.length} transfers failed; no bundle was written`,
@@ -84,7 +94,7 @@ async function fetchOne(transfer: Transfer, writer: ArchiveWriter, options: Fill
       options.emit({ type: 'transferred', id: descriptor.digest, outcome: 'copied', size: descriptor.size })
       return
     } catch (error) {
-      if (at === sources.length - 1 || options.signal.aborted) {
+      if (at === sources.length - 1 || options.signal.aborted || error instanceof WriteError) {
         options.emit({ type: 'transferred', id: descriptor.digest, outcome: 'failed', size: descriptor.size })
         throw error
       }

@@ -39,7 +39,8 @@ export function sourceOf(archive: ArchiveReader): Source {
       const path = blobPath(digest)
       const size = archive.entries.get(path)?.size
       if (size === undefined) throw integrityError(`manifest ${digest} is not in the bundle`)
-      if (size > MANIFEST_LIMIT) throw integrityError(`manifest ${digest} has ${size} bytes; registries take 4 MiB`)
+      if (size > MANIFEST_LIMIT)
+        throw integrityError(`manifest ${digest} has ${size} bytes; registries take 4 MiB`)
       const raw = await collect(verified(archive.read(path), { digest, size }, 'bundle'))
       const mediaType = mediaTypeOf(parseObject(raw) ?? {}, '')
       return { descriptor: { mediaType, digest, size }, raw }
@@ -48,7 +49,9 @@ export function sourceOf(archive: ArchiveReader): Source {
       const path = blobPath(target.digest)
       const size = archive.entries.get(path)?.size
       if (size !== undefined && size !== target.size) {
-        throw integrityError(`blob ${target.digest} has ${size} bytes in the bundle, its manifest says ${target.size}`)
+        throw integrityError(
+          `blob ${target.digest} has ${size} bytes in the bundle, its manifest says ${target.size}`,
+        )
       }
       return target.size === 0 ? bytesOf(new Uint8Array()) : archive.read(path, start)
     },
@@ -83,7 +86,9 @@ async function openLayout(file: RandomReader): Promise<Bundle> {
     const { digest, size, mediaType, annotations } = item
     const name = isObject(annotations) ? annotations[REF_NAME] : undefined
     if (typeof name !== 'string' || typeof size !== 'number' || typeof mediaType !== 'string') return []
-    return [{ kind: 'image', name, digest: parseDigest(digest, 'index.json'), size, mediaType, platforms: [] }]
+    return [
+      { kind: 'image', name, digest: parseDigest(digest, 'index.json'), size, mediaType, platforms: [] },
+    ]
   })
   if (roots.length === 0) throw notOne(`its index.json names no image (annotation ${REF_NAME})`)
   return { contents: undefined, roots, archive, source: sourceOf(archive) }

@@ -69,7 +69,14 @@ export function plan(roots: readonly Root[], facts: Omit<Contents, 'entries'>): 
   const charts = [...ready.keys()].filter((path) => path.startsWith('charts/')).toSorted()
   const blobs = [...large.keys()].filter((path) => !path.startsWith('files/')).toSorted()
   const files = [...large.keys()].filter((path) => path.startsWith('files/')).toSorted()
-  const listed = [LAYOUT_FILE.path, 'index.json', ...[...small.keys()].toSorted(), ...charts, ...files, ...blobs]
+  const listed = [
+    LAYOUT_FILE.path,
+    'index.json',
+    ...[...small.keys()].toSorted(),
+    ...charts,
+    ...files,
+    ...blobs,
+  ]
 
   const sumsSize = [HEAD, ...listed].reduce((size, path) => size + SUM_OVERHEAD + path.length, 0)
   const entries = listed.map((path) => ({ path, size: sizeOf(path) }))
@@ -94,7 +101,8 @@ export function plan(roots: readonly Root[], facts: Omit<Contents, 'entries'>): 
 }
 
 /** Content of a ready entry, as a stream. */
-export const readyContent = (plan: Plan, path: string): Bytes => bytesOf(plan.ready.get(path) ?? new Uint8Array())
+export const readyContent = (plan: Plan, path: string): Bytes =>
+  bytesOf(plan.ready.get(path) ?? new Uint8Array())
 
 // --- internal ---
 

@@ -1,0 +1,113 @@
+import type { Bytes } from '../lib/bytes.ts'
+import type { Emit } from '../lib/events.ts'
+import type { Once } from '../lib/once.ts'
+import type { Pool } from '../lib/pool.ts'
+import type { RawManifest, Source } from '../oci/content.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import { blobsIn, type Graph } from '../oci/graph.ts'
+import { verified } from '../oci/verify.ts'
+import type { BundleEvent } from './events.ts'
+
+/** A repository things are pushed to. */
+export interface PushTarget {
+  exists(target: Descriptor): Promise<boolean>
+  /**
+   * Uploads a blob, or mounts it from another repository of the registry when `from` has it.
+   * `open` gives content that is verified while it is read.
+   */
+  pushBlob(
+    target: Descriptor,
+    open: (start?: number) => Promise<Bytes>,
+    from?: string,
+  ): Promise<'copied' | 'mounted'>
+  pushManifest(manifest: RawManifest, reference: string): Promise<void>
+}
+
+export interface PushOptions {
+  readonly pool: Pool
+  /** Of the repository: roots that share it push a shared blob once. */
+  readonly once: Once<void>
+  readonly emit: Emit<BundleEvent>
+  readonly signal: AbortSignal
+  /** As a person knows the root. */
+  readonly name: string
+  /** The repository was made just now: it holds nothing, so nothing is asked for. */
+  readonly fresh: boolean
+  /** The repository another root brings this blob to, once its manifest is there. */
+  readonly home?: (digest: Digest) => Promise<string | undefined>
+}
+
+/**
+ * Pushes all below a root and tags it: blobs in parallel, then child manifests, then the root under each tag in
+ * turn. The last tag is the commit record: when it is there, everything is.
+ */
+export async function pushGraph(
+  graph: Graph,
+  source: Source,
+  target: PushTarget,
+  tags: readonly string[],
+  options: PushOptions,
+): Promise<void> {
+  await Promise.all(
+    blobsIn(graph).map((blob) => options.once(blob.digest, () => pushBlob(blob, source, target, options))),
+  )
+  for (const node of graph.nodes) {
+    options.signal.throwIfAborted()
+    if (node.descriptor.digest === graph.root.descriptor.digest) continue
+    if (!options.fresh && (await target.exists(node.descriptor))) continue
+    await target.pushManifest(node, node.descriptor.digest)
+  }
+  if (tags.length === 0) await target.pushManifest(graph.root, graph.root.descriptor.digest)
+  for (const tag of tags) await target.pushManifest(graph.root, tag)
+}
+
+// --- internal ---
+
+async function pushBlob(
+  blob: Descriptor,
+  source: Source,
+  target: PushTarget,
+  options: PushOptions,
+): Promise<void> {
+  const { pool, emit, signal, name, fresh } = options
+  const from = await options.home?.(blob.digest)
+  await pool.run(async () => {
+    signal.throwIfAborted()
+    const { digest, size } = blob
+    emit({ type: 'transfer', id: digest, name, size })
+    try {
+      if (!fresh && (await target.exists(blob))) {
+        emit({ type: 'transferred', id: digest, outcome: 'exists', size })
+        return
+      }
+      const open = async (start = 0): Promise<Bytes> => observed(blob, source, start, name, emit)
+      const outcome = await target.pushBlob(blob, open, from)
+      emit({ type: 'transferred', id: digest, outcome, size })
+    } catch (error) {
+      emit({ type: 'transferred', id: digest, outcome: 'failed', size })
+      throw error
+    }
+  }, blob.size)
+}
+
+/**
+ * Content from `start` on. What lies before it is read too, because only a whole pass can be verified: a resumed
+ * upload costs a read of the disk, never a wrong byte.
+ */
+async function* observed(
+  blob: Descriptor,
+  source: Source,
+  start: number,
+  name: string,
+  emit: Emit<BundleEvent>,
+): Bytes {
+  let done = 0
+  for await (const chunk of verified(await source.fetch(blob), blob, `bundle, for ${name}`)) {
+    const before = done
+    done += chunk.length
+    if (done <= start) continue
+    emit({ type: 'progress', id: blob.digest, done })
+    yield before < start ? chunk.subarray(start - before) : chunk
+  }
+}

@@ -1,0 +1,230 @@
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { bytesOf, type Bytes } from './bytes.ts'
+import { BundleError, integrityError } from './errors.ts'
+import { explain, HttpError } from './http-error.ts'
+import type { Route } from './http-route.ts'
+import type { HttpRequest, HttpResponse, SizedBody } from './http.ts'
+import { createWatchdog, type Watchdog } from './watchdog.ts'
+
+export interface ExchangeLimits {
+  readonly stallMs: number
+  readonly userAgent: string
+}
+
+/** Sends the request over its route and resolves when the head of the answer is there. */
+export function exchange(request: HttpRequest, route: Route, limits: ExchangeLimits): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    const { signal } = request
+    if (signal?.aborted === true) {
+      reject(cancelled(signal))
+      return
+    }
+    const body = sized(request.body)
+    const sent = route.start({
+      method: request.method,
+      headers: {
+        'user-agent': limits.userAgent,
+        'accept-encoding': 'identity',
+        ...(body === undefined ? {} : { 'content-length': String(body.size) }),
+        ...request.headers,
+      },
+    })
+    let answer: IncomingMessage | undefined
+    /** Why the exchange was ended from this side; what the socket says about it afterwards is no news. */
+    let reason: unknown
+    const end = (why: unknown): void => {
+      reason ??= why
+      sent.destroy()
+      answer?.destroy()
+      if (answer === undefined) reject(reason)
+    }
+    const watchdog = createWatchdog(limits.stallMs, (waited) => {
+      const seconds = Math.round(waited / 1000)
+      const at = route.proxy === undefined ? route.host : `${route.host} (through the proxy ${route.proxy})`
+      end(new HttpError(`${at}: no byte for ${seconds} s`, 'STALLED', route.host, true))
+    })
+    const abort = (): void => end(signal === undefined ? undefined : cancelled(signal))
+    signal?.addEventListener('abort', abort, { once: true })
+    const finished = (): void => {
+      watchdog.stop()
+      signal?.removeEventListener('abort', abort)
+      // An answer that came before the end of the upload leaves a connection nobody can use again.
+      if (!sent.writableFinished) sent.destroy()
+    }
+    const why = (error: unknown): unknown => reason ?? explain(error, route)
+
+    sent.on('error', (error) => {
+      if (answer !== undefined) return
+      finished()
+      reject(why(error))
+    })
+    sent.on('close', () => {
+      if (answer !== undefined) return
+      finished()
+      reject(why(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })))
+    })
+    sent.on('proxyConnect', (tunnel: { statusCode: number; statusText?: string }) => {
+      if (tunnel.statusCode !== 200) end(refusedBy(route, tunnel.statusCode))
+    })
+    sent.on('response', (message) => {
+      answer = message
+      watchdog.rest()
+      message.on('close', finished)
+      if (route.forwarded && message.statusCode === 407) {
+        reject(refusedBy(route, 407))
+        end(undefined)
+        return
+      }
+      resolve(toResponse(request, route, message, watchdog, end, why))
+    })
+
+    watchdog.wait()
+    if (body === undefined) sent.end()
+    else {
+      send(sent, body, () => answer !== undefined || reason !== undefined, watchdog, limits.stallMs).catch(
+        (error: unknown) => {
+          end(error)
+          if (answer === undefined) reject(error)
+        },
+      )
+    }
+  })
+}
+
+// --- internal ---
+
+/** Small pieces let the watchdog see progress on slow lines; they are views, not copies. */
+const PIECE = 128 * 1024
+/** After the last byte a registry may still hash and copy gigabytes before it answers. */
+const COMMIT_PATIENCE = 10
+/** A body no longer than this is read to its end, so that the connection can be used again. */
+const DRAIN = 64 * 1024
+
+const cancelled = (signal: AbortSignal): BundleError =>
+  signal.reason instanceof BundleError ? signal.reason : new BundleError('cancelled', { kind: 'cancelled' })
+
+function sized(body: HttpRequest['body']): SizedBody | undefined {
+  if (!(body instanceof Uint8Array)) return body
+  return {
+    size: body.length,
+    open: async () => bytesOf(body),
+  }
+}
+
+/** Writes the body at the pace of the connection; stops early when an answer is there before its end. */
+async function send(
+  sent: ClientRequest,
+  body: SizedBody,
+  stopped: () => boolean,
+  watchdog: Watchdog,
+  stallMs: number,
+): Promise<void> {
+  let wake: () => void = () => undefined
+  const woken = (): void => wake()
+  sent.on('drain', woken)
+  sent.on('close', woken)
+  sent.on('response', woken)
+  let written = 0
+  watchdog.rest()
+  for await (const chunk of await body.open()) {
+    for (let at = 0; at < chunk.length; at += PIECE) {
+      if (stopped()) return
+      const piece = chunk.length <= PIECE ? chunk : chunk.subarray(at, at + PIECE)
+      written += piece.length
+      if (written > body.size) throw wrongLength(body.size, written)
+      if (sent.write(piece)) continue
+      watchdog.wait()
+      await new Promise<void>((resolve) => {
+        wake = resolve
+        if (stopped() || sent.destroyed) resolve()
+      })
+      if (!stopped()) watchdog.rest()
+    }
+  }
+  if (stopped()) return
+  if (written !== body.size) throw wrongLength(body.size, written)
+  watchdog.wait(body.size > DRAIN ? stallMs * COMMIT_PATIENCE : stallMs)
+  sent.end()
+}
+
+const wrongLength = (size: number, found: number): BundleError =>
+  integrityError(
+    `content to be sent has ${found > size ? 'more than' : 'only'} ${found > size ? size : found} of ${size} bytes`,
+  )
+
+function toResponse(
+  request: HttpRequest,
+  route: Route,
+  message: IncomingMessage,
+  watchdog: Watchdog,
+  end: (why: unknown) => void,
+  why: (error: unknown) => unknown,
+): HttpResponse {
+  const body = read(message, watchdog, end, why)
+  return {
+    status: message.statusCode ?? 0,
+    url: request.url,
+    headers: headersOf(message),
+    ...(route.forwarded && route.proxy !== undefined ? { proxy: route.proxy } : {}),
+    body,
+    text: (limit = DRAIN) => textOf(body, limit),
+    async discard() {
+      await textOf(body, DRAIN)
+    },
+  }
+}
+
+async function* read(
+  message: IncomingMessage,
+  watchdog: Watchdog,
+  end: (why: unknown) => void,
+  why: (error: unknown) => unknown,
+): Bytes {
+  let whole = false
+  try {
+    watchdog.wait()
+    for await (const chunk of message) {
+      watchdog.rest()
+      yield chunk as Uint8Array
+      watchdog.wait()
+    }
+    whole = true
+  } catch (error) {
+    throw why(error)
+  } finally {
+    watchdog.stop()
+    if (!whole) end(undefined)
+  }
+}
+
+async function textOf(body: Bytes, limit: number): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let left = limit
+  for await (const chunk of body) {
+    chunks.push(chunk.subarray(0, left))
+    left -= chunk.length
+    if (left < 0) break
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function headersOf(message: IncomingMessage): Headers {
+  const headers = new Headers()
+  const raw = message.rawHeaders
+  for (let at = 0; at + 1 < raw.length; at += 2) headers.append(raw[at] ?? '', raw[at + 1] ?? '')
+  return headers
+}
+
+const refusedBy = (route: Route, status: number): HttpError =>
+  new HttpError(
+    `the proxy ${route.proxy ?? ''} answered ${status} instead of connecting to ${route.host}`,
+    'PROXY',
+    route.host,
+    status === 429 || status >= 500,
+    {
+      next:
+        status === 407
+          ? 'the proxy wants a user and a password: HTTPS_PROXY=http://user:password@host:port'
+          : 'ask who runs the proxy whether it allows this host, or exempt the host with NO_PROXY',
+    },
+  )

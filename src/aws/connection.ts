@@ -1,0 +1,54 @@
+import { Agent } from 'node:https'
+import type { SecureContext } from 'node:tls'
+import type { NodeHttpHandlerOptions } from '@smithy/types'
+import { HttpsProxyAgent } from 'https-proxy-agent'
+import { proxyFor, type Env } from '../lib/proxy.ts'
+import { createTrust } from '../lib/tls.ts'
+
+/** The TLS context for a host. */
+export type Trust = (host: string) => SecureContext
+
+export interface ConnectionOptions {
+  readonly env: Env
+  /** By host (with port); `createTrust({ env })` unless given. */
+  readonly trust?: Trust
+}
+
+/**
+ * How the SDK connects to `endpoint`. By itself it ignores proxies, and certificates can only be given to the agent.
+ */
+export function connectionTo(endpoint: string, { env, trust }: ConnectionOptions): NodeHttpHandlerOptions {
+  const url = new URL(endpoint)
+  const timeouts = { connectionTimeout: CONNECT_MS, socketTimeout: IDLE_MS }
+  if (url.protocol !== 'https:') return timeouts
+  const secureContext = (trust ?? createTrust({ env }))(url.port === '' ? `${url.host}:443` : url.host)
+  const options = { keepAlive: true, maxSockets: SOCKETS, secureContext }
+  const proxy = proxyFor(url, env)
+  return {
+    ...timeouts,
+    httpsAgent: proxy === undefined ? new Agent(options) : new TrustingProxyAgent(proxy, options),
+  }
+}
+
+// --- internal ---
+
+const CONNECT_MS = 10_000
+/** Without a byte in either direction. A part of a layer takes a while on a slow line, but not in silence. */
+const IDLE_MS = 60_000
+const SOCKETS = 64
+
+/** `https-proxy-agent` gives its options to the connection with the proxy only; the far end needs the trust too. */
+class TrustingProxyAgent extends HttpsProxyAgent<string> {
+  readonly #secureContext: SecureContext
+
+  constructor(proxy: URL, options: { readonly secureContext: SecureContext }) {
+    super(proxy, options)
+    this.#secureContext = options.secureContext
+  }
+
+  override connect(
+    ...[request, options]: Parameters<HttpsProxyAgent<string>['connect']>
+  ): ReturnType<HttpsProxyAgent<string>['connect']> {
+    return super.connect(request, { ...options, secureContext: this.#secureContext } as typeof options)
+  }
+}

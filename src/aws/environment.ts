@@ -1,0 +1,46 @@
+import type { Env } from '../lib/proxy.ts'
+
+/** Where the SDK looks for credentials, given these variables: what a person has to mend. */
+export function credentialSource(env: Env): string {
+  const set = (name: string): boolean => (env[name] ?? '') !== ''
+  if (set('AWS_PROFILE')) return `profile ${env.AWS_PROFILE}`
+  if (set('AWS_ACCESS_KEY_ID') && set('AWS_SECRET_ACCESS_KEY')) {
+    return set('AWS_SESSION_TOKEN') ? 'AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN' : 'AWS_ACCESS_KEY_ID'
+  }
+  if (set('AWS_WEB_IDENTITY_TOKEN_FILE')) {
+    return `the web identity of this pod or job (role ${env.AWS_ROLE_ARN ?? 'not set'})`
+  }
+  if (set('AWS_CONTAINER_CREDENTIALS_RELATIVE_URI') || set('AWS_CONTAINER_CREDENTIALS_FULL_URI')) {
+    return 'the role of this container (ECS or EKS Pod Identity)'
+  }
+  return 'the default profile, then the role of this EC2 instance'
+}
+
+/** What to do when the credentials named by `credentialSource` are missing, expired or wrong. */
+export function nextForCredentials(said: string, env: Env): string {
+  const source = credentialSource(env)
+  const profile = env.AWS_PROFILE ? ` --profile ${env.AWS_PROFILE}` : ''
+  if (/\bsso\b/i.test(said)) return `run: aws sso login${profile}`
+  if (/aws login/i.test(said)) return `run: aws login${profile}`
+  if (/could not be found|was not found/i.test(said) && env.AWS_PROFILE) {
+    return `correct AWS_PROFILE, or configure it: aws configure${profile}`
+  }
+  if (/metadata|IMDS/i.test(said)) {
+    return 'give this instance a role; in a container on it, raise the hop limit of its metadata service to 2'
+  }
+  if (/expired/i.test(said)) return `get fresh credentials for what was tried: ${source}`
+  return (
+    `tried ${source}; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ` +
+    'or run where a role is attached'
+  )
+}
+
+/**
+ * The URL that replaces a service's own: `AWS_ENDPOINT_URL_<SERVICE>`, else `AWS_ENDPOINT_URL`.
+ * https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+ */
+export function endpointFrom(env: Env, service: 'ECR' | 'ECR_PUBLIC' | 'STS'): string | undefined {
+  if (env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS?.toLowerCase() === 'true') return undefined
+  const url = env[`AWS_ENDPOINT_URL_${service}`] || env.AWS_ENDPOINT_URL
+  return url === '' ? undefined : url
+}

@@ -1,0 +1,144 @@
+import { BundleError, codeOf, messageOf, type ErrorFacts, type ErrorKind } from '../lib/errors.ts'
+import { explain } from '../lib/http-error.ts'
+import type { Env } from '../lib/proxy.ts'
+import { nextForCredentials } from './environment.ts'
+
+/** What AWS said no to. `exception` is the name the API model gives it, as in `LimitExceededException`. */
+export class AwsError extends BundleError {
+  override readonly name = 'AwsError'
+  readonly exception: string
+
+  constructor(message: string, exception: string, facts: ErrorFacts) {
+    super(message, facts)
+    this.exception = exception
+  }
+}
+
+/** Where a call went, for the person who reads about its failure. */
+export interface CallFacts {
+  /** As IAM names it: `ecr:CreateRepository`. */
+  readonly action: string
+  /** Host of the API. */
+  readonly endpoint: string
+  readonly region: string
+  readonly env: Env
+  /** What the call was about: `repository mirrored/quay.io/x`. */
+  readonly where?: string
+}
+
+/** Makes an error of the SDK, of its credential chain or of the network into one that a person can act on. */
+export function awsError(error: unknown, facts: CallFacts): BundleError {
+  if (error instanceof BundleError) return error
+  const exception = nameOf(error)
+  const said = messageOf(error).trim()
+  const make = (message: string, kind: ErrorKind, next?: string): AwsError =>
+    new AwsError(message, exception, {
+      kind,
+      cause: error,
+      where: facts.where ?? `${facts.endpoint} (${facts.region})`,
+      ...(next === undefined ? {} : { next }),
+    })
+  const failed = (why: string): string => `${facts.action} failed: ${why}`
+
+  if (exception === 'AbortError') return make('cancelled', 'cancelled')
+  if (CREDENTIALS.test(exception)) {
+    return make(`no usable AWS credentials: ${firstLine(said)}`, 'auth', nextForCredentials(said, facts.env))
+  }
+  if (CLOCK.test(exception) || CLOCK_TEXT.test(said)) {
+    return make(
+      failed(`AWS refuses the signature: ${said}`),
+      'auth',
+      'compare the clock of this machine with a time server (more than 5 minutes off is refused), ' +
+        'then the secret access key',
+    )
+  }
+  if (EXPIRED.test(exception)) {
+    return make(
+      failed(`the AWS credentials have expired: ${said}`),
+      'auth',
+      nextForCredentials('expired', facts.env),
+    )
+  }
+  if (UNKNOWN_KEY.test(exception)) {
+    return make(
+      failed(`AWS does not know these credentials: ${said}`),
+      'auth',
+      `${nextForCredentials(said, facts.env)}; they must also be of the partition that ${facts.region} is in`,
+    )
+  }
+  if (DENIED.test(exception)) return make(failed(said || exception), 'auth', nextForDenied(said, facts))
+  if (THROTTLED.test(exception)) {
+    return make(
+      failed(`the quota of this account and region is used up: ${said}`),
+      'network',
+      'run the same command again, it goes on where it stopped; or raise the quota in Service Quotas',
+    )
+  }
+  if (/LimitExceeded/.test(exception)) {
+    return make(
+      failed(said),
+      'failed',
+      'raise the quota in Service Quotas, or delete what is no longer needed',
+    )
+  }
+  const code = exception === 'TimeoutError' ? 'ETIMEDOUT' : codeOf(error)
+  if (code !== undefined && (NETWORK.test(code) || isCertificate(code))) {
+    const host = hostOf(error) ?? facts.endpoint
+    const why = explain(Object.assign(new Error(firstLine(said)), { code }), { host })
+    return make(failed(why.message), 'network', isCertificate(code) ? why.next : nextForNetwork(host, facts))
+  }
+  return make(failed(exception === 'Error' ? said : `${said} (${exception})`), 'failed')
+}
+
+/** Whether AWS refused with this exception. */
+export const isException = (error: unknown, ...names: readonly string[]): error is AwsError =>
+  error instanceof AwsError && names.includes(error.exception)
+
+// --- internal ---
+
+const CREDENTIALS = /^(CredentialsProviderError|TokenProviderError|ProviderError)$/
+const CLOCK =
+  /^(SignatureDoesNotMatch|InvalidSignatureException|RequestExpired|RequestTimeTooSkewed|RequestInTheFuture)$/
+const CLOCK_TEXT = /signature (not yet current|expired)|system clock/i
+const EXPIRED = /^(ExpiredToken|ExpiredTokenException|TokenRefreshRequired)$/
+const UNKNOWN_KEY =
+  /^(UnrecognizedClientException|InvalidClientTokenId|InvalidAccessKeyId|AuthFailure|IncompleteSignature|IncompleteSignatureException|MissingAuthenticationToken|MissingAuthenticationTokenException|OptInRequired|InvalidIdentityToken|InvalidIdentityTokenException)$/
+const DENIED = /^(AccessDenied|AccessDeniedException|UnauthorizedOperation|ForbiddenException)$/
+const THROTTLED =
+  /^(Throttling|ThrottlingException|ThrottledException|TooManyRequestsException|RequestLimitExceeded)$/
+const NETWORK =
+  /^(E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|CONNABORTED|HOSTUNREACH|NETUNREACH|TIMEDOUT|PIPE)|ConnectionRefused|ConnectionClosed|UND_ERR_.*|ERR_PROXY_TUNNEL)$/
+
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : 'Error')
+
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''
+
+const isCertificate = (code: string): boolean =>
+  /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ERR_TLS|ERR_SSL/.test(code)
+
+/** DNS errors name the host, which may be that of STS when a role is assumed. */
+const hostOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'hostname' in error && typeof error.hostname === 'string'
+    ? error.hostname
+    : undefined
+
+function nextForDenied(said: string, { action, region }: CallFacts): string {
+  if (/VPC endpoint policy/i.test(said)) {
+    return `allow ${action} in the policy of the VPC endpoint: it counts besides the policies of the role`
+  }
+  if (/service control policy|permissions boundary|resource-based policy/i.test(said)) {
+    const which = /service control policy|permissions boundary|resource-based policy/i.exec(said)?.[0]
+    return `it is the ${which?.toLowerCase()} that stands in the way of ${action}, not the role's own policy`
+  }
+  return (
+    `allow ${action} for this identity in ${region}; ma-bundle iam-policy prints all that is needed ` +
+    '(a VPC endpoint policy or a service control policy can forbid it too)'
+  )
+}
+
+function nextForNetwork(host: string, { region }: CallFacts): string {
+  return (
+    `in an isolated VPC the interface endpoint ${/^sts[.-]/.test(host) ? 'sts' : 'ecr.api'} of ${region} must exist, ` +
+    'with private DNS and port 443 open from here; elsewhere look at HTTPS_PROXY and NO_PROXY'
+  )
+}

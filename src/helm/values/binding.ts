@@ -1,0 +1,78 @@
+import type { Path } from './tree.ts'
+
+/** What a leaf of the values contributes to a reference. */
+export type Role = 'reference' | 'registry' | 'repository' | 'name' | 'tag' | 'digest'
+
+/** Where a rendered reference stands: a pod's `image:`, an argument, an environment variable, … */
+export type Where = 'image' | 'arg' | 'env' | 'configmap' | 'secret' | 'cr'
+
+export interface Leaf {
+  readonly path: Path
+  readonly role: Role
+  /** False when values.yaml does not name it but a template reads it. */
+  readonly declared: boolean
+}
+
+/** A run of text in a reference: a template's own, or what the leaf at `leaf` holds. */
+export interface Piece {
+  readonly text: string
+  readonly leaf?: Path
+}
+
+/** How a reference is put together; the texts of all pieces joined are `name[:tag][@digest]`. */
+export interface Shape {
+  /** Registry and repository. */
+  readonly name: readonly Piece[]
+  readonly tag: readonly Piece[]
+  /** `sha256:…`, when there is one. */
+  readonly digest: readonly Piece[]
+}
+
+/** A leaf that is empty now; once set it gives the tag or the digest. */
+export interface Spare {
+  readonly path: Path
+  /** What the template puts before and after it: `v` before a tag, `sha256:` before a bare digest. */
+  readonly before: string
+  readonly after: string
+  /** A digest only: the tag disappears once it is set. */
+  readonly replacesTag?: boolean
+}
+
+/** A way to write one reference. A binding has several when the first cannot be used. */
+export interface Recipe {
+  readonly shape: Shape
+  readonly tag?: Spare
+  readonly digest?: Spare
+}
+
+/** A place in a chart's values that decides what image is pulled. */
+export interface Binding {
+  /** The map that holds the leaves, or the leaf itself. */
+  readonly path: Path
+  readonly leaves: readonly Leaf[]
+  /** The normalised reference under the given layers of values. */
+  readonly reference: string
+  /** All of them, when the template makes several out of one place. */
+  readonly references: readonly string[]
+  readonly where: Where
+  /** `Deployment/name .spec.…`, for people. */
+  readonly at: readonly string[]
+  /** A real helm rendered a sentinel written to these leaves. */
+  readonly proven: boolean
+  /** `helm.sh/hook` of the object, when every place is in a hook. */
+  readonly hook?: string
+  /** The leaf holds the beginning of a repository name; the rest is added when the program runs. */
+  readonly stem?: boolean
+  /** What to switch on for this reference to appear; empty under the given layers. */
+  readonly variant?: string
+  readonly note?: string
+  /** The first is used; the others are fallbacks. */
+  readonly recipes: readonly Recipe[]
+}
+
+export const piecesText = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join('')
+
+export const shapeText = ({ name, tag, digest }: Shape): string =>
+  piecesText(name) +
+  (tag.length > 0 ? `:${piecesText(tag)}` : '') +
+  (digest.length > 0 ? `@${piecesText(digest)}` : '')

@@ -1,0 +1,103 @@
+import { formatReference, parseReference } from '../../oci/reference.ts'
+
+/** A reference that stands in a longer text. */
+export interface Mention {
+  readonly start: number
+  readonly text: string
+}
+
+/** How much the place itself says: it takes an image, its name speaks of one, or it is any text. */
+export type Hint = 'image' | 'named' | 'none'
+
+/** `image`, `sidecarImage`, `image_prefix`; not `imagePullPolicy`, `imagePullSecrets`. */
+export const isImageKey = (key: string): boolean => /image|img/i.test(key) && !NOT_AN_IMAGE.test(key)
+
+/** True for text that is an image reference wherever it stands: a registry's host, or a name with a version. */
+export const looksLikeReference = (text: string): boolean => judge(text, 'none')
+
+/** Normalised, or undefined for text that is none. */
+export function normalisedReference(text: string): string | undefined {
+  try {
+    return formatReference(parseReference(text))
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The references in a text: an argument, a script, a config file, a list joined by commas or lines. `known` accepts
+ * what the rules would not, such as names under a private registry.
+ */
+export function mentionsIn(
+  text: string,
+  hint: Hint,
+  known: (token: string) => boolean = () => false,
+): Mention[] {
+  if (text.length < 3 || text.length > LONGEST_TEXT) return []
+  if (hint === 'image') {
+    const trimmed = text.trim()
+    return normalisedReference(trimmed) === undefined ? [] : [{ start: text.indexOf(trimmed), text: trimmed }]
+  }
+  const found: Mention[] = []
+  for (const match of text.matchAll(TOKEN)) {
+    const before = text.slice(Math.max(0, match.index - 80), match.index)
+    // A shell or template variable: what follows is not a whole name.
+    if (/[$%}{]$/.test(before) || /^[{$]/.test(text.slice(match.index + match[0].length))) continue
+    const scheme = /^(?:docker|oci-image|containerd):\/\//.exec(match[0])?.[0] ?? ''
+    const bare = match[0].slice(scheme.length)
+    const token = bare.replace(/^[-./:@_]+/, '').replace(/[./:@_-]+$/, '')
+    if (token.length < 3 || bare.startsWith('/') || bare.startsWith('.')) continue
+    const start = match.index + scheme.length + bare.indexOf(token)
+    const label = LABEL.exec(before)?.[1]
+    const own: Hint =
+      label === undefined
+        ? hint === 'named' && text.trim() === match[0]
+          ? 'named'
+          : 'none'
+        : isImageKey(label)
+          ? 'named'
+          : 'none'
+    const inherited: Hint = hint === 'named' && (label === undefined || own === 'named') ? 'named' : own
+    if (judge(token, inherited) || known(token)) found.push({ start, text: token })
+  }
+  return found
+}
+
+// --- internal ---
+
+const LONGEST_TEXT = 2 * 1024 * 1024
+const NOT_AN_IMAGE = /pull|secret|polic|size|gc|quality|imagestream|credential|automation|scan|magick|magine/i
+const TOKEN = /[A-Za-z0-9._/:@+-]+/g
+/** The name that stands before a value: `image: x`, `"image": "x"`, `IMAGE=x`, `--image x`. */
+const LABEL = /([A-Za-z0-9_.-]+)["']?\s*(?:[:=]|\s)\s*["'\\]*$/
+const KNOWN_HOST =
+  /^(?:docker\.io|index\.docker\.io|registry-1\.docker\.io|quay\.io|ghcr\.io|lscr\.io|(?:[a-z0-9-]+\.)?gcr\.io|k8s\.gcr\.io|registry\.k8s\.io|public\.ecr\.aws|mcr\.microsoft\.com|registry\.gitlab\.com|docker\.elastic\.co|nvcr\.io|cgr\.dev|icr\.io|[a-z0-9-]+\.pkg\.dev|[a-z0-9-]+\.azurecr\.io|registry\.access\.redhat\.com|registry\.redhat\.io|registry\.connect\.redhat\.com|(?:registry|reg|cr|docker|images|oci|xpkg)\.[a-z0-9.-]+|[0-9]{12}\.dkr[.-]ecr.*)$/
+const VERSION =
+  /^(?:v?\d+(?:[.-][0-9A-Za-z]+)*|latest|stable|main|master|edge|nightly|release[A-Za-z0-9.-]*)$/
+const NOT_A_NAME =
+  /^(?:application|text|apps|batch|etc|var|tmp|usr|opt|home|mnt|proc|sys|dev|bin|api|apis|v1|image|video|audio|http|https|tcp|udp)$/
+
+function judge(token: string, hint: Hint): boolean {
+  if (token.includes('://') || token.includes('//') || token.includes('+')) return false
+  if (normalisedReference(token) === undefined) return false
+  const name = token.replace(/@.*$/, '').replace(/:[^:/]*$/, '')
+  const tag = /:([^:/@]+)(?:@|$)/.exec(token.slice(name.length))?.[1]
+  const parts = name.split('/')
+  const first = parts[0] ?? ''
+  const hosted = parts.length > 1 && /[.:]/.test(first)
+  if (/@sha256:[0-9a-f]{64}$/.test(token)) return true
+  if (hosted) {
+    if (/\.(?:svc|local|internal|cluster)$/.test(first.replace(/:\d+$/, '')) && tag === undefined)
+      return false
+    if (tag !== undefined)
+      return /\.[a-z]{2,}$|:\d+$|^localhost/.test(first) && !/^\d{1,5}(?:-\d+)?$/.test(tag)
+    return KNOWN_HOST.test(first)
+      ? hint !== 'none' || parts.length > 2
+      : hint !== 'none' && /\.(?:io|com|dev|org|net|co|sh|cloud|aws)$/.test(first)
+  }
+  if (parts.some((part) => NOT_A_NAME.test(part))) return false
+  if (hint === 'none')
+    return parts.length > 1 && tag !== undefined && VERSION.test(tag) && /[.]|latest/.test(tag)
+  if (tag !== undefined) return VERSION.test(tag) || parts.length > 1
+  return parts.length > 1
+}

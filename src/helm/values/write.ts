@@ -1,0 +1,234 @@
+import { parseReference, repositoryName, type Reference } from '../../oci/reference.ts'
+import { piecesText, type Binding, type Piece, type Recipe } from './binding.ts'
+import { pathText, type Path } from './tree.ts'
+
+/** One line of the override: a leaf, its value and what it is for. */
+export interface Assignment {
+  readonly path: Path
+  readonly value: string
+  readonly references: readonly string[]
+}
+
+export interface NotWritten {
+  readonly binding: Binding
+  readonly reason: string
+}
+
+export interface Written {
+  readonly assignments: readonly Assignment[]
+  readonly refused: readonly NotWritten[]
+}
+
+export interface WriteOptions {
+  /** The private reference for a normalised one: where the import put it. A pure function of the name. */
+  readonly destinationOf: (reference: string) => string
+  /** Write digests too, where the chart has a place for them: the digest of a normalised reference. */
+  readonly digestOf?: (reference: string) => string | undefined
+  /** Which of a binding's recipes to use; the first unless a render showed that it does not land. */
+  readonly recipeOf?: (binding: Binding) => Recipe | undefined
+}
+
+/**
+ * The leaves to set so that every binding's reference becomes its destination: the private prefix goes before the
+ * value of the first leaf of the name, tag and digest only where the destination's differ. Two bindings that share a
+ * leaf but want different values of it are told apart by their further leaves; failing that the later is refused.
+ */
+export function assignmentsFor(bindings: readonly Binding[], options: WriteOptions): Written {
+  const wanted = new Map<string, { path: Path; value: string; references: string[] }>()
+  const refused: NotWritten[] = []
+  const forced = (path: Path): string | undefined => wanted.get(pathText(path))?.value
+  for (const binding of bySharing(bindings)) {
+    if (binding.references.length === 0) continue
+    const recipe = (options.recipeOf ?? firstRecipe)(binding)
+    if (recipe === undefined) {
+      refused.push({ binding, reason: 'no way to write it landed' })
+      continue
+    }
+    const solved = solveAll(binding, recipe, options, forced)
+    if (typeof solved === 'string') {
+      refused.push({ binding, reason: solved })
+      continue
+    }
+    for (const [key, { path, value }] of solved) {
+      const before = wanted.get(key)
+      if (before === undefined) wanted.set(key, { path, value, references: [...binding.references] })
+      else before.references.push(...binding.references)
+    }
+  }
+  const assignments = [...wanted.values()]
+    .map(({ path, value, references }) => ({ path, value, references: [...new Set(references)] }))
+    .toSorted((a, b) => (pathText(a.path) < pathText(b.path) ? -1 : 1))
+  return { assignments, refused }
+}
+
+// --- internal ---
+
+type Solution = Map<string, { path: Path; value: string }>
+
+const firstRecipe = ({ recipes }: Binding): Recipe | undefined => recipes[0]
+
+/** Bindings whose leading leaf serves many come first: the others then adapt to it. */
+function bySharing(bindings: readonly Binding[]): Binding[] {
+  const uses = new Map<string, number>()
+  const lead = (binding: Binding): string => {
+    const path = binding.recipes[0]?.shape.name.find(({ leaf }) => leaf !== undefined)?.leaf
+    return path === undefined ? '' : pathText(path)
+  }
+  for (const binding of bindings) uses.set(lead(binding), (uses.get(lead(binding)) ?? 0) + 1)
+  const depth = (binding: Binding): number => (binding.reference.match(/\//g) ?? []).length
+  return bindings.toSorted(
+    (a, b) =>
+      (uses.get(lead(b)) ?? 0) - (uses.get(lead(a)) ?? 0) ||
+      depth(b) - depth(a) ||
+      (pathText(a.path) < pathText(b.path) ? -1 : 1),
+  )
+}
+
+function solveAll(
+  binding: Binding,
+  recipe: Recipe,
+  options: WriteOptions,
+  forced: (path: Path) => string | undefined,
+): Solution | string {
+  const solution: Solution = new Map()
+  const set = (path: Path, value: string): string | undefined => {
+    const key = pathText(path)
+    const other = solution.get(key)?.value ?? forced(path)
+    if (other !== undefined && other !== value)
+      return `${key} would have to be both "${other}" and "${value}", because several images are made from it`
+    solution.set(key, { path, value })
+    return undefined
+  }
+  for (const [at, reference] of binding.references.entries()) {
+    // Only the first reference's texts are known piece by piece; the others differ in a template's own text.
+    if (at > 0) continue
+    const target =
+      binding.stem === true
+        ? stemTarget(reference, options)
+        : parseReference(options.destinationOf(reference))
+    const reason = solveOne(recipe, reference, target, options, set, forced)
+    if (reason !== undefined) return reason
+  }
+  return solution
+}
+
+function stemTarget(stem: string, { destinationOf }: WriteOptions): Reference {
+  const { registry, repository } = parseReference(destinationOf(`${stem}x:latest`))
+  return { registry, repository: repository.slice(0, -1) }
+}
+
+function solveOne(
+  { shape, tag, digest }: Recipe,
+  reference: string,
+  target: Reference,
+  { digestOf }: WriteOptions,
+  set: (path: Path, value: string) => string | undefined,
+  forced: (path: Path) => string | undefined,
+): string | undefined {
+  const lead = shape.name.find(({ leaf }) => leaf !== undefined)?.leaf
+  if (lead === undefined) return 'the name is written in the template'
+  const name = repositoryName(target)
+  const pinned = digestOf?.(reference) ?? target.digest
+  // One leaf holds the whole reference.
+  if (
+    shape.name.length === 1 &&
+    [...shape.tag, ...shape.digest].some(({ leaf }) => leaf !== undefined && same(leaf, lead))
+  ) {
+    const kept = shape.tag.length > 0 || pinned === undefined ? (target.tag ?? '') : ''
+    return set(lead, name + (kept === '' ? '' : `:${kept}`) + (pinned === undefined ? '' : `@${pinned}`))
+  }
+  const values = solveName(shape.name, name, forced)
+  if (values === undefined) return `no value of ${pathText(lead)} makes the name ${name}`
+  for (const { path, value } of values) {
+    const reason = set(path, value)
+    if (reason !== undefined) return reason
+  }
+  return (
+    solveTag(shape.tag, tag, target, set) ??
+    (pinned === undefined || pinned === piecesText(shape.digest)
+      ? undefined
+      : solveDigest(shape.digest, digest, pinned, set))
+  )
+}
+
+/** Values of the leaves of a name, changing as few as possible. */
+function solveName(
+  pieces: readonly Piece[],
+  name: string,
+  forced: (path: Path) => string | undefined,
+): { path: Path; value: string }[] | undefined {
+  const at = pieces.findIndex(({ leaf }) => leaf !== undefined)
+  const lead = pieces[at]?.leaf
+  if (lead === undefined) return undefined
+  const before = piecesText(pieces.slice(0, at))
+  if (!name.startsWith(before)) return undefined
+  const body = name.slice(before.length)
+  const after = piecesText(pieces.slice(at + 1))
+  const already = forced(lead)
+  if (body.endsWith(after) && body.length > after.length) {
+    const value = body.slice(0, body.length - after.length)
+    if (already === undefined || already === value) return [{ path: lead, value }]
+  }
+  // The last leaf of the name takes what the leading one cannot.
+  const last = pieces.findLastIndex(({ leaf }) => leaf !== undefined)
+  const second = pieces[last]
+  if (last === at || second?.leaf === undefined) return undefined
+  const between = piecesText(pieces.slice(at + 1, last))
+  const tail = piecesText(pieces.slice(last + 1))
+  if (!body.endsWith(tail)) return undefined
+  const rest = body.slice(0, body.length - tail.length)
+  if (already !== undefined) {
+    const start = already + between
+    return rest.startsWith(start) && rest.length > start.length
+      ? [
+          { path: lead, value: already },
+          { path: second.leaf, value: rest.slice(start.length) },
+        ]
+      : undefined
+  }
+  const parts = rest.split('/')
+  const count = second.text.split('/').length
+  const value = parts.slice(-count).join('/')
+  const head = rest.slice(0, rest.length - value.length)
+  if (!head.endsWith(between)) return undefined
+  return [
+    { path: lead, value: head.slice(0, head.length - between.length) },
+    { path: second.leaf, value },
+  ]
+}
+
+function solveTag(
+  pieces: readonly Piece[],
+  spare: Recipe['tag'],
+  target: Reference,
+  set: (path: Path, value: string) => string | undefined,
+): string | undefined {
+  const now = piecesText(pieces)
+  const { tag } = target
+  if (tag === undefined || tag === now || (now === '' && tag === 'latest')) return undefined
+  const at = pieces.findIndex(({ leaf }) => leaf !== undefined)
+  const leaf = pieces[at]?.leaf ?? spare?.path
+  const before = at < 0 ? (spare?.before ?? '') : piecesText(pieces.slice(0, at))
+  const after = at < 0 ? (spare?.after ?? '') : piecesText(pieces.slice(at + 1))
+  if (leaf === undefined) return `the bundle has the tag "${tag}", and no value changes the tag "${now}"`
+  if (!tag.startsWith(before) || !tag.endsWith(after) || tag.length <= before.length + after.length)
+    return `the bundle has the tag "${tag}", but the template makes a tag like "${before}…${after}"`
+  return set(leaf, tag.slice(before.length, tag.length - after.length))
+}
+
+function solveDigest(
+  pieces: readonly Piece[],
+  spare: Recipe['digest'],
+  pinned: string,
+  set: (path: Path, value: string) => string | undefined,
+): string | undefined {
+  const at = pieces.findIndex(({ leaf }) => leaf !== undefined)
+  const leaf = pieces[at]?.leaf ?? spare?.path
+  // Nothing to pin with, and the tag alone names the same image.
+  if (leaf === undefined)
+    return pieces.length > 0 ? `the template pins the digest ${piecesText(pieces)}` : undefined
+  const before = at < 0 ? (spare?.before ?? '') : piecesText(pieces.slice(0, at))
+  return pinned.startsWith(before) ? set(leaf, pinned.slice(before.length)) : undefined
+}
+
+const same = (a: Path, b: Path): boolean => pathText(a) === pathText(b)

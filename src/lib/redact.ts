@@ -10,5 +10,8 @@ export function redact(text: string): string {
     .replaceAll(/\b(Bearer|Basic)(\s+)[A-Za-z0-9+/_=.~-]{8,}/g, '$1$2***')
     .replaceAll(/\b(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s'"]+/gi, '$1***')
     .replaceAll(/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, '***')
-    .replaceAll(/\b(password|passwd|secret|token|identitytoken)(["']?\s*[:=]\s*["']?)[^\s&"',;]+/gi, '$1$2***')
+    .replaceAll(
+      /\b(password|passwd|secret|token|identitytoken)(["']?\s*[:=]\s*["']?)[^\s&"',;]+/gi,
+      '$1$2***',
+    )
 }

@@ -1,0 +1,155 @@
+import { FailuresError } from '../bundle/failures.ts'
+import { BundleError, codeOf, messageOf, type ErrorKind } from '../lib/errors.ts'
+import { redact } from '../lib/redact.ts'
+import { exitCodes, type ExitCode } from './exit.ts'
+
+/** A failure as people and scripts read it: the shape of `{"type":"error"}`. */
+export interface FailureReport {
+  readonly kind: ErrorKind | 'bug'
+  readonly exitCode: ExitCode
+  readonly message: string
+  readonly where?: string
+  readonly next?: string
+  /** Messages of the causes, nearest first. */
+  readonly causes: readonly string[]
+  /** Worst first; only when several roots failed. */
+  readonly failures?: readonly RootFailure[]
+  /** Of a bug only. Never part of the JSON. */
+  readonly stack?: string
+}
+
+export interface RootFailure {
+  /** `image`, `chart` or `file`. */
+  readonly root: string
+  readonly name: string
+  readonly error: FailureReport
+}
+
+/** From what makes a bundle worthless to what a second try may cure. */
+export const severity: readonly FailureReport['kind'][] = [
+  'bug',
+  'integrity',
+  'auth',
+  'usage',
+  'failed',
+  'network',
+  'cancelled',
+]
+
+/**
+ * What to say of anything thrown. A `BundleError` speaks for itself; a system error (disk full, no permission) gets
+ * words; everything else is a bug in this program, and says so. Once `cancelled`, whatever else broke is a consequence.
+ */
+export function describeFailure(error: unknown, cancelled = false): FailureReport {
+  if (cancelled && !(error instanceof FailuresError)) {
+    const stopped = { message: 'stopped', next: 'run the same command again: what is done is not done twice' }
+    return report(
+      'cancelled',
+      error instanceof BundleError && error.kind === 'cancelled' ? error : stopped,
+      error,
+    )
+  }
+  if (error instanceof FailuresError) {
+    return {
+      ...report(cancelled ? 'cancelled' : error.kind, error, error.cause),
+      failures: rootFailures(error),
+    }
+  }
+  if (error instanceof BundleError) return report(error.kind, error, error.cause)
+  if (error instanceof DOMException && error.name === 'AbortError') {
+    return report('cancelled', { message: 'stopped' }, error)
+  }
+  const known = systemErrors[codeOf(error) ?? '']
+  if (known !== undefined) {
+    return report(known.kind, { message: `${known.message} (${codeOf(error)})`, next: known.next }, error)
+  }
+  return bug(error)
+}
+
+// --- internal ---
+
+interface Words {
+  readonly message: string
+  readonly where?: string | undefined
+  readonly next?: string | undefined
+}
+
+function report(kind: ErrorKind, { message, where, next }: Words, cause: unknown): FailureReport {
+  return {
+    kind,
+    exitCode: exitCodes[kind],
+    message: redact(message),
+    ...(where === undefined ? {} : { where: redact(where) }),
+    ...(next === undefined ? {} : { next: redact(next) }),
+    causes: causesOf(cause, message),
+  }
+}
+
+function bug(error: unknown): FailureReport {
+  const name = error instanceof Error && error.name !== 'Error' ? `${error.name}: ` : ''
+  const stack = error instanceof Error ? error.stack : undefined
+  return {
+    kind: 'bug',
+    exitCode: exitCodes.failed,
+    message: redact(`this is a bug in ma-bundle: ${name}${messageOf(error)}`),
+    next: 'report it with what the same command prints with --verbose',
+    causes: causesOf(error instanceof Error ? error.cause : undefined, messageOf(error)),
+    ...(stack === undefined ? {} : { stack: redact(stack) }),
+  }
+}
+
+function causesOf(cause: unknown, said: string): string[] {
+  const causes: string[] = []
+  const seen = new Set<unknown>()
+  for (let at = cause; at !== undefined && at !== null && !seen.has(at);) {
+    seen.add(at)
+    const message = redact(messageOf(at))
+    if (message !== '' && message !== said && message !== causes.at(-1)) causes.push(message)
+    at = at instanceof Error ? at.cause : undefined
+  }
+  return causes
+}
+
+function rootFailures(error: FailuresError): RootFailure[] {
+  const found = error.failures.map(({ kind, name, error: reason }) => ({
+    root: kind,
+    name: redact(name),
+    error: describeFailure(reason),
+  }))
+  return found.toSorted(
+    (a, b) =>
+      severity.indexOf(a.error.kind) - severity.indexOf(b.error.kind) || a.name.localeCompare(b.name, 'en'),
+  )
+}
+
+type Known = { readonly kind: ErrorKind; readonly message: string; readonly next: string }
+
+const failed = (message: string, next: string): Known => ({ kind: 'failed', message, next })
+const network = (message: string): Known => ({
+  kind: 'network',
+  message,
+  next: 'check the name, the network and the proxy settings, then run the same command again',
+})
+const again = 'then run the same command again'
+
+/** Codes of the operating system that reach a person when nothing below has put them into better words. */
+const systemErrors: Readonly<Record<string, Known>> = {
+  ENOSPC: failed('the disk is full', `free some space, ${again}`),
+  EDQUOT: failed('the disk quota is used up', `free some space, ${again}`),
+  EFBIG: failed('the file system does not take files this large', 'split the bundle with --split 4GiB'),
+  EROFS: failed('the file system is read-only', 'choose another place'),
+  EACCES: failed('the file system denies access', 'check the owner and the mode of the file and its folder'),
+  EPERM: failed('the operating system does not permit this', 'check the owner and the mode of the file'),
+  ENOENT: failed('a file is not there', 'check the name'),
+  ENOTDIR: failed('a part of the path is not a folder', 'check the name'),
+  EISDIR: failed('a folder is where a file belongs', 'check the name'),
+  EIO: failed('the disk or the medium has an error', 'copy the file to another medium and verify it'),
+  EMFILE: failed('too many files are open', 'raise the limit (ulimit -n) or lower --concurrency'),
+  ECONNREFUSED: network('the connection is refused'),
+  ECONNRESET: network('the connection broke'),
+  ENOTFOUND: network('the host name is not known'),
+  EAI_AGAIN: network('the name server does not answer'),
+  ETIMEDOUT: network('the host does not answer'),
+  EHOSTUNREACH: network('the host cannot be reached'),
+  ENETUNREACH: network('the network cannot be reached'),
+}

@@ -1,0 +1,122 @@
+import type { Readable } from 'node:stream'
+
+import type { BundleEvent } from '../bundle/events.ts'
+import type { Emit } from '../lib/events.ts'
+import { redact } from '../lib/redact.ts'
+import type { Context, Output } from './context.ts'
+import { wantsColor } from './context.ts'
+import { createJsonRenderer } from './ui/json.ts'
+import { createPlainRenderer } from './ui/plain.ts'
+import { createQuietRenderer, type Renderer } from './ui/renderer.ts'
+import { createStyle, type Style } from './ui/style.ts'
+
+/** What a command works with: the world of its run, and the ways to speak. */
+export interface Session {
+  /** Takes the events of core code; how they look is decided here. */
+  readonly emit: Emit<BundleEvent>
+  /** Text results for stdout; nothing under `--json`, where `result` speaks. */
+  readonly out: { write(text: string): void }
+  /**
+   * The result of the command, once, at its end: under `--json` the line `{"type":"result","command":…,"result":…}`,
+   * else the text.
+   */
+  result(data: object, text: string | (() => string)): void
+  /** Whole lines for people on stderr. */
+  note(text: string): void
+  readonly signal: AbortSignal
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** For data in pipes: passwords, bundles. */
+  readonly stdin: Readable
+  /** The raw stream, for a bundle that goes into a pipe. Set `dataOnStdout` in the command, so that nothing else does. */
+  readonly stdout: Output
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly verbose: boolean
+  /** For results on stdout; plain when that is not a terminal. */
+  readonly style: Style
+  /** Columns for tables on stdout. */
+  readonly columns: number
+}
+
+export interface SessionSettings {
+  readonly command: string
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly verbose: boolean
+  readonly color: boolean
+  /** Results go to stderr because a bundle goes to stdout. */
+  readonly dataOnStdout: boolean
+}
+
+/** Columns of text that goes into a file or a pipe: wide enough that no digest is cut. */
+const unboundColumns = 400
+
+/** A session and its renderer; whoever opens it closes the renderer. */
+export function openSession(
+  context: Context,
+  settings: SessionSettings,
+): { session: Session; renderer: Renderer } {
+  const { command, json, quiet, verbose } = settings
+  const results = settings.dataOnStdout ? context.stderr : context.stdout
+  const renderer = chooseRenderer(context, settings, results)
+  const write = (text: string): void => {
+    renderer.clear()
+    results.write(text)
+  }
+  const session: Session = {
+    emit: (event) => renderer.emit(safe(event)),
+    out: {
+      write(text) {
+        if (!json) write(text)
+      },
+    },
+    result(data, text) {
+      if (json) write(`${JSON.stringify({ type: 'result', command, result: data })}\n`)
+      else write(typeof text === 'string' ? text : text())
+    },
+    note: (text) => {
+      if (!quiet) renderer.print(text)
+    },
+    signal: context.signal,
+    env: context.env,
+    stdin: context.stdin,
+    stdout: context.stdout,
+    json,
+    quiet,
+    verbose,
+    style: createStyle(results.isTTY === true && wantsColor({ ...context, stderr: results }, settings.color)),
+    columns: results.isTTY === true ? (results.columns ?? 80) : unboundColumns,
+  }
+  return { session, renderer }
+}
+
+// --- internal ---
+
+function chooseRenderer(context: Context, settings: SessionSettings, results: Output): Renderer {
+  const { stderr } = context
+  const toStderr = (text: string): void => {
+    stderr.write(text)
+  }
+  if (settings.json) return createJsonRenderer((text) => void results.write(text), toStderr)
+  if (settings.quiet) return createQuietRenderer(toStderr)
+  const style = createStyle(wantsColor(context, settings.color))
+  return createPlainRenderer(toStderr, { style, verbose: settings.verbose })
+}
+
+/** Words of a registry may carry a presigned URL; they leave the program here. */
+function safe(event: BundleEvent): BundleEvent {
+  switch (event.type) {
+    case 'warning':
+      return {
+        ...event,
+        message: redact(event.message),
+        ...(event.where === undefined ? {} : { where: redact(event.where) }),
+      }
+    case 'retry':
+      return { ...event, what: redact(event.what), reason: redact(event.reason) }
+    case 'throttle':
+      return { ...event, reason: redact(event.reason) }
+    default:
+      return event
+  }
+}

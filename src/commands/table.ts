@@ -1,0 +1,22 @@
+import type { BundleCommand, Catalog } from './command.ts'
+
+export interface CommandRow {
+  /** One line, for the list of commands. */
+  readonly description: string
+  readonly load: () => Promise<BundleCommand>
+}
+
+export type CommandTable = Readonly<Record<string, CommandRow>>
+
+/** Every command, in the order of the help. A new one is a file and a row; nothing is loaded before it is called. */
+export const commands: CommandTable = {
+  completion: {
+    description: 'Print a completion script for bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).default,
+  },
+}
+
+export const catalogOf = (table: CommandTable): Catalog => ({
+  commands: Object.keys(table),
+  specs: async () => Promise.all(Object.values(table).map(async ({ load }) => (await load()).spec)),
+})

@@ -1,0 +1,28 @@
+import type { BundleEvent } from '../../bundle/events.ts'
+import type { Renderer } from './renderer.ts'
+
+/** Milliseconds between two `progress` lines of one transfer; a line per chunk would drown a log. */
+const progressEveryMs = 1000
+
+/** `--json`: one event per line on stdout, in the shape of `BundleEvent`. */
+export function createJsonRenderer(
+  stdout: (text: string) => void,
+  stderr: (text: string) => void,
+  now: () => number = () => performance.now(),
+): Renderer {
+  const lastProgress = new Map<string, number>()
+  return {
+    emit(event: BundleEvent) {
+      if (event.type === 'progress') {
+        const last = lastProgress.get(event.id)
+        if (last !== undefined && now() - last < progressEveryMs) return
+        lastProgress.set(event.id, now())
+      }
+      if (event.type === 'transferred') lastProgress.delete(event.id)
+      stdout(`${JSON.stringify(event)}\n`)
+    },
+    print: stderr,
+    clear: () => undefined,
+    close: () => undefined,
+  }
+}

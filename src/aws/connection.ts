@@ -33,8 +33,8 @@ export function connectionTo(endpoint: string, { env, trust }: ConnectionOptions
 // --- internal ---
 
 const CONNECT_MS = 10_000
-/** Without a byte in either direction. A part of a layer takes a while on a slow line, but not in silence. */
-const IDLE_MS = 60_000
+/** Without a byte in either direction. The longest silence is that of CompleteLayerUpload over a layer of many GB. */
+const IDLE_MS = 180_000
 const SOCKETS = 64
 
 /** `https-proxy-agent` gives its options to the connection with the proxy only; the far end needs the trust too. */

@@ -6,6 +6,7 @@ import { redact } from '../lib/redact.ts'
 import type { Context, Output } from './context.ts'
 import { wantsColor } from './context.ts'
 import { createJsonRenderer } from './ui/json.ts'
+import { createLiveRenderer } from './ui/live.ts'
 import { createPlainRenderer } from './ui/plain.ts'
 import { createQuietRenderer, type Renderer } from './ui/renderer.ts'
 import { createStyle, type Style } from './ui/style.ts'
@@ -100,8 +101,13 @@ function chooseRenderer(context: Context, settings: SessionSettings, results: Ou
   if (settings.json) return createJsonRenderer((text) => void results.write(text), toStderr)
   if (settings.quiet) return createQuietRenderer(toStderr)
   const style = createStyle(wantsColor(context, settings.color))
+  if (isLive(context)) return createLiveRenderer(stderr, { style, verbose: settings.verbose })
   return createPlainRenderer(toStderr, { style, verbose: settings.verbose })
 }
+
+/** A terminal that can move its cursor, with a person in front of it: some CI systems offer a terminal to a log. */
+const isLive = ({ env, stderr }: Context): boolean =>
+  stderr.isTTY === true && env['TERM'] !== 'dumb' && ['', 'false', '0'].includes(env['CI'] ?? '')
 
 /** Words of a registry may carry a presigned URL; they leave the program here. */
 function safe(event: BundleEvent): BundleEvent {

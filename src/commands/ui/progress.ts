@@ -14,9 +14,12 @@ export interface Flight {
 /** What a run has come to, as counted from its events. Times are milliseconds of one monotonic clock. */
 export interface Progress {
   phase: Phase | undefined
+  /** Roots, or in the phase `transfer` transfers. */
   items: number
-  /** Roots resolved or settled in this phase. */
   itemsDone: number
+  /** Roots of the run, and how many of them are settled (pushed, found unchanged, failed). */
+  roots: number
+  rootsDone: number
   bytes: number
   /** Never falls within a phase, whatever is started again. */
   readonly bytesDone: number
@@ -42,6 +45,8 @@ export function createProgress(): Progress {
     phase: undefined,
     items: 0,
     itemsDone: 0,
+    roots: 0,
+    rootsDone: 0,
     bytes: 0,
     get bytesDone() {
       return shown
@@ -56,18 +61,15 @@ export function createProgress(): Progress {
     apply(event, now) {
       switch (event.type) {
         case 'phase':
-          Object.assign(progress, {
-            phase: event.phase,
-            items: event.items,
-            itemsDone: 0,
-            bytes: event.bytes,
-            bytesLost: 0,
-          })
+          Object.assign(progress, { phase: event.phase, items: event.items, bytes: event.bytes })
+          Object.assign(progress, { itemsDone: 0, bytesLost: 0 })
+          if (event.phase !== 'transfer') progress.roots = event.items
           settled = 0
           shown = 0
           break
         case 'root':
-          progress.itemsDone += 1
+          if (event.phase === progress.phase) progress.itemsDone += 1
+          if (event.outcome !== 'resolved') progress.rootsDone += 1
           if (event.outcome === 'failed') progress.failed += 1
           break
         case 'transfer':
@@ -84,6 +86,7 @@ export function createProgress(): Progress {
           break
         case 'transferred':
           flights.delete(event.id)
+          if (progress.phase === 'transfer') progress.itemsDone += 1
           if (event.outcome === 'failed') progress.bytesLost += event.size
           else settled += event.size
           break

@@ -1,0 +1,97 @@
+import type { BundleEvent } from '../../bundle/events.ts'
+import type { Output } from '../context.ts'
+import { frameLines } from './frame.ts'
+import { createProgress } from './progress.ts'
+import type { Renderer } from './renderer.ts'
+import { widthOf, type Style } from './style.ts'
+import { rootText, warningText } from './words.ts'
+
+export interface LiveOptions {
+  readonly style: Style
+  readonly verbose: boolean
+  /** Milliseconds of a monotonic clock. */
+  readonly now?: () => number
+}
+
+const redrawMs = 100
+/** Without events the clock still runs: waits count down, rates fall. */
+const idleMs = 1000
+
+/**
+ * A live view on a terminal. It redraws in place, at most ten times a second, and takes itself off the screen for
+ * everything that is printed and at the end. It changes no mode of the terminal, so there is nothing to restore when
+ * the process is killed.
+ */
+export function createLiveRenderer(terminal: Output, options: LiveOptions): Renderer {
+  const { style, verbose, now = () => performance.now() } = options
+  const progress = createProgress()
+  let drawn: readonly string[] = []
+  let drawnAt = -Infinity
+  let dirty = false
+  let closed = false
+
+  const clear = (): void => {
+    if (drawn.length > 0) terminal.write(`${upOver(drawn, columnsOf(terminal))}${eraseBelow}`)
+    drawn = []
+  }
+  const draw = (): void => {
+    if (closed || (!dirty && now() - drawnAt < idleMs)) return
+    // A terminal that is held (Ctrl-S) or slow gets the latest frame once it reads again, not all of them.
+    if (terminal.writableNeedDrain) return
+    const size = { columns: columnsOf(terminal), rows: terminal.rows ?? 24 }
+    const lines = frameLines(progress, size, now(), style)
+    const text = lines.map((line) => `${line}${eraseLine}\n`).join('')
+    if (lines.length > 0 || drawn.length > 0)
+      terminal.write(`${upOver(drawn, size.columns)}${text}${eraseBelow}`)
+    drawn = lines
+    drawnAt = now()
+    dirty = false
+  }
+  const timer = setInterval(draw, redrawMs)
+  timer.unref()
+
+  const print = (text: string): void => {
+    clear()
+    terminal.write(text)
+    dirty = true
+  }
+  return {
+    emit(event) {
+      progress.apply(event, now())
+      dirty = true
+      const text = lasting(event, verbose, style)
+      if (text !== undefined) print(text)
+    },
+    print,
+    clear() {
+      clear()
+      dirty = false
+    },
+    close() {
+      closed = true
+      clearInterval(timer)
+      clear()
+    },
+  }
+}
+
+// --- internal ---
+
+const eraseLine = '\u001B[K'
+const eraseBelow = '\u001B[J'
+
+const columnsOf = (terminal: Output): number => Math.max(1, terminal.columns ?? 80)
+
+/** To the first column of the first drawn line. A terminal that got narrower has wrapped the lines meanwhile. */
+function upOver(lines: readonly string[], columns: number): string {
+  const rows = lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns)), 0)
+  return rows === 0 ? '' : `\r\u001B[${rows}A`
+}
+
+/** What stays on the screen above the live view. */
+function lasting(event: BundleEvent, verbose: boolean, style: Style): string | undefined {
+  if (event.type === 'warning') return warningText(event, style)
+  if (event.type !== 'root') return undefined
+  if (event.outcome === 'failed') return `${style.red('failed:')} ${rootText(event)}\n`
+  return verbose ? `${rootText(event)}\n` : undefined
+}

@@ -1,0 +1,70 @@
+import { clip, oneLine, pad, widthOf, type Style } from './style.ts'
+
+export interface Column {
+  readonly title: string
+  /** Numbers go to the right. */
+  readonly align?: 'left' | 'right'
+  /** Never shortened: digests, sizes, commands to copy. */
+  readonly whole?: true
+}
+
+/** Text, or text with a colour: `{ text: 'ok', paint: style.green }`. */
+export type Cell = string | { readonly text: string; readonly paint: (text: string) => string }
+
+/**
+ * Aligned columns under their titles, a line per row, without a final newline. `width` is that of the screen: cells are
+ * cut in the middle to fit, but those of a `whole` column never are, even if the line gets longer. A row may be shorter
+ * than the columns.
+ */
+export function table(
+  columns: readonly (string | Column)[],
+  rows: readonly (readonly Cell[])[],
+  width: number,
+  { style, indent = '' }: { readonly style?: Style; readonly indent?: string } = {},
+): string {
+  const defs = columns.map((column) => (typeof column === 'string' ? { title: column } : column))
+  const widths = fit(defs, rows, width - indent.length)
+  const line = (cells: readonly Cell[]): string => {
+    const texts = defs.map((def, at) =>
+      cellText(cells[at] ?? '', def, widths[at] ?? 0, at === defs.length - 1),
+    )
+    return (indent + texts.join(gap)).trimEnd()
+  }
+  const head = line(
+    defs.map(({ title }) => (style === undefined ? title : { text: title, paint: style.dim })),
+  )
+  return [head, ...rows.map(line)].join('\n')
+}
+
+// --- internal ---
+
+const gap = '  '
+const narrowest = 10
+
+const textOf = (cell: Cell): string => oneLine(typeof cell === 'string' ? cell : cell.text)
+
+function cellText(cell: Cell, { align, whole }: Column, room: number, last: boolean): string {
+  const text = whole === true ? textOf(cell) : clip(textOf(cell), room, 'middle')
+  const painted = typeof cell === 'string' ? text : cell.paint(text)
+  if (last && align !== 'right') return painted
+  return pad(painted, room, align === 'right' ? 'start' : 'end')
+}
+
+/** The width of each column: as its content wants, then one by one taken from the widest until the line fits. */
+function fit(columns: readonly Column[], rows: readonly (readonly Cell[])[], width: number): number[] {
+  const widths = columns.map(({ title }, at) =>
+    rows.reduce((most, row) => Math.max(most, widthOf(textOf(row[at] ?? ''))), widthOf(title)),
+  )
+  const total = widths.reduce((sum, one) => sum + one, gap.length * (widths.length - 1))
+  for (let over = total - width; over > 0; over -= 1) {
+    let widest = -1
+    for (const [at, { whole, title }] of columns.entries()) {
+      const own = widths[at] ?? 0
+      const shrinks = whole !== true && own > Math.max(narrowest, widthOf(title))
+      if (shrinks && own > (widths[widest] ?? 0)) widest = at
+    }
+    if (widest < 0) break
+    widths[widest] = (widths[widest] ?? 0) - 1
+  }
+  return widths
+}

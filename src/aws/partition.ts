@@ -10,7 +10,7 @@ export interface Partition {
   readonly dualStackSuffix: string
   /** Under which registries answer in IPv4 and IPv6, where ECR offers that. */
   readonly registryDualStackSuffix?: string
-  /** Before `.<region>.ecr.api` in the name of a VPC endpoint service. */
+  /** Before `.<region>.ecr.api` in the name of a VPC endpoint service; other services may have another one. */
   readonly vpcEndpointPrefix: string
 }
 

@@ -1,0 +1,124 @@
+import type { EcrHost } from './host.ts'
+
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html */
+export interface Policy {
+  readonly Version: '2012-10-17'
+  readonly Statement: readonly Statement[]
+}
+
+export interface Statement {
+  readonly Sid: string
+  readonly Effect: 'Allow'
+  readonly Principal?: '*'
+  readonly Action: readonly string[]
+  readonly Resource: readonly string[]
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>
+}
+
+/** What an import uses beyond pushing into repositories; each asks for a few permissions more. */
+export interface ImportFeatures {
+  /** False where somebody else makes the repositories. */
+  readonly createRepositories?: boolean
+  readonly tags?: boolean
+  readonly lifecyclePolicy?: boolean
+  readonly repositoryPolicy?: boolean
+  /** ARN of the key; `true` when only its alias or id is known. */
+  readonly kmsKey?: string | true
+  /** To read the setting, and to take layers over from other repositories of the prefixes. */
+  readonly blobMounting?: boolean
+  /** `verify --registry`: reading back, listing what is extra. */
+  readonly verify?: boolean
+}
+
+export interface PolicyOptions {
+  readonly for: 'import' | 'export'
+  readonly host: EcrHost
+  /** Of image repositories; empty for all repositories of the registry. */
+  readonly prefix: string
+  /** Of chart repositories. */
+  readonly chartPrefix: string
+  readonly features?: ImportFeatures
+}
+
+/**
+ * The least that an import into a registry, or an export from it, has to be allowed.
+ * https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html
+ */
+export function iamPolicy(options: PolicyOptions): Policy {
+  const { host, features = {} } = options
+  const login = allow('Login', ['ecr:GetAuthorizationToken'], ['*'])
+  const repositories = repositoriesOf(options)
+  if (options.for === 'export') {
+    const pull = [
+      'ecr:BatchCheckLayerAvailability',
+      'ecr:BatchGetImage',
+      'ecr:GetDownloadUrlForLayer',
+      'ecr:ListImages',
+    ]
+    return policy([login, allow('Pull', pull, repositories)])
+  }
+  const { createRepositories = true, blobMounting = true, verify = true } = features
+  const statements = [login, allow('Push', PUSH, repositories)]
+  const setUp = [
+    'ecr:DescribeRepositories',
+    ...(createRepositories ? ['ecr:CreateRepository'] : []),
+    ...(features.tags === true
+      ? ['ecr:ListTagsForResource', ...(createRepositories ? ['ecr:TagResource'] : [])]
+      : []),
+    ...(features.lifecyclePolicy === true
+      ? ['ecr:GetLifecyclePolicy', ...(createRepositories ? ['ecr:PutLifecyclePolicy'] : [])]
+      : []),
+    ...(features.repositoryPolicy === true
+      ? ['ecr:GetRepositoryPolicy', ...(createRepositories ? ['ecr:SetRepositoryPolicy'] : [])]
+      : []),
+  ]
+  statements.push(allow('Repositories', setUp, repositories))
+  if (verify || blobMounting) {
+    const read = ['ecr:GetDownloadUrlForLayer', ...(verify ? ['ecr:ListImages'] : [])]
+    statements.push(allow(verify ? 'Verify' : 'Mount', read, repositories))
+  }
+  if (blobMounting) statements.push(allow('BlobMounting', ['ecr:GetAccountSetting'], ['*']))
+  if (features.kmsKey !== undefined) statements.push(useOfKey(host, features.kmsKey))
+  return policy(statements)
+}
+
+// --- internal ---
+
+const PUSH = [
+  'ecr:BatchCheckLayerAvailability',
+  'ecr:BatchGetImage',
+  'ecr:CompleteLayerUpload',
+  'ecr:InitiateLayerUpload',
+  'ecr:PutImage',
+  'ecr:UploadLayerPart',
+]
+
+const policy = (Statement: readonly Statement[]): Policy => ({ Version: '2012-10-17', Statement })
+
+const allow = (Sid: string, Action: readonly string[], Resource: readonly string[]): Statement => ({
+  Sid,
+  Effect: 'Allow',
+  Action: Action.toSorted(),
+  Resource,
+})
+
+function repositoriesOf({ host, prefix, chartPrefix }: PolicyOptions): string[] {
+  const base = `arn:${host.partition.id}:ecr:${host.region}:${host.account}:repository/`
+  const inside = (path: string): string => {
+    const bare = path.replaceAll(/^\/+|\/+$/g, '')
+    return bare === '' ? `${base}*` : `${base}${bare}/*`
+  }
+  const all = [...new Set([inside(prefix), inside(chartPrefix)])]
+  // One that covers the whole registry covers the other.
+  return all.includes(`${base}*`) ? [`${base}*`] : all
+}
+
+/** https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html */
+function useOfKey({ partition, region, account }: EcrHost, key: string | true): Statement {
+  const arn =
+    key === true || !key.startsWith('arn:') ? `arn:${partition.id}:kms:${region}:${account}:key/*` : key
+  return {
+    ...allow('EncryptionKey', ['kms:CreateGrant', 'kms:DescribeKey', 'kms:RetireGrant'], [arn]),
+    Condition: { StringEquals: { 'kms:ViaService': `ecr.${region}.${partition.dnsSuffix}` } },
+  }
+}

@@ -3,6 +3,7 @@ import { defineCommand, type CommandDef } from 'citty'
 import { parseArgs } from './args.ts'
 import { readArgv, type Argv } from './argv.ts'
 import { coerce } from './coerce.ts'
+import type { Catalog, CommandSpec } from './command-spec.ts'
 import { defaultConfigFile, readConfig, refuseUnknown, sharedSection, type Config } from './config.ts'
 import { isDebug, wantsColor, type Context } from './context.ts'
 import { exitCodes, type ExitCode } from './exit.ts'
@@ -12,21 +13,6 @@ import { commandHelp } from './help.ts'
 import { openSession, type Session, type SessionSettings } from './session.ts'
 import { failureText } from './ui/failure-text.ts'
 import { createStyle } from './ui/style.ts'
-
-/** A line of the help: a command as typed, and what it does. */
-export interface Example {
-  readonly command: string
-  readonly description: string
-}
-
-/** What a command is, apart from what it does. */
-export interface CommandSpec<A extends ArgsDef = ArgsDef> {
-  readonly name: string
-  /** A few sentences at the top of the help. */
-  readonly description: string
-  readonly examples: readonly Example[]
-  readonly args: A
-}
 
 type AllArgs<A extends ArgsDef> = Args<A & typeof sharedArgs>
 
@@ -42,13 +28,6 @@ export interface BundleCommandDef<A extends ArgsDef> extends CommandSpec<A> {
 /** A command whose arguments are known to nobody but itself. */
 export interface BundleCommand extends CommandDef {
   readonly spec: CommandSpec
-}
-
-/** All commands: what a config file may speak of, and a shell complete. */
-export interface Catalog {
-  readonly commands: readonly string[]
-  /** Loads every command. */
-  specs(): Promise<readonly CommandSpec[]>
 }
 
 /** What `main` hands to a command through citty's `data`. */

@@ -1,6 +1,7 @@
 import { usageError } from '../lib/errors.ts'
 import { didYouMean } from '../lib/suggest.ts'
-import { defineBundleCommand, type CommandSpec } from './command.ts'
+import type { CommandSpec } from './command-spec.ts'
+import { defineBundleCommand } from './command.ts'
 import { flagText, isFlag, type Flag } from './flags.ts'
 
 export default defineBundleCommand({

@@ -1,4 +1,4 @@
-import type { CommandSpec } from './command.ts'
+import type { CommandSpec } from './command-spec.ts'
 import { exitMeanings } from './exit.ts'
 import { envName, flagText, hintText, isFlag, kebab, sharedArgs, type ArgsDef, type Flag } from './flags.ts'
 

@@ -1,4 +1,5 @@
-import type { BundleCommand, Catalog } from './command.ts'
+import type { Catalog } from './command-spec.ts'
+import type { BundleCommand } from './command.ts'
 
 export interface CommandRow {
   /** One line, for the list of commands. */

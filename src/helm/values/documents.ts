@@ -1,0 +1,77 @@
+import { parseAllDocuments } from 'yaml'
+import { isMap, type Values } from './tree.ts'
+
+/** One object of a rendered chart. */
+export interface RenderedDocument {
+  /** Tells the objects of one render apart, and finds the same object in another. */
+  readonly key: string
+  readonly kind: string
+  readonly name: string
+  /** `helm.sh/hook`: `post-install`, `test`, … */
+  readonly hook?: string
+  readonly object: Values
+}
+
+/**
+ * Reads what `helm template` prints. Most objects are alike in render after render, so what was parsed once is kept.
+ * Custom resource definitions are left out: they name no image that is pulled, only describe fields.
+ */
+export function createDocuments(): (output: string) => RenderedDocument[] {
+  const known = new Map<string, readonly Values[]>()
+  return (output) => {
+    const documents: RenderedDocument[] = []
+    const seen = new Map<string, number>()
+    for (const text of output.split(/^---$/m)) {
+      let objects = known.get(text)
+      if (objects === undefined) {
+        objects = /^kind: ["']?CustomResourceDefinition/m.test(text) ? [] : objectsOf(text)
+        known.set(text, objects)
+      }
+      const source = /^# Source: (.+)$/m.exec(text)?.[1] ?? ''
+      for (const object of objects) {
+        const { kind, name, hook } = identityOf(object)
+        const identity = `${source}|${kind}|${name}`
+        const count = seen.get(identity) ?? 0
+        seen.set(identity, count + 1)
+        documents.push({
+          key: count === 0 ? identity : `${identity}|${count}`,
+          kind,
+          name,
+          ...(hook === undefined ? {} : { hook }),
+          object,
+        })
+      }
+    }
+    return documents
+  }
+}
+
+// --- internal ---
+
+function objectsOf(text: string): Values[] {
+  const objects: Values[] = []
+  for (const document of parseAllDocuments(text, { uniqueKeys: false, logLevel: 'silent', merge: true })) {
+    let read: unknown
+    try {
+      read = document.toJS({ maxAliasCount: 1000 })
+    } catch {
+      // Not an object a cluster would take; its text still counts.
+      read = { kind: 'Unreadable', text }
+    }
+    if (!isMap(read)) continue
+    if (read.kind === 'List' && Array.isArray(read.items)) objects.push(...read.items.filter(isMap))
+    else objects.push(read)
+  }
+  return objects
+}
+
+function identityOf(object: Values): { kind: string; name: string; hook?: string } {
+  const metadata = isMap(object.metadata) ? object.metadata : {}
+  const annotations = isMap(metadata.annotations) ? metadata.annotations : {}
+  const hook = annotations['helm.sh/hook']
+  return {
+    kind: typeof object.kind === 'string' ? object.kind : '',
+    name: typeof metadata.name === 'string' ? metadata.name : '',
+    ...(typeof hook === 'string' ? { hook } : {}),
+  }
+}

@@ -1,0 +1,141 @@
+import type { Where } from './binding.ts'
+import type { RenderedDocument } from './documents.ts'
+import { isImageKey, mentionsIn, type Hint } from './reference-text.ts'
+import { isMap, pathText, type Path } from './tree.ts'
+
+/** A reference in a rendered object. */
+export interface RenderedReference {
+  /** Finds the same place in another render: object, field and how many stand before it in that field. */
+  readonly place: string
+  readonly kind: string
+  readonly name: string
+  readonly path: string
+  readonly where: Where
+  readonly hook?: string
+  /** As rendered. */
+  readonly text: string
+  /** Where in the field's text it starts. */
+  readonly start: number
+}
+
+/** A string of a rendered object that may hold references, with what its surroundings say about it. */
+export interface Field {
+  readonly place: string
+  readonly document: RenderedDocument
+  readonly path: Path
+  readonly where: Where
+  readonly hint: Hint
+  readonly text: string
+}
+
+/** Every string of every object, decoded where it is a secret. */
+export function* fieldsOf(documents: readonly RenderedDocument[]): Iterable<Field> {
+  for (const document of documents) {
+    for (const found of walk(document.object, [], 'none')) {
+      yield {
+        place: `${document.key}#${pathText(found.path)}`,
+        document,
+        path: found.path,
+        where: whereOf(document, found.path, found.hint),
+        hint: found.hint,
+        text: found.text,
+      }
+    }
+  }
+}
+
+/** Every reference in every string of every object: images, commands, arguments, environments, configuration. */
+export function referencesOf(
+  documents: readonly RenderedDocument[],
+  known?: (token: string) => boolean,
+): RenderedReference[] {
+  const found: RenderedReference[] = []
+  for (const field of fieldsOf(documents)) {
+    for (const [at, { start, text }] of mentionsIn(field.text, field.hint, known).entries())
+      found.push({ ...placeOf(field, at), text, start })
+  }
+  return found
+}
+
+export const placeOf = (
+  { document, place, path, where }: Field,
+  at: number,
+): Omit<RenderedReference, 'text' | 'start'> => ({
+  place: `${place}#${at}`,
+  kind: document.kind,
+  name: document.name,
+  path: pathText(path),
+  where,
+  ...(document.hook === undefined ? {} : { hook: document.hook }),
+})
+
+// --- internal ---
+
+interface Walked {
+  readonly path: Path
+  readonly text: string
+  readonly hint: Hint
+}
+
+/** Labels, names and selectors carry tags and image names, but nothing is pulled by them. */
+const NEVER = new Set([
+  'labels',
+  'matchLabels',
+  'selector',
+  'finalizers',
+  'apiVersion',
+  'kind',
+  'imagePullPolicy',
+])
+
+function* walk(value: unknown, path: Path, hint: Hint): Iterable<Walked> {
+  if (typeof value === 'string') {
+    if (value !== '') yield { path, text: value, hint }
+  } else if (Array.isArray(value)) {
+    for (const [at, item] of value.entries()) {
+      const flag: unknown = at > 0 ? value[at - 1] : undefined
+      const named =
+        typeof flag === 'string' && /^-{1,2}[A-Za-z]/.test(flag) && !flag.includes('=') && isImageKey(flag)
+      yield* walk(item, [...path, at], named || hint === 'named' ? 'named' : 'none')
+    }
+  } else if (isMap(value)) {
+    const variable = typeof value.name === 'string' && isImageKey(value.name)
+    for (const [key, inner] of Object.entries(value)) {
+      if (NEVER.has(key) && path[0] !== 'data') continue
+      if (key === 'data' && path.length === 0 && value.kind === 'Secret') {
+        yield* walk(decoded(inner), [...path, key], 'none')
+        continue
+      }
+      const named = isImageKey(key) || (key === 'value' && variable)
+      const exact = key === 'image' && typeof inner === 'string' && path[0] !== 'data'
+      yield* walk(
+        inner,
+        [...path, key],
+        exact ? 'image' : named && typeof inner !== 'object' ? 'named' : 'none',
+      )
+    }
+  }
+}
+
+/** The texts among a secret's base64 values. */
+function decoded(data: unknown): Record<string, string> {
+  const texts: Record<string, string> = {}
+  if (!isMap(data)) return texts
+  for (const [key, value] of Object.entries(data)) {
+    const text = typeof value === 'string' ? Buffer.from(value, 'base64').toString('utf8') : ''
+    // eslint-disable-next-line no-control-regex -- that is the question: is this text
+    if (text !== '' && !/[\u0000-\u0008\uFFFD]/.test(text)) texts[key] = text
+  }
+  return texts
+}
+
+const WORKLOADS =
+  /^(?:Pod|Deployment|DaemonSet|StatefulSet|ReplicaSet|ReplicationController|Job|CronJob|PodTemplate)$/
+
+function whereOf({ kind }: RenderedDocument, path: Path, hint: Hint): Where {
+  if (kind === 'ConfigMap') return 'configmap'
+  if (kind === 'Secret') return 'secret'
+  if (path.includes('env')) return 'env'
+  if (path.includes('args') || path.includes('command')) return 'arg'
+  return hint === 'image' && WORKLOADS.test(kind) ? 'image' : WORKLOADS.test(kind) ? 'configmap' : 'cr'
+}

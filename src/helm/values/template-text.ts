@@ -1,0 +1,134 @@
+import { chartTree, type Chart, type ChartAt } from './chart-files.ts'
+import { mentionsIn } from './reference-text.ts'
+import type { Path } from './tree.ts'
+
+/** A mention of a value in the text of a template, with the conditions around it, outermost first. */
+export interface ValueMention {
+  /** From the root of the chart's values. */
+  readonly path: Path
+  readonly guards: readonly Guard[]
+  readonly file: string
+}
+
+export interface Guard {
+  /** The condition as written; `with` and `range` count as one. */
+  readonly text: string
+  /** False in an `else`. */
+  readonly holds: boolean
+  readonly prefix: readonly string[]
+}
+
+export interface TemplateText {
+  readonly mentions: readonly ValueMention[]
+  /** Named templates that speak of values, by name. */
+  readonly defines: ReadonlyMap<string, readonly ValueMention[]>
+  /** Conditions around each `include` of a named template. */
+  readonly includes: ReadonlyMap<string, readonly (readonly Guard[])[]>
+  /** References written out in the templates. */
+  readonly literals: readonly Literal[]
+}
+
+export interface Literal {
+  readonly reference: string
+  readonly file: string
+  readonly line: number
+}
+
+/** Reads the text of all templates of a chart and its subcharts, which no render shows whole. */
+export function readTemplates(chart: Chart): TemplateText {
+  const mentions: ValueMention[] = []
+  const defines = new Map<string, ValueMention[]>()
+  const includes = new Map<string, (readonly Guard[])[]>()
+  const literals: Literal[] = []
+  for (const at of chartTree(chart)) {
+    for (const [file, text] of at.chart.templates) {
+      if (!/\.(?:ya?ml|tpl|json|txt)$/.test(file)) continue
+      const where = [...at.prefix, file].join('/')
+      scan(at, text, where, { mentions, defines, includes })
+      if (!file.endsWith('.txt')) literals.push(...literalsOf(text, where))
+    }
+  }
+  return { mentions, defines, includes, literals }
+}
+
+// --- internal ---
+
+interface Sink {
+  readonly mentions: ValueMention[]
+  readonly defines: Map<string, ValueMention[]>
+  readonly includes: Map<string, (readonly Guard[])[]>
+}
+
+const ACTION = /\{\{-?\s*(?:\/\*[\s\S]*?\*\/|([\s\S]*?))\s*-?\}\}/g
+const VALUE = /(?:^|[^\w.])(?:\$\w*)?\.(?:root\.|context\.|ctx\.|Context\.)?Values((?:\.[A-Za-z_][\w-]*)+)/g
+const CALL = /\b(?:include|template)\s+"([^"]+)"/g
+
+interface Block {
+  kind: 'guard' | 'define' | 'other'
+  guard?: Guard
+  name?: string
+  /** What `.` is inside of a `with`. */
+  dot?: Path
+}
+
+function scan({ prefix }: ChartAt, text: string, file: string, { mentions, defines, includes }: Sink): void {
+  const stack: Block[] = []
+  const rooted = (steps: string): Path =>
+    steps.startsWith('.global.') || steps === '.global'
+      ? steps.slice(1).split('.')
+      : [...prefix, ...steps.slice(1).split('.')]
+  for (const match of text.matchAll(ACTION)) {
+    const action = match[1]
+    if (action === undefined || action === '') continue
+    const [, word = '', rest = ''] = /^(\w+)?\s*([\s\S]*)$/.exec(action) ?? []
+    const guards = stack.flatMap(({ guard }) => (guard === undefined ? [] : [guard]))
+    const define = stack.find(({ kind }) => kind === 'define')?.name
+    const note = (path: Path): void => {
+      const mention = { path, guards, file }
+      mentions.push(mention)
+      if (define !== undefined) defines.set(define, [...(defines.get(define) ?? []), mention])
+    }
+    for (const [, steps = ''] of action.matchAll(VALUE)) note(rooted(steps))
+    const dot = stack.findLast((block) => block.dot !== undefined)?.dot
+    if (dot !== undefined) {
+      for (const [, steps = ''] of action.matchAll(/(?:^|[\s(])((?:\.[a-zA-Z_][\w-]*)+)/g))
+        if (!/^\.(?:Values|Release|Chart|Capabilities|Files|Template)\b/.test(steps))
+          note([...dot, ...steps.slice(1).split('.')])
+    }
+    for (const [, name = ''] of action.matchAll(CALL))
+      includes.set(name, [...(includes.get(name) ?? []), guards])
+    if (word === 'if' || word === 'with' || word === 'range') {
+      const single = /^(?:\$\w+\s*(?:,\s*\$\w+\s*)?:=\s*)?\$?\.Values((?:\.[A-Za-z_][\w-]*)+)$/.exec(
+        rest,
+      )?.[1]
+      stack.push({
+        kind: 'guard',
+        guard: { text: rest, holds: true, prefix },
+        ...(word === 'with' && single !== undefined ? { dot: rooted(single) } : {}),
+      })
+    } else if (word === 'else') {
+      const top = stack.at(-1)
+      if (top?.guard !== undefined) {
+        const next = /^(?:if|with)\s+([\s\S]+)$/.exec(rest)?.[1]
+        top.guard = next === undefined ? { ...top.guard, holds: false } : { text: next, holds: true, prefix }
+      }
+    } else if (word === 'define' || word === 'block')
+      stack.push({ kind: 'define', name: /"([^"]+)"/.exec(rest)?.[1] ?? '' })
+    else if (word === 'end') stack.pop()
+  }
+}
+
+/** Lines that name an image in plain text: `image: busybox`, or any text that is a reference. */
+function literalsOf(text: string, file: string): Literal[] {
+  const found: Literal[] = []
+  const plain = text.replace(/\{\{-?\s*\/\*[\s\S]*?\*\/\s*-?\}\}/g, (comment) =>
+    comment.replace(/[^\n]/g, ''),
+  )
+  for (const [at, line] of plain.split('\n').entries()) {
+    if (/^\s*#/.test(line)) continue
+    const own = /^\s*-?\s*image:\s*["']?([a-z0-9][a-z0-9._/:@-]*)["']?\s*(?:#.*)?$/.exec(line)?.[1]
+    const references = own === undefined ? mentionsIn(line, 'none').map((mention) => mention.text) : [own]
+    for (const reference of references) found.push({ reference, file, line: at + 1 })
+  }
+  return found
+}

@@ -78,7 +78,7 @@ function chartYaml(tgz: Uint8Array, fail: Fail): string {
   const parser = new Parser({
     strict: true,
     onReadEntry: (entry) => {
-      failure ??= entryFault(entry.path, String(entry.type), fail)
+      failure ??= entryFault(entry.path, entry.type, fail)
       const parts = entry.path.replace(/^\.\//, '').split('/')
       const isWanted = parts.length === 2 && parts[1] === 'Chart.yaml' && text === undefined
       if (!isWanted || failure !== undefined) {

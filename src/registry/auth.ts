@@ -1,0 +1,159 @@
+import type { Challenge } from './challenge.ts'
+import type { Credential, Credentials } from './credentials.ts'
+import { basicOf, fetchToken, type Exchange, type Token } from './token.ts'
+
+/** Who asks for what, where. */
+export interface Asking {
+  /** By its name in references. */
+  readonly registry: string
+  /** `https://host` it is reached at. */
+  readonly origin: string
+  readonly repository?: string
+  /** `repository:<name>:pull,push`; the one for pushing first. */
+  readonly scopes: readonly string[]
+}
+
+/** Knows how each registry wants to be spoken to, and keeps tokens per scope. */
+export interface Authorizer {
+  /** The `Authorization` to try first: undefined until the registry has said what it wants. */
+  known(asking: Asking): Promise<string | undefined>
+  /**
+   * The `Authorization` that answers a 401, or undefined when there is none to give.
+   * @param refused what was sent with the request that got the 401
+   */
+  answer(asking: Asking, challenges: readonly Challenge[], refused?: string): Promise<string | undefined>
+  /** A token for someone who is nobody: for hosts a registry redirected to. */
+  anonymous(origin: string, challenges: readonly Challenge[]): Promise<string | undefined>
+  /** Forgets a token that turned out to be stale. */
+  forget(asking: Asking): void
+  /** Which credentials are in use: changes when they are renewed. */
+  generation(registry: string): number
+  /**
+   * After credentials of `generation` were refused: whether there are newer ones now.
+   */
+  renew(asking: Asking, generation: number): Promise<boolean>
+  /** Whether anything but anonymous is in use. */
+  hasCredential(asking: Asking): Promise<boolean>
+}
+
+export function createAuthorizer(exchange: Exchange, credentials: Credentials | undefined): Authorizer {
+  const schemes = new Map<string, Challenge>()
+  const held = new Map<string, Promise<Credential | undefined>>()
+  const tokens = new Map<string, Promise<Token>>()
+  const generations = new Map<string, number>()
+  const renewals = new Map<string, Promise<boolean>>()
+
+  const query = (repository: string | undefined, refresh: boolean) => ({
+    refresh,
+    ...(repository === undefined ? {} : { repository }),
+  })
+  const credentialFor = ({ registry, repository }: Asking): Promise<Credential | undefined> => {
+    const key = `${registry} ${repository ?? ''}`
+    let found = held.get(key)
+    if (found === undefined) {
+      found = (credentials ?? nobody)(registry, query(repository, false))
+      held.set(key, found)
+      found.catch(() => held.delete(key))
+    }
+    return found
+  }
+
+  const bearer = async (asking: Asking, challenge: Challenge, stale?: string): Promise<string> => {
+    const key = keyOf(asking)
+    const before = tokens.get(key)
+    if (before !== undefined) {
+      const token = await before
+      if (`Bearer ${token.value}` !== stale && token.expiresAt > performance.now())
+        return `Bearer ${token.value}`
+      // Another request may have fetched a new one meanwhile.
+      if (tokens.get(key) !== before) return bearer(asking, challenge, stale)
+    }
+    const fetched = credentialFor(asking).then((credential) =>
+      fetchToken(exchange, asking.origin, challenge, scopesFor(asking, challenge), credential),
+    )
+    tokens.set(key, fetched)
+    fetched.catch(() => tokens.get(key) === fetched && tokens.delete(key))
+    return `Bearer ${(await fetched).value}`
+  }
+
+  return {
+    async known(asking) {
+      const scheme = schemes.get(asking.registry)
+      if (scheme?.scheme === 'bearer') return bearer(wider(asking, tokens), scheme)
+      const credential = await credentialFor(asking)
+      if (credential === undefined) return undefined
+      if ('authorization' in credential) return credential.authorization
+      return scheme?.scheme === 'basic' ? basicOf(credential) : undefined
+    },
+    async answer(asking, challenges, refused) {
+      const chosen = choose(challenges)
+      if (chosen === undefined) return undefined
+      schemes.set(asking.registry, chosen)
+      if (chosen.scheme === 'bearer') return bearer(asking, chosen, refused)
+      const credential = await credentialFor(asking)
+      const header = credential === undefined ? undefined : basicOf(credential)
+      return header === refused ? undefined : header
+    },
+    async anonymous(origin, challenges) {
+      const chosen = choose(challenges)
+      if (chosen?.scheme !== 'bearer') return undefined
+      const { scope } = chosen.params
+      const token = await fetchToken(exchange, origin, chosen, scope === undefined ? [] : [scope], undefined)
+      return `Bearer ${token.value}`
+    },
+    forget(asking) {
+      tokens.delete(keyOf(asking))
+      tokens.delete(keyOf(wider(asking, tokens)))
+    },
+    generation: (registry) => generations.get(registry) ?? 0,
+    renew(asking, generation) {
+      const { registry, repository } = asking
+      if ((generations.get(registry) ?? 0) !== generation) return Promise.resolve(true)
+      const running = renewals.get(registry)
+      if (running !== undefined) return running
+      const renewal = (async () => {
+        const old = await credentialFor(asking)
+        if (old === undefined || credentials === undefined) return false
+        const fresh = await credentials(registry, query(repository, true))
+        if (fresh === undefined || JSON.stringify(fresh) === JSON.stringify(old)) return false
+        forgetRegistry(held, registry)
+        forgetRegistry(tokens, registry)
+        held.set(`${registry} ${repository ?? ''}`, Promise.resolve(fresh))
+        generations.set(registry, generation + 1)
+        return true
+      })().finally(() => renewals.delete(registry))
+      renewals.set(registry, renewal)
+      return renewal
+    },
+    hasCredential: async (asking) => (await credentialFor(asking)) !== undefined,
+  }
+}
+
+// --- internal ---
+
+const nobody: Credentials = () => Promise.resolve(undefined)
+
+const keyOf = ({ registry, scopes }: Asking): string => [registry, ...scopes].join(' ')
+
+/** A token to push with is good to pull with: one token less, and one login less to be throttled for. */
+function wider(asking: Asking, tokens: ReadonlyMap<string, unknown>): Asking {
+  const scopes = asking.scopes.map((scope) => scope.replace(/:pull$/, ':pull,push'))
+  const more = { ...asking, scopes }
+  return !tokens.has(keyOf(asking)) && tokens.has(keyOf(more)) ? more : asking
+}
+
+/** Bearer before Basic, whatever the order; others (Negotiate, NTLM) are not for registries. */
+const choose = (challenges: readonly Challenge[]): Challenge | undefined =>
+  challenges.find(({ scheme, params }) => scheme === 'bearer' && params['realm'] !== undefined) ??
+  challenges.find(({ scheme }) => scheme === 'basic')
+
+/** What we need, or what the registry says one needs (`registry:catalog:*`) for requests outside of repositories. */
+function scopesFor({ scopes }: Asking, challenge: Challenge): readonly string[] {
+  if (scopes.length > 0) return scopes
+  const { scope } = challenge.params
+  return scope === undefined ? [] : [scope]
+}
+
+function forgetRegistry(map: Map<string, unknown>, registry: string): void {
+  for (const key of map.keys()) if (key === registry || key.startsWith(`${registry} `)) map.delete(key)
+}

@@ -1,0 +1,82 @@
+import type { Bytes } from '../lib/bytes.ts'
+import { BundleError, integrityError } from '../lib/errors.ts'
+import { HttpError } from '../lib/http-error.ts'
+import type { HttpResponse } from '../lib/http.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { ACCEPT_MANIFESTS, isManifest } from '../oci/media-types.ts'
+import { callTo, nameOf, type Place } from './place.ts'
+
+/**
+ * The bytes of a blob (or manifest) from `start` to its size. Cuts and stalls are continued with `Range` within one
+ * call; a server that answers 200 instead starts over, and what is known is thrown away. Neither hashed nor copied.
+ */
+export async function* download(place: Place, target: Descriptor, start = 0): Bytes {
+  const { digest, size } = target
+  const where = nameOf(place, digest)
+  const patience = place.client.patience(place.registry, where)
+  let at = start
+  while (at < size) {
+    try {
+      const response = await place.client.once(
+        callTo(place, {
+          method: 'GET',
+          path: `${isManifest(target.mediaType) ? 'manifests' : 'blobs'}/${digest}`,
+          headers: {
+            ...(isManifest(target.mediaType) ? { accept: ACCEPT_MANIFESTS.join(', ') } : {}),
+            ...(at === 0 ? {} : { range: `bytes=${at}-` }),
+          },
+          actions: 'pull',
+          expect: at === 0 ? [200] : [200, 206],
+          where,
+        }),
+      )
+      let skip = await placeOf(response, at, size, where)
+      for await (const chunk of response.body) {
+        if (skip >= chunk.length) {
+          skip -= chunk.length
+          continue
+        }
+        const fresh = skip === 0 ? chunk : chunk.subarray(skip)
+        skip = 0
+        at += fresh.length
+        if (at > size) throw tooLong(size, where)
+        patience.progressed()
+        yield fresh
+      }
+      if (at < size) throw cutShort(response, at, size)
+    } catch (error) {
+      await patience.after(error)
+    }
+  }
+}
+
+// --- internal ---
+
+/** How many bytes of the body lie before `at`. */
+async function placeOf(response: HttpResponse, at: number, size: number, where: string): Promise<number> {
+  const { status, headers } = response
+  const fail = async (why: string): Promise<BundleError> => {
+    await response.discard()
+    return integrityError(`the registry sent the wrong bytes: ${why}`, { where })
+  }
+  if (status === 206) {
+    const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)/.exec(headers.get('content-range') ?? '') ?? []
+    if (Number(first) !== at) throw await fail(`from ${first ?? 'an unknown place'} on instead of from ${at}`)
+    if (total !== undefined && total !== '*' && Number(total) !== size)
+      throw await fail(`${total} in all, not ${size}`)
+    return 0
+  }
+  const length = headers.get('content-length')
+  if (length !== null && headers.get('content-encoding') === null && Number(length) !== size) {
+    throw await fail(`${length} of them instead of ${size}`)
+  }
+  return at
+}
+
+const tooLong = (size: number, where: string): BundleError =>
+  integrityError(`the registry sends more than the ${size} bytes the content has`, { where })
+
+function cutShort({ url }: HttpResponse, at: number, size: number): HttpError {
+  const { host } = new URL(url)
+  return new HttpError(`${host}: the body ended after ${at} of ${size} bytes`, 'ECONNRESET', host, true)
+}

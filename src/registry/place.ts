@@ -1,0 +1,21 @@
+import type { Call, RegistryClient } from './client.ts'
+
+/** A repository of a registry, as the parts that speak to it share it. */
+export interface Place {
+  readonly client: RegistryClient
+  readonly registry: string
+  readonly repository: string
+}
+
+/** A call within the repository. `path` comes behind `/v2/<name>/`, unless it is a whole URL. */
+export function callTo(
+  { registry, repository }: Place,
+  call: Omit<Call, 'registry' | 'repository' | 'where'> & { readonly where?: string },
+): Call {
+  const path = /^https?:\/\//.test(call.path) ? call.path : `/v2/${repository}/${call.path}`
+  return { where: `${registry}/${repository}`, ...call, registry, repository, path }
+}
+
+/** `registry/repository:tag` or `registry/repository@digest`. */
+export const nameOf = ({ registry, repository }: Place, reference: string): string =>
+  `${registry}/${repository}${reference.includes(':') ? '@' : ':'}${reference}`

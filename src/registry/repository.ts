@@ -1,0 +1,71 @@
+import { collect, type Bytes, type Open } from '../lib/bytes.ts'
+import type { RawManifest, Source, Target } from '../oci/content.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import { isManifest } from '../oci/media-types.ts'
+import { verified } from '../oci/verify.ts'
+import type { RegistryClient } from './client.ts'
+import { download } from './download.ts'
+import { RegistryError } from './error.ts'
+import { listTags } from './listing.ts'
+import { getManifest, headManifest, putManifest } from './manifests.ts'
+import { blobExists } from './presence.ts'
+import { listReferrers } from './referrers.ts'
+import { nameOf, type Place } from './place.ts'
+import { mountBlob, uploadBlob } from './upload.ts'
+
+/** One repository of one registry. Picks the endpoint for manifests or for blobs by media type. */
+export interface Repository extends Source, Target {
+  /** What a tag or digest stands for, by HEAD; undefined only when the registry says that there is none. */
+  head(reference: string): Promise<Descriptor | undefined>
+  /** Uploads a blob, or mounts it from another repository of the registry, when `from` is given and it may. */
+  pushBlob(target: Descriptor, open: Open, from?: string): Promise<'copied' | 'mounted'>
+  pushManifest(manifest: RawManifest, reference: string): Promise<void>
+  mount(target: Descriptor, from: string): Promise<boolean>
+  referrers(digest: Digest): Promise<readonly Descriptor[]>
+  tags(): AsyncIterable<string>
+}
+
+/** Asks nothing of the registry yet. `registry` is as in references: `docker.io`, `localhost:5000`. */
+export function openRepository(client: RegistryClient, registry: string, repository: string): Repository {
+  const place: Place = { client, registry, repository }
+  const head = (reference: string) => headManifest(place, reference)
+  return {
+    head,
+    resolve: (reference) => getManifest(place, reference),
+    fetch: async (target, start = 0) => download(place, target, start),
+    exists: async (target) =>
+      isManifest(target.mediaType) ? (await head(target.digest)) !== undefined : blobExists(place, target),
+    async push(target, open) {
+      if (!isManifest(target.mediaType)) await uploadBlob(place, target, open)
+      else await putManifest(place, await readWhole(place, target, open), target.digest)
+    },
+    pushBlob: (target, open, from) => uploadBlob(place, target, open, from),
+    pushManifest: (manifest, reference) => putManifest(place, manifest, reference),
+    async tag(root, tag) {
+      try {
+        await putManifest(place, root, tag)
+      } catch (error) {
+        // Immutable tags refuse even what they already stand for: https://github.com/aws/containers-roadmap/issues/2380
+        if (!(error instanceof RegistryError) || !/immutable/i.test(error.words)) throw error
+        if ((await head(tag))?.digest !== root.descriptor.digest) throw error
+      }
+    },
+    mount: (target, from) => mountBlob(place, target, from),
+    referrers: (digest) => listReferrers(place, digest),
+    tags: () => listTags(place),
+  }
+}
+
+// --- internal ---
+
+async function readWhole(
+  place: Place,
+  descriptor: Descriptor,
+  open: () => Promise<Bytes>,
+): Promise<RawManifest> {
+  return {
+    descriptor,
+    raw: await collect(verified(await open(), descriptor, nameOf(place, descriptor.digest))),
+  }
+}

@@ -1,0 +1,117 @@
+import type { Bytes, Open } from '../lib/bytes.ts'
+import { BundleError } from '../lib/errors.ts'
+import type { HttpResponse } from '../lib/http.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { verified } from '../oci/verify.ts'
+import { callTo, nameOf, type Place } from './place.ts'
+import { resolveLocation } from './redirect.ts'
+
+/**
+ * Uploads a blob: one POST, one PUT of the whole with its exact length, and for each retry a new session, because no
+ * registry continues an old one reliably. With `from`, the POST asks for a mount first and costs nothing when refused.
+ * https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
+ */
+export async function uploadBlob(
+  place: Place,
+  target: Descriptor,
+  open: Open,
+  from?: string,
+): Promise<'copied' | 'mounted'> {
+  const where = nameOf(place, target.digest)
+  const patience = place.client.patience(place.registry, where)
+  let source: Error | undefined
+  const content = async function* (): Bytes {
+    try {
+      yield* verified(await open(), target, where)
+    } catch (error) {
+      source = error instanceof Error ? error : new Error(String(error))
+      throw error
+    }
+  }
+  for (;;) {
+    let session: URL | undefined
+    try {
+      session = await startSession(place, target, from)
+      if (session === undefined) return 'mounted'
+      session.searchParams.append('digest', target.digest)
+      const response = await place.client.once(
+        callTo(place, {
+          method: 'PUT',
+          path: session.href,
+          headers: { 'content-type': 'application/octet-stream' },
+          body: { size: target.size, open: async () => content() },
+          actions: 'pull,push',
+          expect: [201, 200, 202, 204],
+          where,
+        }),
+      )
+      await response.discard()
+      return 'copied'
+    } catch (error) {
+      if (session !== undefined) await cancel(place, session)
+      // What cannot be read here does not get better by asking the registry again.
+      if (source !== undefined) throw source
+      await patience.after(error)
+    }
+  }
+}
+
+/** Mounts a blob another repository has; false when the registry would rather have it uploaded. */
+export async function mountBlob(place: Place, target: Descriptor, from: string): Promise<boolean> {
+  const session = await startSession(place, target, from)
+  if (session === undefined) return true
+  await cancel(place, session)
+  return false
+}
+
+// --- internal ---
+
+/** The URL to upload to, or undefined when the mount was granted. */
+async function startSession(place: Place, target: Descriptor, from?: string): Promise<URL | undefined> {
+  const where = nameOf(place, target.digest)
+  const query = new URLSearchParams(from === undefined ? {} : { mount: target.digest, from })
+  const response = await place.client.once(
+    callTo(place, {
+      method: 'POST',
+      path: `blobs/uploads/${from === undefined ? '' : `?${query.toString()}`}`,
+      body: new Uint8Array(0),
+      actions: 'pull,push',
+      // Bearer registries check the right to read the source as well.
+      ...(from === undefined ? {} : { scopes: [`repository:${from}:pull`] }),
+      expect: [202, 201],
+      where,
+    }),
+  )
+  await response.discard()
+  if (response.status === 201 && from !== undefined) return undefined
+  return locationOf(response, place, where)
+}
+
+function locationOf(response: HttpResponse, place: Place, where: string): URL {
+  const location = response.headers.get('location')
+  if (location === null) {
+    throw new BundleError(`${place.registry} opened an upload without saying where to (no Location)`, {
+      kind: 'failed',
+      where,
+    })
+  }
+  const asked = new URL(response.url)
+  return resolveLocation(location, asked, asked.origin, where)
+}
+
+/** Frees what the registry keeps of a session that came to nothing. It would time out there, so failing is no harm. */
+async function cancel(place: Place, session: URL): Promise<void> {
+  const plain = new URL(session)
+  plain.searchParams.delete('digest')
+  try {
+    const call = callTo(place, {
+      method: 'DELETE',
+      path: plain.href,
+      actions: 'pull,push',
+      expect: [204, 200, 202, 404],
+    })
+    await (await place.client.once(call)).discard()
+  } catch (error) {
+    if (!(error instanceof BundleError)) throw error
+  }
+}

@@ -24,6 +24,8 @@ export interface EcrOptions {
   readonly trust?: Trust
   readonly signal?: AbortSignal
   readonly emit?: Emit<AwsEvent>
+  /** Tries per call, the first included; 8 unless told. */
+  readonly attempts?: number
 }
 
 /** The control plane of one registry. */
@@ -95,7 +97,7 @@ export function createEcr(options: EcrOptions): Ecr {
 
 // --- internal ---
 
-/** Idle tries, the first included: throttling of PutImage and CreateRepository passes within seconds. */
+/** Throttling and a lost connection pass within seconds. */
 const ATTEMPTS = 8
 
 async function load(
@@ -115,7 +117,7 @@ async function load(
     useFipsEndpoint: false,
     useDualstackEndpoint: false,
     retryMode: 'adaptive',
-    maxAttempts: ATTEMPTS,
+    maxAttempts: options.attempts ?? ATTEMPTS,
     requestHandler: connectionTo(endpoint, options),
     logger: sdkLogger(options.emit),
     ...(options.env.AWS_PROFILE ? { profile: options.env.AWS_PROFILE } : {}),

@@ -1,6 +1,6 @@
 import { bytesOf, collect, type Bytes, type RandomReader } from '../lib/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
-import { BLOCK, decodeHeader, padded, place, type Entry, type Placed } from './tar.ts'
+import { BLOCK, decodeHeader, encodeHeader, padded, place, type Entry, type Placed } from './tar.ts'
 
 /** Reads entries straight out of the tar by offset; nothing is extracted. */
 export interface ArchiveReader {
@@ -33,7 +33,7 @@ export async function readFirst(
 export function openArchive(file: RandomReader, entries: readonly Entry[]): ArchiveReader {
   const placement = place(entries)
   if (file.size < placement.size) throw truncated(file.size, placement.size)
-  return readerOf(file, placement.entries)
+  return readerOf(file, placement.entries, isOurHeader)
 }
 
 /** A foreign tar: walks its headers. Links, devices, sparse files, traversal and doubled names are refused. */
@@ -63,22 +63,29 @@ export async function scanArchive(file: RandomReader, maxEntries = 100_000): Pro
     }
     at = dataAt + padded(size)
   }
-  return readerOf(file, found)
+  return readerOf(file, found, isSameEntry)
 }
 
 // --- internal ---
 
-function readerOf(file: RandomReader, placed: readonly Placed[]): ArchiveReader {
+/** Our own headers have one form only, so that a single flipped bit in one is found. */
+const isOurHeader = (block: Uint8Array, entry: Placed): boolean => Buffer.compare(block, encodeHeader(entry)) === 0
+
+const isSameEntry = (block: Uint8Array, entry: Placed): boolean => {
+  const header = decodeHeader(block)
+  return header?.path?.replace(/^(?:\.\/)+/, '') === entry.path && header.size === entry.size
+}
+
+function readerOf(
+  file: RandomReader,
+  placed: readonly Placed[],
+  isHeaderOf: (block: Uint8Array, entry: Placed) => boolean,
+): ArchiveReader {
   const entries = new Map(placed.map((entry) => [entry.path, entry]))
   const read = async function* (path: string, start = 0): Bytes {
     const entry = entries.get(path)
     if (entry === undefined) throw integrityError(`"${path}" is not in the bundle`)
-    const header = await headerAt(file, entry.headerAt)
-    if (
-      header === undefined ||
-      header.path?.replace(/^(?:\.\/)+/, '') !== path ||
-      header.size !== entry.size
-    ) {
+    if (!isHeaderOf(await collect(file.read(entry.headerAt, BLOCK)), entry)) {
       throw integrityError(`the bundle is damaged: entry "${path}" is not at byte ${entry.headerAt}`, {
         next: 'copy or export the bundle again',
       })

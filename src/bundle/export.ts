@@ -1,113 +1,77 @@
-import { openArchiveWriter, WriteError, type ArchiveWriter } from '../archive/writer.ts'
-import type { Bytes } from '../lib/bytes.ts'
-import type { Emit } from '../lib/events.ts'
-import { createPool } from '../lib/pool.ts'
-import type { Source } from '../oci/content.ts'
-import { verified } from '../oci/verify.ts'
-import type { BundleEvent } from './events.ts'
-import { FailuresError, settleAll } from './failures.ts'
-import { readyContent, type Plan, type Transfer } from './plan.ts'
+import { place } from '../archive/tar.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Platform } from '../oci/platform.ts'
+import type { Mirrors } from '../registry/mirror.ts'
+import { collectRoots } from './collect.ts'
+import { FORMAT, type RootContents } from './contents.ts'
+import type { RootKind } from './events.ts'
+import { fillArchive, type Filled } from './fill.ts'
+import { plan, type Plan } from './plan.ts'
+import { weigh, type RootWeight } from './report.ts'
+import { platformsOf } from './resolve-image.ts'
+import type { Root } from './root.ts'
+import type { Session } from './session.ts'
+import { selectGroups, type BundleSpec } from './spec.ts'
 
-export interface FillOptions {
-  readonly emit: Emit<BundleEvent>
-  readonly signal: AbortSignal
-  /** Transfers at a time. */
-  readonly concurrency: number
+export interface ExportOptions {
+  readonly session: Session
+  readonly spec: BundleSpec
+  /** The spec as written: it travels in the bundle. */
+  readonly specText: string
+  /** Optional groups to take along. */
+  readonly groups: readonly string[]
+  readonly platforms?: readonly Platform[] | 'all'
+  readonly allowMissingPlatforms: boolean
+  readonly mirrors: Mirrors
+  readonly locked?: (kind: RootKind, name: string) => Digest | undefined
 }
 
-export interface Filled {
-  /** Bytes of the archive. */
+/** What an export will be, known before the first layer is fetched. */
+export interface Prepared {
+  readonly roots: readonly Root[]
+  readonly plan: Plan
+  readonly weights: readonly RootWeight[]
+  /** Bytes of the bundle, and of what has to be fetched for it. */
   readonly size: number
-  /** Bytes fetched in this run, and bytes an earlier run had left. */
-  readonly fetched: number
-  readonly kept: number
+  readonly toFetch: number
 }
 
-/**
- * Writes the planned archive: every blob goes straight to its final place, verified on the way. The file gets its
- * name only when all of it is there.
- */
-export async function fillArchive(path: string, plan: Plan, options: FillOptions): Promise<Filled> {
-  const writer = await openArchiveWriter(path, plan.entries, plan.head)
-  try {
-    for (const { path: entry } of plan.entries) {
-      if (plan.ready.has(entry) && !writer.has(entry)) await writer.write(entry, readyContent(plan, entry))
-    }
-    const lacking = plan.transfers.filter((transfer) => !writer.has(transfer.path))
-    const total = sizeOf(lacking)
-    options.emit({ type: 'phase', phase: 'transfer', items: lacking.length, bytes: total })
-    await fetchAll(lacking, writer, options)
-    await writer.commit()
-    return { size: writer.size, fetched: total, kept: sizeOf(plan.transfers) - total }
-  } catch (error) {
-    await writer.close()
-    throw error
+/** Phase one: resolve everything and lay the archive out. Nothing is written. */
+export async function prepareExport(options: ExportOptions): Promise<Prepared> {
+  const { spec, session } = options
+  const roots = await collectRoots(selectGroups(spec, options.groups), {
+    ...options,
+    ...(spec.platforms === undefined ? {} : { specPlatforms: spec.platforms }),
+  })
+  session.signal.throwIfAborted()
+  const layout = plan(roots, {
+    format: FORMAT,
+    name: spec.name,
+    ...(spec.version === undefined ? {} : { version: spec.version }),
+    spec: options.specText,
+    roots: roots.map(contentsOf),
+  })
+  return {
+    roots,
+    plan: layout,
+    weights: weigh(roots),
+    size: place(layout.entries).size,
+    toFetch: layout.transfers.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
   }
 }
+
+/** Phase two: fetch everything to its final place. */
+export const writeExport = (output: string, prepared: Prepared, session: Session): Promise<Filled> =>
+  fillArchive(output, prepared.plan, session)
 
 // --- internal ---
 
-const sizeOf = (transfers: readonly Transfer[]): number =>
-  transfers.reduce((size, { descriptor }) => size + descriptor.size, 0)
-
-async function fetchAll(
-  transfers: readonly Transfer[],
-  writer: ArchiveWriter,
-  options: FillOptions,
-): Promise<void> {
-  const pool = createPool(options.concurrency)
-  // A disk that is full or gone fails every other transfer too; there is no point in fetching on.
-  let broken: WriteError | undefined
-  const { failures } = await settleAll(
-    transfers,
-    (transfer) =>
-      pool.run(async () => {
-        options.signal.throwIfAborted()
-        if (broken !== undefined) throw broken
-        try {
-          await fetchOne(transfer, writer, options)
-        } catch (error) {
-          if (error instanceof WriteError) broken = error
-          throw error
-        }
-      }, transfer.descriptor.size),
-    ({ name, path }) => ({ kind: path.startsWith('files/') ? 'file' : 'image', name }),
-  )
-  options.signal.throwIfAborted()
-  if (broken !== undefined) throw broken
-  if (failures.length > 0) {
-    throw new FailuresError(
-      `${failures.length} of ${transfers.length} transfers failed; no bundle was written`,
-      failures,
-      'mend what the table says and run the same command again: what is fetched already is kept',
-    )
-  }
-}
-
-/** Tries each source in turn; the last one's error tells why none served. */
-async function fetchOne(transfer: Transfer, writer: ArchiveWriter, options: FillOptions): Promise<void> {
-  const { path, descriptor, name, sources } = transfer
-  options.emit({ type: 'transfer', id: descriptor.digest, name, size: descriptor.size })
-  for (const [at, source] of sources.entries()) {
-    try {
-      await writer.write(path, observed(transfer, source, options.emit))
-      options.emit({ type: 'transferred', id: descriptor.digest, outcome: 'copied', size: descriptor.size })
-      return
-    } catch (error) {
-      if (at === sources.length - 1 || options.signal.aborted || error instanceof WriteError) {
-        options.emit({ type: 'transferred', id: descriptor.digest, outcome: 'failed', size: descriptor.size })
-        throw error
-      }
-    }
-  }
-}
-
-async function* observed({ descriptor, name }: Transfer, source: Source, emit: Emit<BundleEvent>): Bytes {
-  let done = 0
-  const bytes = await source.fetch(descriptor)
-  for await (const chunk of verified(bytes, descriptor, `source ${name}`)) {
-    done += chunk.length
-    emit({ type: 'progress', id: descriptor.digest, done })
-    yield chunk
-  }
+function contentsOf(root: Root): RootContents {
+  const { kind, name } = root
+  if (kind === 'file') return { kind, name, digest: root.descriptor.digest, size: root.descriptor.size }
+  const { digest, size, mediaType } = root.graph.root.descriptor
+  const common = { name, digest, size, mediaType }
+  if (kind === 'chart') return { kind, ...common, chart: root.chart, version: root.version, repository: root.repository }
+  const original = root.original === undefined ? {} : { original: root.original.digest }
+  return { kind, ...common, platforms: platformsOf(root), ...original }
 }

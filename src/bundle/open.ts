@@ -1,14 +1,14 @@
 import { openArchive, readFirst, scanArchive, type ArchiveReader } from '../archive/reader.ts'
-import { bytesOf, type RandomReader } from '../lib/bytes.ts'
+import { bytesOf, collect, type RandomReader } from '../lib/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
-import { collect } from '../lib/bytes.ts'
 import type { RawManifest, Source } from '../oci/content.ts'
-import { parseDigest } from '../oci/digest.ts'
+import { digestOf, parseDigest } from '../oci/digest.ts'
 import { isObject, mediaTypeOf, parseObject, MANIFEST_LIMIT } from '../oci/manifest.ts'
 import { verified } from '../oci/verify.ts'
 import { CONTENTS_LIMIT, decodeContents, type Contents, type RootContents } from './contents.ts'
 import { REF_NAME } from './layout.ts'
 import { blobPath, HEAD } from './plan.ts'
+import { readSums } from './sums.ts'
 
 /** A bundle opened for reading. */
 export interface Bundle {
@@ -28,6 +28,12 @@ export async function openBundle(file: RandomReader): Promise<Bundle> {
   if (head === undefined) return openLayout(file)
   const contents = decodeContents(head)
   const archive = openArchive(file, [{ path: HEAD, size: head.length }, ...contents.entries])
+  const sums = await readSums(archive)
+  if (sums.get(HEAD) !== digestOf(head)) {
+    throw integrityError('the bundle is damaged: bundle.json is not what SHA256SUMS says', {
+      next: 'copy or export the bundle again',
+    })
+  }
   return { contents, roots: contents.roots, archive, source: sourceOf(archive) }
 }
 

@@ -7,6 +7,7 @@ import { digestOf, hexOf, type Digest } from '../oci/digest.ts'
 import { encodeContents, type Contents } from './contents.ts'
 import { encodeLayoutIndex, LAYOUT_FILE, type LayoutRoot } from './layout.ts'
 import { chartPath, filePath, type Root } from './root.ts'
+import { encodeSums, SUMS, sumsSize } from './sums.ts'
 
 /** An entry whose content has to be fetched. */
 export interface Transfer {
@@ -30,7 +31,6 @@ export interface Plan {
 }
 
 export const HEAD = 'bundle.json'
-export const SUMS = 'SHA256SUMS'
 
 /** `blobs/sha256/<hex>`: https://github.com/opencontainers/image-spec/blob/main/image-layout.md */
 export const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`
@@ -78,9 +78,8 @@ export function plan(roots: readonly Root[], facts: Omit<Contents, 'entries'>): 
     ...blobs,
   ]
 
-  const sumsSize = [HEAD, ...listed].reduce((size, path) => size + SUM_OVERHEAD + path.length, 0)
   const entries = listed.map((path) => ({ path, size: sizeOf(path) }))
-  entries.splice(2, 0, { path: SUMS, size: sumsSize })
+  entries.splice(2, 0, { path: SUMS, size: sumsSize([HEAD, ...listed]) })
   const head = encodeContents({ ...facts, entries })
 
   const digestAt = (path: string): Digest => {
@@ -90,8 +89,7 @@ export function plan(roots: readonly Root[], facts: Omit<Contents, 'entries'>): 
     if (transfer === undefined) throw new Error(`no content for ${path}`)
     return transfer.descriptor.digest
   }
-  const sums = [HEAD, ...listed].map((path) => `${hexOf(digestAt(path))}  ${path}\n`).join('')
-  ready.set(SUMS, new TextEncoder().encode(sums))
+  ready.set(SUMS, encodeSums([HEAD, ...listed].map((path) => [path, digestAt(path)])))
   ready.set(HEAD, head)
 
   const transfers = [...small.values(), ...large.values()].filter(
@@ -105,9 +103,6 @@ export const readyContent = (plan: Plan, path: string): Bytes =>
   bytesOf(plan.ready.get(path) ?? new Uint8Array())
 
 // --- internal ---
-
-/** 64 hex digits, two spaces, the path, a newline: what `sha256sum -c` reads. */
-const SUM_OVERHEAD = 64 + 2 + 1
 
 function add(map: Map<string, Transfer | undefined>, path: string, descriptor: Descriptor, root: Root): void {
   const known = map.get(path)

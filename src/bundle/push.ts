@@ -49,9 +49,10 @@ export async function pushGraph(
   tags: readonly string[],
   options: PushOptions,
 ): Promise<void> {
-  await Promise.all(
-    blobsIn(graph).map((blob) => options.once(blob.digest, () => pushBlob(blob, source, target, options))),
-  )
+  const pushes = blobsIn(graph).map((blob) => options.once(blob.digest, () => pushBlob(blob, source, target, options)))
+  // All come to an end before one failure is told, so that nothing goes on behind the report.
+  await Promise.allSettled(pushes)
+  await Promise.all(pushes)
   for (const node of graph.nodes) {
     options.signal.throwIfAborted()
     if (node.descriptor.digest === graph.root.descriptor.digest) continue

@@ -11,6 +11,16 @@ export type CommandTable = Readonly<Record<string, CommandRow>>
 
 /** Every command, in the order of the help. A new one is a file and a row; nothing is loaded before it is called. */
 export const commands: CommandTable = {
+  export: {
+    description: 'Pull images and charts into one tar',
+    load: async () => (await import('./export.ts')).default,
+  },
+  import: {
+    description: 'Push a bundle into a registry and write the Helm values override',
+    load: async () => (await import('./import.ts')).default,
+  },
+  inspect: { description: 'List what is in a bundle', load: async () => (await import('./inspect.ts')).default },
+  verify: { description: 'Check every byte of a bundle', load: async () => (await import('./verify.ts')).default },
   completion: {
     description: 'Print a completion script for bash, zsh or fish',
     load: async () => (await import('./completion.ts')).default,

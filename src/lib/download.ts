@@ -91,9 +91,8 @@ export async function getFollowing(
   })
 }
 
-// --- internal ---
-
-function judge(error: unknown): Verdict {
+/** Which failures of a web server may pass. */
+export function judge(error: unknown): Verdict {
   if (error instanceof HttpError) return { retryable: error.retryable }
   if (!(error instanceof StatusError)) return { retryable: false }
   const { status, waitMs } = error
@@ -103,6 +102,8 @@ function judge(error: unknown): Verdict {
     ...(waitMs === undefined ? {} : { waitMs }),
   }
 }
+
+// --- internal ---
 
 async function bounded(response: HttpResponse, limit: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []

@@ -32,14 +32,20 @@ export async function walk(source: Source, root: RawManifest, where?: string): P
 
   const visit = async (raw: RawManifest, depth: number): Promise<void> => {
     if (depth > MAX_DEPTH) {
-      throw integrityError(`indexes are nested more than ${MAX_DEPTH} deep`, where === undefined ? {} : { where })
+      throw integrityError(
+        `indexes are nested more than ${MAX_DEPTH} deep`,
+        where === undefined ? {} : { where },
+      )
     }
     const manifest = parseManifest(raw, where)
     for (const child of manifest.manifests) {
       if (nodes.has(child.digest)) continue
       started += 1
       if (started > MAX_NODES) {
-        throw integrityError(`more than ${MAX_NODES} manifests below one root`, where === undefined ? {} : { where })
+        throw integrityError(
+          `more than ${MAX_NODES} manifests below one root`,
+          where === undefined ? {} : { where },
+        )
       }
       if (isManifest(child.mediaType)) await visit(await readChild(source, child, where), depth + 1)
     }

@@ -69,7 +69,8 @@ export function parseObject(raw: Uint8Array): Record<string, unknown> | undefine
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(raw))
     return isObject(json) ? json : undefined
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError) return undefined
+    if (error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError)
+      return undefined
     throw error
   }
 }

@@ -46,7 +46,11 @@ export function selectPlatforms(index: RawManifest, wanted: readonly Platform[],
 }
 
 /** The error for an image that does not come for a wanted platform. */
-export const lacks = (missing: readonly Platform[], offered: readonly Platform[], where?: string): BundleError =>
+export const lacks = (
+  missing: readonly Platform[],
+  offered: readonly Platform[],
+  where?: string,
+): BundleError =>
   new BundleError(
     `no image for ${missing.map(formatPlatform).join(', ')}; it comes for ${[...new Set(offered.map(formatPlatform))].join(', ')}`,
     {

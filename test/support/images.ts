@@ -55,7 +55,10 @@ export function buildImage(layers: readonly Uint8Array[], options: ImageOptions 
   const config = encode({
     ...parsePlatform(platform),
     config: { Cmd: ['/bin/true'] },
-    rootfs: { type: 'layers', diff_ids: layers.map((layer) => digestOf(Bun.gunzipSync(new Uint8Array(layer)))) },
+    rootfs: {
+      type: 'layers',
+      diff_ids: layers.map((layer) => digestOf(Bun.gunzipSync(new Uint8Array(layer)))),
+    },
   })
   const mediaType = docker ? media.DOCKER_MANIFEST : media.OCI_MANIFEST
   const raw = encode({
@@ -73,12 +76,18 @@ export function buildImage(layers: readonly Uint8Array[], options: ImageOptions 
     })),
     ...(annotations === undefined ? {} : { annotations }),
   })
-  const blobs = new Map([[digestOf(config), config], ...layers.map((layer) => [digestOf(layer), layer] as const)])
+  const blobs = new Map([
+    [digestOf(config), config],
+    ...layers.map((layer) => [digestOf(layer), layer] as const),
+  ])
   return { mediaType, raw, digest: digestOf(raw), blobs, children: [], platform }
 }
 
 /** An index (or Docker list) of images. */
-export function buildIndex(children: readonly BuiltImage[], options: { readonly docker?: boolean } = {}): BuiltImage {
+export function buildIndex(
+  children: readonly BuiltImage[],
+  options: { readonly docker?: boolean } = {},
+): BuiltImage {
   const mediaType = options.docker === true ? media.DOCKER_LIST : media.OCI_INDEX
   const raw = encode({
     schemaVersion: 2,

@@ -1,0 +1,105 @@
+import { createOnce, type Once } from '../lib/once.ts'
+import { createPool } from '../lib/pool.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Platform } from '../oci/platform.ts'
+import { formatReference } from '../oci/reference.ts'
+import type { Mirrors } from '../registry/mirror.ts'
+import type { RootKind } from './events.ts'
+import { FailuresError, settleAll } from './failures.ts'
+import { resolveChart } from './resolve-chart.ts'
+import { resolveFile } from './resolve-file.ts'
+import { resolveImage, type Wanted } from './resolve-image.ts'
+import { digestOfRoot, type Root } from './root.ts'
+import type { Session } from './session.ts'
+import { imagesOf, nameOf, type SpecChart, type SpecFile, type SpecGroup, type SpecImage } from './spec.ts'
+
+export interface CollectOptions {
+  readonly session: Session
+  /** From the command line; absent, the spec's own, else what EKS runs. */
+  readonly platforms?: readonly Platform[] | 'all'
+  readonly specPlatforms?: readonly Platform[]
+  readonly allowMissingPlatforms: boolean
+  readonly mirrors: Mirrors
+  /** Digests that the lock pins, by kind and name. */
+  readonly locked?: (kind: RootKind, name: string) => Digest | undefined
+}
+
+/** What EKS nodes are. */
+const DEFAULT_PLATFORMS: readonly Platform[] = [
+  { os: 'linux', architecture: 'amd64' },
+  { os: 'linux', architecture: 'arm64' },
+]
+
+/** Manifests are small: latency rules, not bandwidth. */
+const RESOLVE_CONCURRENCY = 16
+
+/**
+ * Resolves everything the groups list, at once. In the order of the spec: images, charts, files.
+ * @throws FailuresError with all that cannot be had, after everything was tried
+ */
+export async function collectRoots(groups: readonly SpecGroup[], options: CollectOptions): Promise<readonly Root[]> {
+  const { session } = options
+  const items = itemsOf(groups)
+  session.emit({ type: 'phase', phase: 'resolve', items: items.length, bytes: 0 })
+  const pool = createPool(RESOLVE_CONCURRENCY)
+  const indexes = createOnce<string>()
+  const { values, failures } = await settleAll(
+    items,
+    (item) =>
+      pool.run(async () => {
+        session.signal.throwIfAborted()
+        const root = await resolve(item, options, indexes)
+        const { kind, name } = item
+        session.emit({ type: 'root', phase: 'resolve', kind, name, outcome: 'resolved', digest: digestOfRoot(root) })
+        return root
+      }),
+    ({ kind, name }) => ({ kind, name }),
+  )
+  session.signal.throwIfAborted()
+  if (failures.length > 0) {
+    for (const { kind, name } of failures) session.emit({ type: 'root', phase: 'resolve', kind, name, outcome: 'failed' })
+    throw new FailuresError(
+      `${failures.length} of ${items.length} images, charts and files cannot be had; nothing was written`,
+      failures,
+      'mend or leave out what the table names, then run the same command again',
+    )
+  }
+  return values
+}
+
+// --- internal ---
+
+type Item =
+  | { readonly kind: 'image'; readonly name: string; readonly image: SpecImage }
+  | { readonly kind: 'chart'; readonly name: string; readonly chart: SpecChart }
+  | { readonly kind: 'file'; readonly name: string; readonly file: SpecFile }
+
+function itemsOf(groups: readonly SpecGroup[]): readonly Item[] {
+  const charts = new Map(
+    groups.flatMap((group) => group.charts).map((chart) => [`${chart.name}:${chart.version}`, chart]),
+  )
+  const files = new Map(groups.flatMap((group) => group.files).map((file) => [file.name, file]))
+  return [
+    ...imagesOf(groups).map((image): Item => ({ kind: 'image', name: formatReference(nameOf(image)), image })),
+    ...[...charts].map(([name, chart]): Item => ({ kind: 'chart', name, chart })),
+    ...[...files].map(([name, file]): Item => ({ kind: 'file', name, file })),
+  ]
+}
+
+async function resolve(item: Item, options: CollectOptions, indexes: Once<string>): Promise<Root> {
+  const { session, mirrors, locked } = options
+  const pin = locked?.(item.kind, item.name)
+  const common = { session, mirrors, ...(pin === undefined ? {} : { locked: pin }) }
+  if (item.kind === 'chart') return resolveChart(item.chart, { ...common, indexes })
+  if (item.kind === 'file') return resolveFile(item.file, common)
+  return resolveImage(item.image.reference, item.name, wantedOf(item.image, options), common)
+}
+
+function wantedOf(image: SpecImage, options: CollectOptions): Wanted {
+  const explicit = image.platforms ?? options.platforms
+  return {
+    platforms: explicit ?? options.specPlatforms ?? DEFAULT_PLATFORMS,
+    explicit: explicit !== undefined,
+    allowMissing: options.allowMissingPlatforms || image.allowMissingPlatforms,
+  }
+}

@@ -1,0 +1,70 @@
+import { bytesOf, collect } from '../lib/bytes.ts'
+import { integrityError, usageError } from '../lib/errors.ts'
+import { formatBytes } from '../lib/format.ts'
+import type { Source } from '../oci/content.ts'
+import { digestOf, type Digest } from '../oci/digest.ts'
+import { urlCandidates, type Mirrors } from '../registry/mirror.ts'
+import { downloadFrom, sizeAt } from './download.ts'
+import type { FileRoot } from './root.ts'
+import type { Session } from './session.ts'
+import type { SpecFile } from './spec.ts'
+
+/** What is not pinned has to be read before the bundle can be planned. */
+const UNPINNED_LIMIT = 64 * 1024 * 1024
+const FILE = 'application/octet-stream'
+
+/** A plain file to its digest and size; one that nobody has pinned yet is read whole. */
+export async function resolveFile(
+  file: SpecFile,
+  { session, mirrors, locked }: { readonly session: Session; readonly mirrors: Mirrors; readonly locked?: Digest },
+): Promise<FileRoot> {
+  const { name } = file
+  const [url = file.url] = urlCandidates(file.url, mirrors)
+  const digest = file.digest ?? locked
+  const size = file.size ?? (digest === undefined ? undefined : await sizeAt(session, url))
+  if (digest !== undefined && size !== undefined) {
+    return { kind: 'file', name, descriptor: { mediaType: FILE, digest, size }, source: webSource(url, session) }
+  }
+  const content = await readSmall(url, name, session)
+  const found = digestOf(content)
+  if (digest !== undefined && found !== digest) {
+    throw integrityError(`its digest is ${found} instead of ${digest}`, { where: `source ${name}` })
+  }
+  if (digest === undefined) {
+    session.emit({
+      type: 'warning',
+      message: `nobody says what its sha256 should be; it is now ${found}`,
+      where: `file ${name}`,
+      next: 'compare it with what the publisher says, and write it into the spec',
+    })
+  }
+  const source: Source = {
+    resolve: () => Promise.reject(new Error('a file has no manifest')),
+    fetch: (_, start) => Promise.resolve(bytesOf(content, start)),
+  }
+  return { kind: 'file', name, descriptor: { mediaType: FILE, digest: found, size: content.length }, source }
+}
+
+// --- internal ---
+
+const webSource = (url: string, session: Session): Source => ({
+  resolve: () => Promise.reject(new Error('a file has no manifest')),
+  fetch: (_, start) => Promise.resolve(downloadFrom(session, url, start)),
+})
+
+async function readSmall(url: string, name: string, session: Session): Promise<Uint8Array> {
+  let size = 0
+  const limited = async function* () {
+    for await (const chunk of downloadFrom(session, url)) {
+      size += chunk.length
+      if (size > UNPINNED_LIMIT) {
+        throw usageError(`the file is larger than ${formatBytes(UNPINNED_LIMIT)}, and neither its sha256 nor its size is known`, {
+          where: `file ${name}`,
+          next: 'write sha256 and size into the spec',
+        })
+      }
+      yield chunk
+    }
+  }
+  return collect(limited())
+}

@@ -1,0 +1,147 @@
+import { collect } from '../lib/bytes.ts'
+import { BundleError } from '../lib/errors.ts'
+import type { RawManifest, Source } from '../oci/content.ts'
+import type { Digest } from '../oci/digest.ts'
+import { walk } from '../oci/graph.ts'
+import { isObject, parseManifest, parseObject } from '../oci/manifest.ts'
+import { isIndex, DOCKER_CONFIG, OCI_CONFIG } from '../oci/media-types.ts'
+import { createMemorySource, type MemorySource } from '../oci/memory.ts'
+import { formatPlatform, matchesPlatform, parsePlatform, type Platform } from '../oci/platform.ts'
+import { formatReference, repositoryName, type Reference } from '../oci/reference.ts'
+import { lacks, selectPlatforms } from '../oci/select.ts'
+import { verified } from '../oci/verify.ts'
+import { candidates, type Mirrors } from '../registry/mirror.ts'
+import { openRepository } from '../registry/repository.ts'
+import type { ImageRoot } from './root.ts'
+import type { Session } from './session.ts'
+
+/** Which platforms an image is wanted for. */
+export interface Wanted {
+  readonly platforms: readonly Platform[] | 'all'
+  /** The user (or the spec, for this image) named the platforms: each must be there. */
+  readonly explicit: boolean
+  /** Missing platforms are warned about, not refused. */
+  readonly allowMissing: boolean
+}
+
+export interface ResolveOptions {
+  readonly session: Session
+  readonly mirrors: Mirrors
+  /** Digest from the lock: what the tag has to stand for. */
+  readonly locked?: Digest
+}
+
+/**
+ * An image reference to everything below it: asked of each mirror in turn, then of the origin; cut down to the
+ * wanted platforms unless the reference pins a digest.
+ * @param name what the image is called in the bundle
+ */
+export async function resolveImage(
+  reference: Reference,
+  name: string,
+  wanted: Wanted,
+  options: ResolveOptions,
+): Promise<ImageRoot> {
+  const { session } = options
+  const where = `source ${formatReference(reference)}`
+  const { raw, source, from } = await findManifest(reference, options)
+  const memory = createMemorySource(source)
+  const common = { kind: 'image' as const, name, ...(from === undefined ? {} : { from }) }
+  if (!isIndex(raw.descriptor.mediaType)) {
+    await checkPlatform(raw, memory, wanted, session, where)
+    return { ...common, source: memory, graph: await walk(memory, raw, where) }
+  }
+  if (wanted.platforms === 'all' || reference.digest !== undefined) {
+    return { ...common, source: memory, graph: await walk(memory, raw, where) }
+  }
+  const { index, missing, offered } = selectPlatforms(raw, wanted.platforms, where)
+  if (missing.length > 0) tolerate(lacks(missing, offered, where), wanted.allowMissing, session)
+  if (index !== raw) memory.addManifest(index)
+  return {
+    ...common,
+    source: memory,
+    graph: await walk(memory, index, where),
+    ...(index === raw ? {} : { original: raw.descriptor }),
+  }
+}
+
+/** The platforms an image is there for: of its children, or as its config says. */
+export function platformsOf(root: ImageRoot): readonly string[] {
+  const offered = root.graph.nodes.flatMap(({ manifest }) =>
+    manifest.manifests.flatMap(({ platform }) =>
+      platform === undefined || platform.os === 'unknown' ? [] : [formatPlatform(platform)],
+    ),
+  )
+  return [...new Set(offered)].toSorted()
+}
+
+// --- internal ---
+
+/** Real configs have kilobytes; a larger one is fetched with the layers, and its platform is not looked at. */
+const CONFIG_LIMIT = 4 * 1024 * 1024
+
+interface Found {
+  readonly raw: RawManifest
+  readonly source: Source
+  readonly from?: string
+}
+
+async function findManifest(reference: Reference, { session, mirrors, locked }: ResolveOptions): Promise<Found> {
+  const digest = reference.digest ?? locked
+  const places = candidates(reference, mirrors)
+  let failure: unknown
+  for (const place of places) {
+    session.signal.throwIfAborted()
+    try {
+      const source = openRepository(session.client, place.registry, place.repository)
+      const raw = await source.resolve(digest ?? reference.tag ?? 'latest')
+      const from = repositoryName(place)
+      return from === repositoryName(reference) ? { raw, source } : { raw, source, from }
+    } catch (error) {
+      if (!(error instanceof BundleError)) throw error
+      failure = error
+      if (place !== places.at(-1)) {
+        session.emit({
+          type: 'warning',
+          message: `mirror ${repositoryName(place)} did not serve it: ${error.message}`,
+          where: `source ${formatReference(reference)}`,
+        })
+      }
+    }
+  }
+  throw failure
+}
+
+/** A lone manifest offers no choice: it is taken when it runs on one of the platforms, and refused when on none. */
+async function checkPlatform(
+  raw: RawManifest,
+  memory: MemorySource,
+  wanted: Wanted,
+  session: Session,
+  where: string,
+): Promise<void> {
+  const { config } = parseManifest(raw, where)
+  const isImage = config?.mediaType === OCI_CONFIG || config?.mediaType === DOCKER_CONFIG
+  if (wanted.platforms === 'all' || config === undefined || !isImage || config.size > CONFIG_LIMIT) return
+  const content = await collect(verified(await memory.fetch(config), config, where))
+  memory.add(config.digest, content)
+  const offered = configPlatform(content)
+  if (offered === undefined) return
+  const missing = wanted.platforms.filter((platform) => !matchesPlatform(platform, offered))
+  if (missing.length === 0) return
+  const fits = missing.length < wanted.platforms.length && !wanted.explicit
+  tolerate(lacks(missing, [offered], where), fits || wanted.allowMissing, session)
+}
+
+function tolerate(problem: BundleError, allowed: boolean, { emit }: Session): void {
+  if (!allowed) throw problem
+  emit({ type: 'warning', message: problem.message, ...(problem.where === undefined ? {} : { where: problem.where }) })
+}
+
+function configPlatform(content: Uint8Array): Platform | undefined {
+  const json = parseObject(content)
+  if (!isObject(json) || typeof json['os'] !== 'string' || typeof json['architecture'] !== 'string') return undefined
+  if (json['os'] === '' || json['architecture'] === '') return undefined
+  const variant = typeof json['variant'] === 'string' && json['variant'] !== '' ? `/${json['variant']}` : ''
+  return parsePlatform(`${json['os']}/${json['architecture']}${variant}`)
+}

@@ -1,0 +1,36 @@
+import { basename } from 'node:path'
+import { openBundle } from '../bundle/open.ts'
+import { formatBytes } from '../lib/format.ts'
+import { openLocal } from './bundle-file.ts'
+import { defineBundleCommand } from './command.ts'
+import { table } from './ui/table.ts'
+
+export default defineBundleCommand({
+  name: 'inspect',
+  description: 'Lists what is in a bundle: images with their platforms, charts, files. Reads its table only.',
+  examples: [
+    { command: 'ma-bundle inspect bundle.tar', description: 'a table' },
+    { command: 'ma-bundle inspect bundle.tar --json', description: 'for programs' },
+  ],
+  args: { bundle: { type: 'positional', description: 'Bundle to look into' } },
+  async run(args, session) {
+    const file = await openLocal(args.bundle)
+    try {
+      const { contents, roots, archive } = await openBundle(file)
+      const { name = 'OCI layout of another tool', version } = contents ?? {}
+      const data = { bundle: basename(args.bundle), name, version, size: file.size, entries: archive.entries.size, roots }
+      session.result(data, () => {
+        const rows = roots.map((root) => [
+          root.kind,
+          root.name,
+          root.digest.slice(0, 19),
+          root.kind === 'image' ? root.platforms.join(' ') : '',
+        ])
+        const title = `${name}${version === undefined ? '' : ` ${version}`}: ${roots.length} items, ${formatBytes(file.size)}, ${archive.entries.size} entries`
+        return `${title}\n\n${table(['kind', 'name', 'digest', 'platforms'], rows, session.columns)}\n`
+      })
+    } finally {
+      await file.close()
+    }
+  },
+})

@@ -10,7 +10,7 @@ export interface FrameSize {
 
 /**
  * The live view at one moment: a line per transfer in flight, a line per host that wants patience, the total last.
- * Never more lines than `rows - 1`, never a line of `columns` or more, so that nothing wraps or scrolls.
+ * Never more lines than fit half the screen, never a line of `columns` or more, so that nothing wraps or scrolls.
  */
 export function frameLines(
   progress: Progress,
@@ -20,7 +20,8 @@ export function frameLines(
 ): string[] {
   if (progress.phase === undefined) return []
   const width = Math.max(1, columns - 1)
-  const room = Math.max(1, rows - 1)
+  // Half the screen: what happened before stays in sight, and a screen that gets narrower can wrap the lines.
+  const room = Math.max(1, Math.min(rows - 1, Math.max(6, Math.floor(rows / 2))))
   const waits = waitLines(progress, now).slice(0, Math.max(0, room - 1))
   const flights = flightLines(progress, now, width, room - 1 - waits.length, style)
   const lines = [...flights, ...waits.map((line) => style.yellow(clip(line, width)))]

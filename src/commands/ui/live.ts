@@ -31,18 +31,20 @@ export function createLiveRenderer(terminal: Output, options: LiveOptions): Rend
   let closed = false
 
   const clear = (): void => {
-    if (drawn.length > 0) terminal.write(`${upOver(drawn, columnsOf(terminal))}${eraseBelow}`)
+    const rows = rowsOf(drawn, columnsOf(terminal))
+    if (rows > 0) terminal.write(`${up(rows)}${blank(rows)}${up(rows)}`)
     drawn = []
   }
   const draw = (): void => {
     if (closed || (!dirty && now() - drawnAt < idleMs)) return
     // A terminal that is held (Ctrl-S) or slow gets the latest frame once it reads again, not all of them.
     if (terminal.writableNeedDrain) return
-    const size = { columns: columnsOf(terminal), rows: terminal.rows ?? 24 }
-    const lines = frameLines(progress, size, now(), style)
+    const columns = columnsOf(terminal)
+    const lines = frameLines(progress, { columns, rows: terminal.rows ?? 24 }, now(), style)
+    const before = rowsOf(drawn, columns)
+    const left = Math.max(0, before - lines.length)
     const text = lines.map((line) => `${line}${eraseLine}\n`).join('')
-    if (lines.length > 0 || drawn.length > 0)
-      terminal.write(`${upOver(drawn, size.columns)}${text}${eraseBelow}`)
+    if (before + lines.length > 0) terminal.write(`${up(before)}${text}${blank(left)}${up(left)}`)
     drawn = lines
     drawnAt = now()
     dirty = false
@@ -78,15 +80,17 @@ export function createLiveRenderer(terminal: Output, options: LiveOptions): Rend
 // --- internal ---
 
 const eraseLine = '\u001B[K'
-const eraseBelow = '\u001B[J'
 
 const columnsOf = (terminal: Output): number => Math.max(1, terminal.columns ?? 80)
 
-/** To the first column of the first drawn line. A terminal that got narrower has wrapped the lines meanwhile. */
-function upOver(lines: readonly string[], columns: number): string {
-  const rows = lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns)), 0)
-  return rows === 0 ? '' : `\r\u001B[${rows}A`
-}
+/** Rows on the screen: a terminal that got narrower has wrapped the lines meanwhile. */
+const rowsOf = (lines: readonly string[], columns: number): number =>
+  lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns)), 0)
+
+const up = (rows: number): string => (rows === 0 ? '' : `\r\u001B[${rows}A`)
+
+/** Row by row: tmux takes "erase all below" from the top row as a page to keep in its history. */
+const blank = (rows: number): string => `${eraseLine}\n`.repeat(rows)
 
 /** What stays on the screen above the live view. */
 function lasting(event: BundleEvent, verbose: boolean, style: Style): string | undefined {

@@ -2,7 +2,7 @@ import { didYouMean } from '../lib/suggest.ts'
 import { parseReference } from '../oci/reference.ts'
 import { HINT_ACTIONS, type Consumer, type SpecBinding, type SpecChart, type SpecHint } from './spec-model.ts'
 import { entries, fields, items, problem, type Place } from './spec-reader.ts'
-import { matching, oneOf, parsed, text } from './spec-values.ts'
+import { flag, matching, oneOf, parsed, text } from './spec-values.ts'
 
 /** `bindings:` by chart name. */
 export const readBindings = (
@@ -68,7 +68,7 @@ function byChart<Item>(
 }
 
 function readBinding(place: Place): SpecBinding | undefined {
-  const found = fields(place, ['path', 'leaves', 'reference', 'also', 'image', 'where', 'note'])
+  const found = fields(place, ['path', 'leaves', 'reference', 'also', 'image', 'where', 'hook', 'off', 'note'])
   const path = matching(found?.need('path'), PATH, PATH_RULE)
   const leaves = items(found?.get('leaves'), 'keys').flatMap(
     (item) => matching(item, LEAF, 'a values key') ?? [],
@@ -77,6 +77,8 @@ function readBinding(place: Place): SpecBinding | undefined {
   const also = items(found?.get('also'), 'references').flatMap((item) => readReference(item) ?? [])
   const image = parsed(found?.get('image'), 'an image reference', parseReference)
   const where = matching(found?.get('where'), WHERE, WHERE_RULE) ?? 'image'
+  const hook = text(found?.get('hook'), 'the value of helm.sh/hook')
+  const off = flag(found?.get('off')) ?? false
   const note = text(found?.get('note'), 'a note')
   if (path === undefined || reference === undefined) return undefined
   return {
@@ -86,6 +88,8 @@ function readBinding(place: Place): SpecBinding | undefined {
     also,
     ...(image === undefined ? {} : { image }),
     where,
+    ...(hook === undefined ? {} : { hook }),
+    off,
     ...(note === undefined ? {} : { note }),
   }
 }

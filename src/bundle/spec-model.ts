@@ -70,6 +70,10 @@ export interface SpecBinding {
   readonly image?: Reference
   /** Where it is rendered: `image`, `arg`, `env`, `cr`, `configmap`. */
   readonly where: string
+  /** `helm.sh/hook` of the object it is in, when it is only in hooks. */
+  readonly hook?: string
+  /** Not pulled with the chart's own values. */
+  readonly off: boolean
   readonly note?: string
 }
 

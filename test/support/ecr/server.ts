@@ -1,0 +1,146 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { charger } from './access.ts'
+import { createCertificate } from './certificate.ts'
+import { controlPlane } from './control-plane.ts'
+import { dataPlane } from './data-plane.ts'
+import { downloads, presign } from './downloads.ts'
+import { createFaults, type Faults } from './faults.ts'
+import { listen, type Door, type Listener } from './listener.ts'
+import { createLog, type RequestLog } from './log.ts'
+import type { EcrOptions } from './options.ts'
+import { createQuotas } from './quotas.ts'
+import { collectGarbage, partitionOf, type Registry, type Repository } from './registry.ts'
+import { createSignatures, EXAMPLE_KEY } from './signature.ts'
+import { diskStore, memoryStore } from './storage.ts'
+import { createTokens } from './tokens.ts'
+
+export type { ApiAction, EcrOptions } from './options.ts'
+
+/** A running double of one ECR registry: three origins on one host. */
+export interface Ecr {
+  /** `host:port` of the OCI door (dkr.ecr). */
+  readonly registry: string
+  /** URL of the JSON API (api.ecr), which answers for STS too. */
+  readonly endpoint: string
+  /** URL of the origin that blob downloads are redirected to (S3). */
+  readonly downloadOrigin: string
+  readonly account: string
+  readonly region: string
+  /** PEM of the authority behind all three; empty without TLS. */
+  readonly ca: string
+  /** The same as a file alone in its directory, which serves as skopeo's `--dest-cert-dir`. */
+  readonly caFile: string
+  /** What a child process needs in its environment to find and use this registry's API. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly log: RequestLog
+  readonly faults: Faults
+  /** A token as GetAuthorizationToken would give it: base64 of `AWS:<password>`. */
+  token(): string
+  repositories(): readonly Repository[]
+  repository(name: string): Repository | undefined
+  /** Moves the server's clock. */
+  advance(seconds: number): void
+  /** Drops blobs that no manifest names, as ECR may at any time; answers how many. */
+  collectGarbage(): number
+  stop(): Promise<void>
+}
+
+/** Starts on free ports of loopback, and prints nothing. */
+export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
+  const { account = '123456789012', region = 'eu-central-1', host = '127.0.0.1' } = options
+  const scheme = options.tls === false ? 'http' : 'https'
+  let skewMs = (options.clockSkewSeconds ?? 0) * 1000
+  const addresses = { dkr: '', api: '', s3: '' }
+  const now = () => Date.now() + skewMs
+  const s3 = () => options.downloadOrigin ?? `${scheme}://${addresses.s3}`
+  const registry: Registry = {
+    account,
+    region,
+    partition: partitionOf(region),
+    address: () => addresses.dkr,
+    scheme,
+    now,
+    createOnPush: options.createOnPush ?? false,
+    blobs: options.dir === undefined ? memoryStore() : diskStore(options.dir),
+    repositories: new Map(),
+    uploads: new Map(),
+    settings: new Map([['BLOB_MOUNTING', options.blobMounting === true ? 'ENABLED' : 'DISABLED']]),
+    downloadUrl: (digest) => presign(s3(), region, digest, now(), options.downloadSeconds ?? 3600),
+  }
+  const log = createLog()
+  const faults = createFaults(options.faults)
+  const tokens = createTokens(registry, options.tokenSeconds ?? 43_200)
+  const keys = options.accessKeys ?? [EXAMPLE_KEY]
+  const signatures = createSignatures(registry, keys, options.denied)
+  const charge = charger(registry, createQuotas(options.quotas))
+  const certificate =
+    scheme === 'http' ? undefined : createCertificate(hostNames(account, region), ['127.0.0.1', '::1', host])
+  const listeners: Listener[] = []
+  const open = async (door: Door, port = 0): Promise<string> => {
+    const latencyMs = options.latencyMs ?? 0
+    const listener = await listen(door, { tls: certificate, host, port, log, faults, latencyMs, now })
+    listeners.push(listener)
+    return listener.address
+  }
+  const shared = { registry, tokens, signatures, charge }
+  addresses.s3 = await open(downloads(registry))
+  addresses.dkr = await open(
+    dataPlane({ ...shared, missingRepository: options.missingRepository ?? 'answer' }),
+    options.port,
+  )
+  addresses.api = await open(controlPlane(shared), options.apiPort)
+  const caDir = certificate === undefined ? undefined : mkdtempSync(join(tmpdir(), 'ecr-double-'))
+  const caFile = caDir === undefined ? '' : join(caDir, 'ca.crt')
+  if (certificate !== undefined) writeFileSync(caFile, certificate.ca)
+  const endpoint = `${scheme}://${addresses.api}`
+  const [key = EXAMPLE_KEY] = keys
+  return {
+    registry: addresses.dkr,
+    endpoint,
+    downloadOrigin: s3(),
+    account,
+    region,
+    ca: certificate?.ca ?? '',
+    caFile,
+    environment: {
+      AWS_ACCESS_KEY_ID: key.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
+      ...(key.sessionToken === undefined ? {} : { AWS_SESSION_TOKEN: key.sessionToken }),
+      AWS_REGION: region,
+      AWS_ENDPOINT_URL_ECR: endpoint,
+      AWS_ENDPOINT_URL_STS: endpoint,
+      ...(caFile === '' ? {} : { NODE_EXTRA_CA_CERTS: caFile }),
+    },
+    log,
+    faults,
+    token() {
+      const principal = signatures.principal(key.accessKeyId)
+      if (principal === undefined) throw new Error('no access key to issue a token to')
+      return tokens.issue(principal, key.accessKeyId).token
+    },
+    repositories: () => [...registry.repositories.values()],
+    repository: (name) => registry.repositories.get(name),
+    advance(seconds) {
+      skewMs += seconds * 1000
+    },
+    collectGarbage: () => collectGarbage(registry),
+    async stop() {
+      await Promise.all(listeners.map((listener) => listener.stop()))
+      if (caDir !== undefined) rmSync(caDir, { recursive: true, force: true })
+    },
+  }
+}
+
+// --- internal ---
+
+/** The real names, for callers that map them here, and loopback's. */
+const hostNames = (account: string, region: string): readonly string[] => [
+  'localhost',
+  `${account}.dkr.ecr.${region}.amazonaws.com`,
+  `api.ecr.${region}.amazonaws.com`,
+  `sts.${region}.amazonaws.com`,
+  `prod-${region}-starport-layer-bucket.s3.${region}.amazonaws.com`,
+  `prod-${region}-starport-layer-bucket.s3.amazonaws.com`,
+]

@@ -60,9 +60,13 @@ export function plan(roots: readonly Root[], facts: Omit<Contents, 'entries'>): 
     }
   }
   for (const path of small.keys()) large.delete(path)
-  const index = encodeLayoutIndex(layoutRoots)
+  const { index, blobs: wrappers } = encodeLayoutIndex(layoutRoots)
   ready.set(LAYOUT_FILE.path, LAYOUT_FILE.content)
   ready.set('index.json', index)
+  for (const { descriptor, raw } of wrappers) {
+    ready.set(blobPath(descriptor.digest), raw)
+    small.set(blobPath(descriptor.digest), undefined)
+  }
 
   const sizeOf = (path: string): number =>
     ready.get(path)?.length ?? (small.get(path) ?? large.get(path))?.descriptor.size ?? 0

@@ -19,12 +19,19 @@ export default defineBundleCommand({
       command: 'ma-bundle import bundle.tar --registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com',
       description: 'into ECR, with the credentials the AWS tools would use',
     },
-    { command: 'ma-bundle import bundle.tar --registry registry.example:5000/team', description: 'into any registry' },
+    {
+      command: 'ma-bundle import bundle.tar --registry registry.example:5000/team',
+      description: 'into any registry',
+    },
   ],
   args: {
     bundle: { type: 'positional', description: 'Bundle to import' },
     ...layoutArgs,
-    values: { type: 'string', hint: 'file', description: `Where to write the values override (default: ${defaultValuesFile})` },
+    values: {
+      type: 'string',
+      hint: 'file',
+      description: `Where to write the values override (default: ${defaultValuesFile})`,
+    },
     ...ecrArgs,
     ...repositoryArgs,
     ...networkArgs,
@@ -34,7 +41,8 @@ export default defineBundleCommand({
     const file = await openLocal(args.bundle)
     try {
       const bundle = await openBundle(file)
-      const { target, network, close } = await openTarget(args, session)
+      const opened = await openTarget(args, session)
+      const { target, network } = opened
       const started = performance.now()
       try {
         const imported = await importRoots(bundle, target, { ...network, layout })
@@ -48,16 +56,18 @@ export default defineBundleCommand({
           tags,
           outcome,
         }))
-        session.result({ bundle: basename(args.bundle), registry: layout.registry, seconds, roots, ...values.data }, () =>
-          [
-            landed(imported, layout.registry, session.columns),
-            `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s.`,
-            ...values.lines,
-            '',
-          ].join('\n'),
+        session.result(
+          { bundle: basename(args.bundle), registry: layout.registry, seconds, roots, ...values.data },
+          () =>
+            [
+              landed(imported, layout.registry, session.columns),
+              `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s.`,
+              ...values.lines,
+              '',
+            ].join('\n'),
         )
       } finally {
-        close()
+        opened.close()
       }
     } finally {
       await file.close()

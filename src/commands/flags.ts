@@ -16,7 +16,7 @@ interface FlagFacts {
 
 export type BooleanFlag = Omit<FlagFacts, 'required' | 'hint' | 'multiple' | 'allowEmpty'> & {
   readonly type: 'boolean'
-  /** A flag that is on by default is shown as `--no-…`. */
+  /** A flag that is on by default is there to be turned off: `--no-…`. Describe what it does when on. */
   readonly default?: boolean
 }
 export type StringFlag = FlagFacts & { readonly type: 'string'; readonly default?: string }
@@ -78,7 +78,11 @@ export const sharedArgs = {
   json: { type: 'boolean', description: 'Print JSON lines on stdout: events, then one result or error' },
   quiet: { type: 'boolean', alias: 'q', description: 'Print errors and the result only' },
   verbose: { type: 'boolean', alias: 'v', description: 'Print more: causes of errors, every item' },
-  color: { type: 'boolean', default: true, description: 'Do without colours; so does NO_COLOR=1' },
+  color: {
+    type: 'boolean',
+    default: true,
+    description: 'Use colours on a terminal; NO_COLOR=1 says no as well',
+  },
   config: {
     type: 'string',
     hint: 'file',
@@ -99,10 +103,13 @@ export const isFlag = (def: Flag | Positional): def is Flag => def.type !== 'pos
 export const flagText = (name: string, def: Flag): string =>
   def.type === 'boolean' && def.default === true ? `--no-${kebab(name)}` : `--${kebab(name)}`
 
-/** `<host>`; empty for a boolean. */
+/** `<host>`; empty for a boolean. Choices that would not fit into the help become `<choice>`. */
 export function hintText(def: Flag): string {
   if (def.type === 'boolean') return ''
   if (def.hint !== undefined) return `<${def.hint}>`
-  if (def.type === 'enum') return `<${def.options.join('|')}>`
+  if (def.type === 'enum') return isLong(def) ? '<choice>' : `<${def.options.join('|')}>`
   return { string: '<text>', integer: '<number>', size: '<size>' }[def.type]
 }
+
+/** Whether the choices need a line of their own. */
+export const isLong = ({ options }: EnumFlag): boolean => options.join('|').length > 24

@@ -1,6 +1,16 @@
 import type { CommandSpec } from './command-spec.ts'
 import { exitMeanings } from './exit.ts'
-import { envName, flagText, hintText, isFlag, kebab, sharedArgs, type ArgsDef, type Flag } from './flags.ts'
+import {
+  envName,
+  flagText,
+  hintText,
+  isFlag,
+  isLong,
+  kebab,
+  sharedArgs,
+  type ArgsDef,
+  type Flag,
+} from './flags.ts'
 
 /** The help of one command: usage, arguments, flags with defaults and variables, examples. Readable at 80 columns. */
 export function commandHelp(spec: CommandSpec, columns = 80): string {
@@ -20,7 +30,7 @@ export function commandHelp(spec: CommandSpec, columns = 80): string {
       'Examples',
       spec.examples.flatMap(({ command, description }) => [
         wrap(`# ${description}`, width, '  '),
-        `  ${command}`,
+        commandLines(command, width),
       ]),
     ),
     wrap(
@@ -81,20 +91,36 @@ const flagRows = (args: ArgsDef, width: number): string[] =>
 
 function flagRow(name: string, def: Flag, width: number): string {
   const alias = def.alias === undefined ? '' : `-${def.alias}, `
-  const left = `${alias}${flagText(name, def)} ${hintText(def)}`.trim()
+  const on = def.type === 'boolean' && def.default === true
+  const left = `${alias}${on ? `--[no-]${kebab(name)}` : flagText(name, def)} ${hintText(def)}`.trim()
   return `${row(left, def.description, width)}\n${wrap(facts(name, def), width, ' '.repeat(nameColumn + 2))}`
 }
 
 /** `required; repeatable; default 8; env MA_BUNDLE_CONCURRENCY`. */
 function facts(name: string, def: Flag): string {
   const parts: string[] = []
+  if (def.type === 'enum' && isLong(def)) parts.push(`one of ${def.options.join(', ')}`)
+  if (def.type === 'boolean' && def.default === true) parts.push('default on')
   if (def.type !== 'boolean') {
     if (def.required === true) parts.push('required')
     if (def.multiple === true) parts.push('repeatable')
     if (def.default !== undefined) parts.push(`default ${defaultText(def)}`)
   }
-  const off = def.type === 'boolean' && def.default === true ? '=false' : ''
-  return [...parts, `env ${envName(name)}${off}`].join('; ')
+  return [...parts, `env\u00A0${envName(name)}`].join('; ')
+}
+
+/** A long command goes on after a backslash, as one would type it. */
+function commandLines(command: string, width: number): string {
+  const lines: string[] = []
+  let line = '  '
+  for (const part of command.split(/ (?=--?\w)/)) {
+    const separate = line.trim() !== ''
+    if (separate && line.length + 1 + part.length + 2 > width) {
+      lines.push(`${line} \\`)
+      line = `    ${part}`
+    } else line = separate ? `${line} ${part}` : `${line}${part}`
+  }
+  return [...lines, line].join('\n')
 }
 
 function defaultText(def: Flag): string {
@@ -127,11 +153,11 @@ function row(left: string, right: string, width: number, column = nameColumn): s
 function wrap(text: string, width: number, indent: string): string {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(/\s+/)) {
+  for (const word of text.split(/[ \n]+/)) {
     if (line !== '' && indent.length + line.length + 1 + word.length > width) {
       lines.push(indent + line)
       line = word
     } else line = line === '' ? word : `${line} ${word}`
   }
-  return [...lines, indent + line].join('\n')
+  return [...lines, indent + line].join('\n').replaceAll('\u00A0', ' ')
 }

@@ -17,14 +17,18 @@ export interface Permission {
  * Tries what an import needs, without leaving anything behind: each call names a repository that does not exist, and
  * IAM decides before ECR notices that. What could still leave something is not tried, and reported as such.
  * @param prefixes paths below which images and charts land
+ * @param existing a repository below them, if there is one: more can be tried on it
  */
-export async function tryPermissions(ecr: Ecr, prefixes: readonly string[]): Promise<Permission[]> {
+export async function tryPermissions(
+  ecr: Ecr,
+  prefixes: readonly string[],
+  existing: string | undefined,
+): Promise<Permission[]> {
   const absent = prefixes.map((prefix) => (prefix === '' ? ABSENT : `${prefix}/${ABSENT}`))
   const harmless = await Promise.all(
     Object.entries(HARMLESS).map(([action, run]) => tryOn(ecr, action, absent, run)),
   )
   const creating = await createsOnPush(ecr)
-  const existing = await findRepository(ecr, prefixes)
   const pushing: Permission[] = []
   for (const [action, run] of Object.entries(PUSHING)) {
     // An image of layers that do not exist is refused by a repository that does; an upload would be begun.
@@ -41,20 +45,6 @@ export async function tryPermissions(ecr: Ecr, prefixes: readonly string[]): Pro
     )
   }
   return [...harmless, ...pushing, await tryCreate(ecr, existing)]
-}
-
-/** One repository below the prefixes, when it is among the first thousand and this identity may list. */
-export async function findRepository(ecr: Ecr, prefixes: readonly string[]): Promise<string | undefined> {
-  try {
-    const { repositories = [] } = await ecr.call('DescribeRepositories', (api, options) =>
-      api.describeRepositories({ ...ecr.registry, maxResults: 1000 }, options),
-    )
-    const names = repositories.flatMap(({ repositoryName }) => repositoryName ?? [])
-    return names.find((name) => prefixes.some((prefix) => prefix === '' || name.startsWith(`${prefix}/`)))
-  } catch (error) {
-    if (error instanceof AwsError && error.kind === 'auth') return undefined
-    throw error
-  }
 }
 
 // --- internal ---

@@ -1,0 +1,100 @@
+import { createEcr } from '../aws/ecr.ts'
+import { parseEcrHost } from '../aws/host.ts'
+import { callerIdentity } from '../aws/identity.ts'
+import { ecrLogin } from '../aws/login.ts'
+import { doctor, type Check } from '../bundle/doctor.ts'
+import type { EcrPatient } from '../bundle/doctor-ecr.ts'
+import type { Layout } from '../bundle/destination.ts'
+import { createHttp } from '../lib/http.ts'
+import { plural } from '../lib/format.ts'
+import { createTrust } from '../lib/tls.ts'
+import { createEndpoints } from '../registry/endpoint.ts'
+import { defineBundleCommand } from './command.ts'
+import { exitCodes } from './exit.ts'
+import type { Args } from './flags.ts'
+import { networkArgs, openNetwork } from './network.ts'
+import { ecrArgs, layoutArgs, layoutOf } from './registry.ts'
+import type { Session } from './session.ts'
+import { oneLine, type Style } from './ui/style.ts'
+
+const { concurrency: _, ...connectionArgs } = networkArgs
+const args = { ...layoutArgs, ...ecrArgs, ...connectionArgs }
+type DoctorArgs = Args<typeof args>
+
+/** A person waits in front of it: give up earlier than a transfer would. */
+const STALL_SECONDS = 15
+const ATTEMPTS = 3
+
+export default defineBundleCommand({
+  name: 'doctor',
+  description:
+    'Looks at what an import into a registry needs: DNS, connection, clock, credentials, permissions, disk. Changes nothing.',
+  examples: [
+    {
+      command: 'ma-bundle doctor --registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com',
+      description: 'from where the import will run',
+    },
+    { command: 'ma-bundle doctor --registry registry.example.com --json', description: 'for programs' },
+  ],
+  args,
+  async run(args, session) {
+    const layout = layoutOf(args)
+    const { registry } = layout
+    const { env, signal } = session
+    const http = createHttp({ env, caFiles: args.caFile, stallSeconds: STALL_SECONDS })
+    const ecr = patientOf(args, layout, session)
+    try {
+      const { client } = await openNetwork({ ...args, concurrency: 1 }, session, { home: registry })
+      const origin = await createEndpoints(http, args.insecureRegistry)(registry)
+      const checks: Check[] = []
+      const examination = { registry, origin, client, http, env, signal, folder: '.' }
+      for await (const check of doctor(ecr === undefined ? examination : { ...examination, ecr })) {
+        checks.push(check)
+        session.out.write(lineOf(check, session.style))
+      }
+      const failures = checks.filter(({ status }) => status === 'fail').length
+      const warnings = checks.filter(({ status }) => status === 'warn').length
+      session.result({ registry, checks, failures, warnings }, () => summaryOf(failures, warnings))
+      return failures > 0 ? exitCodes.failed : exitCodes.ok
+    } finally {
+      ecr?.ecr.close()
+    }
+  },
+})
+
+// --- internal ---
+
+function patientOf(args: DoctorArgs, layout: Layout, session: Session): EcrPatient | undefined {
+  const host = parseEcrHost(layout.registry)
+  if (host === undefined && args.endpointUrl === undefined) return undefined
+  const { env, signal } = session
+  const trust = createTrust({ env, caFiles: args.caFile })
+  const ecr = createEcr({
+    ...(host === undefined ? {} : { host }),
+    ...(args.region === undefined ? {} : { region: args.region }),
+    ...(args.endpointUrl === undefined ? {} : { endpointUrl: args.endpointUrl }),
+    env,
+    trust,
+    signal,
+    attempts: ATTEMPTS,
+  })
+  const below = (prefix: string): string => [layout.path, prefix].filter((part) => part !== '').join('/')
+  return {
+    ecr,
+    login: ecrLogin(ecr),
+    whoAmI: () => callerIdentity({ region: ecr.region, env, trust, signal }),
+    prefixes: [...new Set([below(layout.prefix), below(layout.chartPrefix)])],
+  }
+}
+
+function lineOf({ name, status, detail, fix }: Check, style: Style): string {
+  const paint = { ok: style.green, warn: style.yellow, fail: style.red }[status]
+  const line = `${paint(status.padEnd(4))}  ${style.bold(name)}: ${oneLine(detail)}\n`
+  return fix === undefined ? line : `${line}      ${style.cyan('fix')}: ${oneLine(fix)}\n`
+}
+
+function summaryOf(failures: number, warnings: number): string {
+  if (failures > 0)
+    return `\n${plural(failures, 'failure')}, ${plural(warnings, 'warning')}: an import would not succeed\n`
+  return warnings > 0 ? `\n${plural(warnings, 'warning')}, nothing that stops an import\n` : '\nall is well\n'
+}

@@ -1,0 +1,88 @@
+import { parseEcrHost, type EcrHost } from '../aws/host.ts'
+import { iamPolicy, type ImportFeatures } from '../aws/iam-policy.ts'
+import { vpcEndpoints } from '../aws/vpc-endpoints.ts'
+import type { Layout } from '../bundle/destination.ts'
+import { usageError } from '../lib/errors.ts'
+import { defineBundleCommand } from './command.ts'
+import type { Args } from './flags.ts'
+import { layoutArgs, layoutOf } from './registry.ts'
+
+const args = {
+  for: {
+    type: 'enum',
+    options: ['import', 'export', 'vpc-endpoints'],
+    default: 'import',
+    description: 'What to allow; vpc-endpoints prints CloudFormation for the network',
+  },
+  ...layoutArgs,
+  create: { type: 'boolean', default: true, description: 'Somebody else makes the repositories' },
+  tags: { type: 'boolean', description: 'The import sets AWS tags (--tags)' },
+  lifecyclePolicy: { type: 'boolean', description: 'The import sets a lifecycle policy' },
+  repositoryPolicy: { type: 'boolean', description: 'The import sets a permissions policy' },
+  kmsKey: { type: 'string', hint: 'arn', description: 'The import encrypts with this KMS key' },
+} as const
+
+export default defineBundleCommand({
+  name: 'iam-policy',
+  description:
+    'Prints the least IAM policy for an import or export, or the VPC endpoints that an isolated VPC needs.',
+  examples: [
+    {
+      command: 'ma-bundle iam-policy --registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com',
+      description: 'for the role that imports',
+    },
+    {
+      command:
+        'ma-bundle iam-policy --for vpc-endpoints --registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com > endpoints.yaml',
+      description: 'a CloudFormation template',
+    },
+  ],
+  args,
+  run(args, session) {
+    const layout = layoutOf(args)
+    const host = ecrHostOf(layout)
+    if (args.for === 'vpc-endpoints') {
+      const template = vpcEndpoints(host)
+      session.result({ template }, template)
+      return Promise.resolve()
+    }
+    const policy = iamPolicy({
+      for: args.for,
+      host,
+      prefix: below(layout, layout.prefix),
+      chartPrefix: below(layout, layout.chartPrefix),
+      features: featuresOf(args),
+    })
+    session.result({ policy }, `${JSON.stringify(policy, null, 2)}\n`)
+    return Promise.resolve()
+  },
+})
+
+// --- internal ---
+
+const below = ({ path }: Layout, prefix: string): string =>
+  [path, prefix].filter((part) => part !== '').join('/')
+
+function ecrHostOf({ registry }: Layout): EcrHost {
+  const host = parseEcrHost(registry)
+  if (host !== undefined) return host
+  throw usageError(`--registry "${registry}" is not ECR, and IAM is for ECR only`, {
+    next: 'name it in full: <account>.dkr.ecr.<region>.amazonaws.com',
+  })
+}
+
+function featuresOf({
+  create,
+  tags,
+  lifecyclePolicy,
+  repositoryPolicy,
+  kmsKey,
+}: Args<typeof args>): ImportFeatures {
+  return {
+    createRepositories: create,
+    tags,
+    lifecyclePolicy,
+    repositoryPolicy,
+    ...(kmsKey === undefined ? {} : { kmsKey }),
+  }
+}

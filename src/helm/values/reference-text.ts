@@ -24,6 +24,10 @@ export function normalisedReference(text: string): string | undefined {
   }
 }
 
+/** The beginning of a repository name, to which a program adds the rest: `localstack/lambda-`. */
+export const looksLikeStem = (text: string): boolean =>
+  /[-_/]$/.test(text) && text.includes('/') && normalisedReference(`${text}x`) !== undefined
+
 /**
  * The references in a text: an argument, a script, a config file, a list joined by commas or lines. `known` accepts
  * what the rules would not, such as names under a private registry.
@@ -58,7 +62,9 @@ export function mentionsIn(
           ? 'named'
           : 'none'
     const inherited: Hint = hint === 'named' && (label === undefined || own === 'named') ? 'named' : own
-    if (judge(token, inherited) || known(token)) found.push({ start, text: token })
+    const stem = bare.slice(bare.indexOf(token))
+    if ((inherited === 'named' || known(token)) && looksLikeStem(stem)) found.push({ start, text: stem })
+    else if (judge(token, inherited) || known(token)) found.push({ start, text: token })
   }
   return found
 }

@@ -1,0 +1,260 @@
+import {
+  piecesText,
+  type Binding,
+  type Leaf,
+  type Recipe,
+  type Role,
+  type Shape,
+  type Spare,
+  type Where,
+} from './binding.ts'
+import { normalisedReference } from './reference-text.ts'
+import type { Unreachable } from './search.ts'
+import { leavesOfShape } from './sentinel.ts'
+import { pathText, valueAt, type Path, type Values } from './tree.ts'
+import type { Variant } from './variants.ts'
+
+/** A place that holds a reference, and all that was learned about how it is made. */
+export interface Sighted {
+  readonly place: string
+  readonly text: string | undefined
+  readonly where: Where
+  readonly hook?: string
+  readonly at: string
+  readonly variant: Variant
+  /** The user's own layers show it. */
+  readonly inBase: boolean
+  readonly stem?: boolean
+  /** In the order they were seen; the first is how the reference is made now. */
+  readonly shapes: Shape[]
+}
+
+/** Turns places into bindings: what is made from the same leaves is one. */
+export function assembleBindings(
+  sighted: readonly Sighted[],
+  values: Values,
+): { bindings: Binding[]; unreachable: Unreachable[]; places: Map<string, Binding> } {
+  const groups = new Map<string, Group>()
+  const unreachable: Unreachable[] = []
+  const users = usersOf(sighted)
+  for (const entry of sighted) {
+    const shapes = entry.shapes.filter(({ name }) => name.some(({ leaf }) => leaf !== undefined))
+    const natural = shapes[0]
+    if (natural === undefined) {
+      if (entry.text !== undefined) unreachable.push(unreachableOf(entry))
+      continue
+    }
+    const ordered = inOrder(shapes, values)
+    const primary = primaryLeaf(shapes, users)
+    const key = pathText(primary)
+    const group = groups.get(key)
+    const recipes = ordered.map((shape) => recipeOf(shape, entry.shapes))
+    if (group === undefined) groups.set(key, { primary, entries: [entry], recipes, shapes: [...shapes] })
+    else {
+      group.entries.push(entry)
+      group.shapes.push(...shapes)
+      if (entry.inBase && !group.entries[0]?.inBase) {
+        group.recipes = [...recipes, ...group.recipes]
+        group.entries = [entry, ...group.entries.filter((other) => other !== entry)]
+      } else group.recipes.push(...recipes)
+    }
+  }
+  const places = new Map<string, Binding>()
+  const bindings = named([...groups.values()], values, places)
+  return { bindings, unreachable, places }
+}
+
+// --- internal ---
+
+interface Group {
+  readonly primary: Path
+  entries: Sighted[]
+  recipes: Recipe[]
+  readonly shapes: Shape[]
+}
+
+const unreachableOf = ({ text = '', at, hook, shapes }: Sighted): Unreachable => ({
+  reference: normalisedReference(text) ?? text,
+  at,
+  ...(hook === undefined ? {} : { hook }),
+  reason: shapes.length > 0 ? 'values change its tag, but not its name' : 'it is written in a template',
+})
+
+/** How many different references each leaf takes part in. */
+function usersOf(sighted: readonly Sighted[]): Map<string, Set<string>> {
+  const users = new Map<string, Set<string>>()
+  for (const { shapes, text } of sighted) {
+    for (const { name } of shapes) {
+      for (const { leaf } of name) {
+        if (leaf === undefined) continue
+        const key = pathText(leaf)
+        users.set(key, (users.get(key) ?? new Set()).add(text ?? ''))
+      }
+    }
+  }
+  return users
+}
+
+/** The leaf that says which image it is: the last of the name, in the shape where it serves fewest references. */
+function primaryLeaf(shapes: readonly Shape[], users: ReadonlyMap<string, ReadonlySet<string>>): Path {
+  let best: Path = []
+  let fewest = Number.POSITIVE_INFINITY
+  for (const { name } of shapes) {
+    const leaf = name.findLast((piece) => piece.leaf !== undefined)?.leaf
+    if (leaf === undefined || leaf[0] === 'global') continue
+    const count = users.get(pathText(leaf))?.size ?? 0
+    if (count < fewest) {
+      best = leaf
+      fewest = count
+    }
+  }
+  const first = shapes[0]?.name.findLast((piece) => piece.leaf !== undefined)?.leaf
+  return best.length > 0 ? best : (first ?? [])
+}
+
+/** A declared registry next to the repository is the chart's own place for another registry; the rest as seen. */
+function inOrder(shapes: readonly Shape[], values: Values): Shape[] {
+  const unique = new Map(shapes.map((shape) => [JSON.stringify(shape), shape]))
+  const natural = shapes[0]
+  const own = [...unique.values()].find(({ name }) => {
+    const lead = name[0]?.leaf
+    const next = name.find(({ leaf }, at) => at > 0 && leaf !== undefined)?.leaf
+    if (lead === undefined || next === undefined || lead[0] === 'global') return false
+    const sibling = pathText(lead.slice(0, -1)) === pathText(next.slice(0, -1))
+    const same = natural?.name.findLast(({ leaf }) => leaf !== undefined)?.leaf
+    return (
+      sibling &&
+      /registry/i.test(String(lead.at(-1))) &&
+      valueAt(values, lead) !== undefined &&
+      same !== undefined &&
+      pathText(same) === pathText(next)
+    )
+  })
+  const rest = [...unique.values()].filter((shape) => shape !== own)
+  return own === undefined ? rest : [own, ...rest]
+}
+
+function recipeOf(shape: Shape, all: readonly Shape[]): Recipe {
+  const tag = shape.tag.some(({ leaf }) => leaf !== undefined && !emptyLeaf(shape.tag, leaf))
+    ? undefined
+    : spareOf(all, 'tag')
+  const digest = shape.digest.some(({ leaf }) => leaf !== undefined) ? undefined : spareOf(all, 'digest')
+  const current = all[0] ?? shape
+  return {
+    // A tag that only appears once its leaf is set is not the tag now.
+    shape: { ...shape, tag: current.tag, digest: current.digest },
+    ...(tag === undefined ? {} : { tag }),
+    ...(digest === undefined
+      ? {}
+      : { digest: { ...digest, ...(replacesTag(all) ? { replacesTag: true } : {}) } }),
+  }
+}
+
+const emptyLeaf = (pieces: Shape['tag'], leaf: Path): boolean =>
+  pieces.some((piece) => piece.leaf === leaf && piece.text === '')
+
+function spareOf(shapes: readonly Shape[], part: 'tag' | 'digest'): Spare | undefined {
+  for (const shape of shapes) {
+    const pieces = shape[part]
+    const at = pieces.findIndex(({ leaf }) => leaf !== undefined)
+    const leaf = pieces[at]?.leaf
+    if (leaf !== undefined)
+      return { path: leaf, before: piecesText(pieces.slice(0, at)), after: piecesText(pieces.slice(at + 1)) }
+  }
+  return undefined
+}
+
+const replacesTag = (shapes: readonly Shape[]): boolean =>
+  shapes.some(({ digest, tag }) => digest.some(({ leaf }) => leaf !== undefined) && tag.length === 0)
+
+/** Gives each group its path: the map around its leaves, unless that map serves several. */
+function named(groups: readonly Group[], values: Values, places: Map<string, Binding>): Binding[] {
+  const maps = new Map<string, number>()
+  const mapOf = ({ primary, shapes }: Group): Path => {
+    const parent = primary.slice(0, -1)
+    const key = String(primary.at(-1))
+    const inMap = shapes
+      .flatMap(leavesOfShape)
+      .some(
+        (leaf) => pathText(leaf) !== pathText(primary) && pathText(leaf.slice(0, -1)) === pathText(parent),
+      )
+    const generic =
+      /^(?:repository|repo|registry|name|url|reference|ref|path)$/i.test(key) ||
+      (inMap && /^(?:image|img|imageName)$/i.test(key))
+    return parent.length > 0 && generic && typeof parent.at(-1) !== 'number' ? parent : primary
+  }
+  for (const group of groups) maps.set(pathText(mapOf(group)), (maps.get(pathText(mapOf(group))) ?? 0) + 1)
+  return groups
+    .map((group) => {
+      const map = mapOf(group)
+      const binding = bindingOf(group, maps.get(pathText(map)) === 1 ? map : group.primary, values)
+      for (const { place } of group.entries) places.set(place, binding)
+      return binding
+    })
+    .toSorted((a, b) => (pathText(a.path) < pathText(b.path) ? -1 : 1))
+}
+
+function bindingOf({ entries, recipes, shapes }: Group, path: Path, values: Values): Binding {
+  const leaves = new Map<string, Leaf>()
+  for (const shape of shapes) {
+    for (const leaf of leavesOfShape(shape)) {
+      const key = pathText(leaf)
+      if (!leaves.has(key))
+        leaves.set(key, {
+          path: leaf,
+          role: roleOf(leaf, shape),
+          declared: valueAt(values, leaf) !== undefined,
+        })
+    }
+  }
+  const references = [
+    ...new Set(
+      entries.flatMap(({ text, stem }) =>
+        text === undefined ? [] : [stem === true ? stemOf(text) : (normalisedReference(text) ?? text)],
+      ),
+    ),
+  ]
+  const hooks = new Set(entries.map(({ hook }) => hook))
+  const [hook] = hooks.size === 1 ? hooks : []
+  const first = entries[0]
+  return {
+    path,
+    leaves: [...leaves.values()],
+    reference: references[0] ?? '',
+    references,
+    where: first?.where ?? 'image',
+    at: [...new Set(entries.map(({ at }) => at))],
+    proven: true,
+    ...(hook === undefined ? {} : { hook }),
+    ...(entries.some(({ stem }) => stem === true) ? { stem: true } : {}),
+    ...(entries.some(({ inBase }) => inBase) || first === undefined ? {} : { variant: first.variant.name }),
+    ...(references.length === 0 ? { note: 'empty now: the program decides, or nothing is pulled' } : {}),
+    recipes: references.length === 0 ? [] : uniqueRecipes(recipes),
+  }
+}
+
+/** Recipes that differ in more than a template's own text. */
+function uniqueRecipes(recipes: readonly Recipe[]): Recipe[] {
+  const leaves = ({ shape }: Recipe): string =>
+    JSON.stringify(
+      shape.name.map(({ leaf, text }) => (leaf === undefined ? (text === '/' ? '/' : '…') : pathText(leaf))),
+    )
+  const unique = new Map<string, Recipe>()
+  for (const recipe of recipes) if (!unique.has(leaves(recipe))) unique.set(leaves(recipe), recipe)
+  return [...unique.values()]
+}
+
+const stemOf = (text: string): string =>
+  (normalisedReference(`${text}x`) ?? text).replace(/x(?::latest)?$/, '')
+
+function roleOf(leaf: Path, { name, tag, digest }: Shape): Role {
+  const is = (piece: { leaf?: Path }): boolean =>
+    piece.leaf !== undefined && pathText(piece.leaf) === pathText(leaf)
+  const inName = name.some(is)
+  if (inName && (tag.some(is) || digest.some(is))) return 'reference'
+  if (!inName) return tag.some(is) ? 'tag' : 'digest'
+  const own = name.filter((piece) => piece.leaf !== undefined)
+  if (own.length === 1) return 'repository'
+  const at = own.findIndex(is)
+  return at === 0 ? 'registry' : at === own.length - 1 && own.length > 2 ? 'name' : 'repository'
+}

@@ -1,0 +1,170 @@
+import { parseReference, type Reference } from '../../oci/reference.ts'
+import type { Binding, Recipe } from './binding.ts'
+import type { Chart } from './chart-files.ts'
+import { effectiveValues } from './effective.ts'
+import { grow } from './grow.ts'
+import type { Rendered, Renderer } from './helm.ts'
+import { overrideValues } from './override.ts'
+import { looksLikeStem, normalisedReference } from './reference-text.ts'
+import { referencesOf, type RenderedReference } from './rendered.ts'
+import type { Search } from './search.ts'
+import type { Values } from './tree.ts'
+import { optionsOf, type Variant } from './variants.ts'
+import { assignmentsFor, type Assignment, type NotWritten, type WriteOptions, type Written } from './write.ts'
+
+export type Destinations = Omit<WriteOptions, 'recipeOf'>
+
+export interface Landed {
+  /** Every one of them was rendered and gives the private reference. */
+  readonly assignments: readonly Assignment[]
+  readonly values: Values
+  /** The bindings written, each with the recipe that landed first. */
+  readonly bindings: readonly Binding[]
+  /** Reported, not written. */
+  readonly notLanded: readonly NotWritten[]
+}
+
+/**
+ * Writes the override and renders it, in every variant of the search. A binding whose references do not all become
+ * their destinations is written by its next recipe; when none is left it is not written at all.
+ */
+export async function landOverride(
+  chart: Chart,
+  layers: readonly Values[],
+  search: Search,
+  renderer: Renderer,
+  destinations: Destinations,
+): Promise<Landed> {
+  const base = effectiveValues(chart, layers)
+  const writable = search.bindings.filter(({ proven, references }) => proven && references.length > 0)
+  const recipes = new Map<Binding, number>(writable.map((binding) => [binding, 0]))
+  const reasons = new Map<Binding, string>()
+  const recipeOf = (binding: Binding): Recipe | undefined => binding.recipes[recipes.get(binding) ?? -1]
+  const write = (bindings: Iterable<Binding>): Written =>
+    assignmentsFor([...bindings], { ...destinations, recipeOf })
+  const stages = await stagesOf(layers, search, renderer)
+
+  let written = write(recipes.keys())
+  for (let left = ROUNDS; left > 0; left -= 1) {
+    const failed = new Map(written.refused.map(({ binding, reason }) => [binding, reason]))
+    for (const stage of stages) {
+      const layer = overrideValues(written.assignments, base)
+      const rendered = await stage.render(layer)
+      if (rendered.ok) misses(rendered, stage, search, destinations, failed)
+      else {
+        const { rejected } = await grow<Binding, boolean>(
+          [...recipes.keys()],
+          async (some) => (await stage.render(overrideValues(write(some).assignments, base))).ok || undefined,
+          true,
+        )
+        for (const binding of rejected) failed.set(binding, rendered.message.slice(0, 300))
+      }
+    }
+    const open = [...failed].filter(([binding]) => recipes.has(binding))
+    if (open.length === 0) break
+    for (const [binding, reason] of open) {
+      const next = (recipes.get(binding) ?? 0) + 1
+      reasons.set(binding, reason)
+      if (left > 2 && next < binding.recipes.length) recipes.set(binding, next)
+      else recipes.delete(binding)
+    }
+    written = write(recipes.keys())
+  }
+  return {
+    assignments: written.assignments,
+    values: overrideValues(written.assignments, base),
+    bindings: [...recipes.keys()].map((binding) => withFirst(binding, recipeOf(binding))),
+    notLanded: search.bindings
+      .filter((binding) => binding.references.length > 0 && !recipes.has(binding))
+      .map((binding) => ({ binding, reason: reasons.get(binding) ?? binding.note ?? 'no render showed it' })),
+  }
+}
+
+/** What a rendered reference must become. A stem is the beginning of a name. */
+export function destinationText(text: string, { destinationOf }: Destinations): string | undefined {
+  if (looksLikeStem(text)) {
+    const whole = normalisedReference(`${text}x`)
+    return whole === undefined ? undefined : destinationOf(whole).replace(/x(?::latest)?$/, '')
+  }
+  const normal = normalisedReference(text)
+  return normal === undefined ? undefined : destinationOf(normal)
+}
+
+/** The same image by the same name, whatever is left out in writing; a digest counts where there is one. */
+export function sameImage(rendered: string, wanted: string): boolean {
+  if (rendered === wanted) return true
+  const found = parsed(rendered)
+  const want = parsed(wanted)
+  if (found === undefined || want === undefined) return false
+  if (found.registry !== want.registry || found.repository !== want.repository) return false
+  if (found.digest !== undefined || want.tag === undefined) return found.digest === want.digest
+  return (found.tag ?? 'latest') === want.tag
+}
+
+// --- internal ---
+
+const ROUNDS = 8
+
+interface Stage {
+  readonly render: (override: Values) => Promise<Rendered>
+  /** What is checked here: everything in the user's own variant, in another only what that one does not show. */
+  readonly references: readonly RenderedReference[]
+}
+
+async function stagesOf(layers: readonly Values[], search: Search, renderer: Renderer): Promise<Stage[]> {
+  const stages: Stage[] = []
+  const seen = new Set<string>()
+  for (const variant of search.variants) {
+    const render = (override: Values): Promise<Rendered> =>
+      renderer.template(stacked(layers, variant, override))
+    const rendered = await render({})
+    if (!rendered.ok) continue
+    const references = referencesOf(rendered.documents).filter(({ place }) => !seen.has(place))
+    for (const { place } of references) seen.add(place)
+    if (references.length > 0) stages.push({ render, references })
+  }
+  return stages
+}
+
+/** The user's layers, the variant's switches, the override: in helm's order. */
+export const stacked = (layers: readonly Values[], variant: Variant, override: Values) => {
+  const { values = [], ...rest } = optionsOf(variant)
+  return { ...rest, values: [...layers, ...values, ...(Object.keys(override).length > 0 ? [override] : [])] }
+}
+
+function misses(
+  rendered: Rendered & { ok: true },
+  { references }: Stage,
+  search: Search,
+  destinations: Destinations,
+  failed: Map<Binding, string>,
+): void {
+  const wanted = new Map<string, string>()
+  for (const { place, text } of references) {
+    const destination = destinationText(text, destinations)
+    if (destination !== undefined) wanted.set(place, destination)
+  }
+  const names = new Set([...wanted.values()].map(nameOf))
+  const after = new Map(
+    referencesOf(rendered.documents, (token) => names.has(nameOf(token))).map((one) => [one.place, one.text]),
+  )
+  for (const { place } of references) {
+    const binding = search.places.get(place)
+    const want = wanted.get(place)
+    const now = after.get(place)
+    if (binding === undefined || want === undefined || (now !== undefined && sameImage(now, want))) continue
+    failed.set(binding, `${now ?? 'nothing'} was rendered instead of ${want}`)
+  }
+}
+
+const nameOf = (text: string): string => text.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
+
+const parsed = (text: string): Reference | undefined => {
+  const normal = normalisedReference(text)
+  return normal === undefined ? undefined : parseReference(normal)
+}
+
+const withFirst = (binding: Binding, recipe: Recipe | undefined): Binding =>
+  recipe === undefined
+    ? binding
+    : { ...binding, recipes: [recipe, ...binding.recipes.filter((other) => other !== recipe)] }

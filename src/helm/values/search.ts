@@ -1,0 +1,221 @@
+import { assembleBindings, type Sighted } from './assemble.ts'
+import type { Binding } from './binding.ts'
+import { candidatesFor, undeclaredCandidates, undeclaredDigests } from './candidates.ts'
+import type { Chart } from './chart-files.ts'
+import { effectiveValues } from './effective.ts'
+import type { Renderer } from './helm.ts'
+import { fieldsByPlace, observe, type Observation, type Scene } from './observe.ts'
+import { looksLikeStem, normalisedReference } from './reference-text.ts'
+import { referencesOf, type RenderedReference } from './rendered.ts'
+import type { Candidate } from './sentinel.ts'
+import { findStatic } from './static.ts'
+import { readTemplates } from './template-text.ts'
+import { mergeValues, pathText, type Values } from './tree.ts'
+import {
+  allOnVariant,
+  baseVariant,
+  optionsOf,
+  targetedVariants,
+  type Render,
+  type Variant,
+} from './variants.ts'
+
+/** A reference that no value changes: written in a template, or put together in a way that was not understood. */
+export interface Unreachable {
+  readonly reference: string
+  readonly at: string
+  readonly hook?: string
+  readonly reason: string
+  /** Found in the text of a template; no render showed it. */
+  readonly unrendered?: boolean
+}
+
+export interface Search {
+  readonly bindings: readonly Binding[]
+  readonly unreachable: readonly Unreachable[]
+  /** Which binding makes the reference at a place of a render (`RenderedReference.place`). */
+  readonly places: ReadonlyMap<string, Binding>
+  /** The variants that were rendered; the first is the user's own layers. */
+  readonly variants: readonly Variant[]
+  /** Helm's words when the chart does not render at all; the bindings are then unproven. */
+  readonly failure?: string
+}
+
+export interface SearchOptions {
+  /** Further ways to render the chart that the user knows of. The first replaces the user's own layers alone. */
+  readonly variants?: readonly Variant[]
+  /** Also look for places that take a digest. */
+  readonly digests?: boolean
+}
+
+/**
+ * Finds every place in a chart's values that makes an image reference, by marking leaves and rendering. The names of
+ * keys only decide what is tried first.
+ */
+export async function findByRendering(
+  chart: Chart,
+  layers: readonly Values[],
+  renderer: Renderer,
+  { variants: given = [], digests = false }: SearchOptions = {},
+): Promise<Search> {
+  const values = effectiveValues(chart, layers)
+  const statics = findStatic(chart, layers)
+  const templates = readTemplates(chart)
+  const render: Render = (options) =>
+    renderer.template({ ...options, values: [...layers, ...(options.values ?? [])] })
+  const { variant: base, failure } = await baseVariant(
+    values,
+    render,
+    given[0] ?? { name: 'as given', values: {} },
+  )
+  if (failure !== undefined)
+    return { bindings: statics, unreachable: [], places: new Map(), variants: [], failure }
+
+  const sighted = new Map<string, Sighted>()
+  const used: Variant[] = []
+  const look = async (variant: Variant, deep: boolean): Promise<void> => {
+    const rendered = await render(optionsOf(variant))
+    if (!rendered.ok) return
+    const fields = fieldsByPlace(rendered.documents)
+    const references = referencesOf(rendered.documents)
+    const fresh = references.filter(({ place }) => !sighted.has(place))
+    if (used.length > 0 && !deep && fresh.length === 0) return
+    used.push(variant)
+    for (const reference of fresh)
+      sighted.set(reference.place, sightedOf(reference, variant, used.length === 1))
+    if (!deep) return
+    const scene: Scene = {
+      render: (layer) => render(optionsOf({ ...variant, values: mergeValues(variant.values, layer) })),
+      fields,
+      base: values,
+      ...(chart.metadata.appVersion === undefined ? {} : { appVersion: chart.metadata.appVersion }),
+    }
+    await explain(scene, variant)
+  }
+
+  const note = ({ sightings }: Observation, variant: Variant): void => {
+    for (const { place, text, shape, where, hook, at } of sightings) {
+      const known = sighted.get(place)
+      const entry: Sighted = known ?? {
+        place,
+        text,
+        where,
+        at,
+        variant,
+        inBase: false,
+        shapes: [],
+        ...(hook === undefined ? {} : { hook }),
+      }
+      if (known !== undefined && text !== undefined && known.text !== text && known.shapes.length > 0)
+        continue
+      entry.shapes.push(shape)
+      sighted.set(place, entry)
+    }
+  }
+
+  const explain = async (scene: Scene, variant: Variant): Promise<void> => {
+    const texts = (): string[] =>
+      [...sighted.values()].flatMap(({ text, shapes }) =>
+        text === undefined || shapes.some(named) ? [] : [text],
+      )
+    const all = [...sighted.values()].flatMap(({ text }) => text ?? [])
+    const { likely, spare, digests: empty, globals } = candidatesFor(values, statics, all)
+    const natural = await observe(likely, scene)
+    note(natural, variant)
+    if (texts().length > 0) {
+      const { possible } = candidatesFor(values, statics, texts())
+      if (possible.length > 0) note(await observe(possible, scene), variant)
+    }
+    const live = likely.filter((candidate) => !natural.failing.includes(candidate))
+    if (spare.length > 0) note(await observe([...live, ...spare], scene), variant)
+    if (texts().length > 0) {
+      const undeclared = undeclaredCandidates(values, templates)
+      if (undeclared.length > 0) note(await observe(undeclared, scene), variant)
+    }
+    if (texts().length > 0 && globals.length > 0) note(await observe([...live, ...globals], scene), variant)
+    if (digests) {
+      const candidates: Candidate[] = [...empty, ...undeclaredDigests(values, statics, templates)]
+      if (candidates.length > 0) note(await observe([...live, ...candidates], scene), variant)
+    }
+  }
+
+  const everything = await allOnVariant(chart, values, render, base)
+  await look(base, everything === undefined)
+  for (const variant of [...(everything === undefined ? [] : [everything]), ...given.slice(1)])
+    await look(variant, true)
+  // What the base shows and the others do not.
+  if (
+    everything !== undefined &&
+    [...sighted.values()].some(({ inBase, shapes }) => inBase && !shapes.some(named))
+  )
+    await look(base, true)
+  const seen = (): Set<string> =>
+    new Set([...sighted.values()].flatMap(({ shapes }) => shapes.flatMap(leafTexts)))
+  const hidden = statics.filter(({ leaves }) => !leaves.some(({ path }) => seen().has(pathText(path))))
+  for (const variant of targetedVariants(hidden, templates, chart, values, base).slice(0, TARGETED))
+    await look(variant, true)
+
+  const rendered = assembleBindings([...sighted.values()], values)
+  const taken = new Set(rendered.bindings.flatMap(({ leaves }) => leaves.map(({ path }) => pathText(path))))
+  const mentioned = templates.mentions.map(({ path }) => pathText(path))
+  const unproven = statics.filter(
+    ({ leaves, path }) =>
+      !leaves.some((leaf) => leaf.role !== 'tag' && taken.has(pathText(leaf.path))) &&
+      isMentioned(pathText(path), mentioned),
+  )
+  const shown = new Set([...sighted.values()].flatMap(({ text }) => text ?? []))
+  return {
+    bindings: [
+      ...rendered.bindings,
+      ...unproven.map((binding) => ({ ...binding, note: 'no render showed it', variant: 'unknown' })),
+    ],
+    unreachable: [
+      ...rendered.unreachable,
+      ...templates.literals
+        .filter(
+          ({ reference }) => !shown.has(reference) && ![...shown].some((text) => text.includes(reference)),
+        )
+        .map(({ reference, file, line }) => ({
+          reference: normalisedReference(reference) ?? reference,
+          at: `${file}:${line}`,
+          reason: 'it is written in a template',
+          unrendered: true,
+        })),
+    ],
+    places: rendered.places,
+    variants: used,
+  }
+}
+
+// --- internal ---
+
+/** How many variants are made to show places that no other variant shows. */
+const TARGETED = 8
+
+const named = (shape: { name: readonly { leaf?: unknown }[] }): boolean =>
+  shape.name.some(({ leaf }) => leaf !== undefined)
+
+const leafTexts = (shape: Sighted['shapes'][number]): string[] =>
+  [...shape.name, ...shape.tag, ...shape.digest].flatMap(({ leaf }) =>
+    leaf === undefined ? [] : [pathText(leaf)],
+  )
+
+const sightedOf = (
+  { place, text, where, hook, kind, name, path }: RenderedReference,
+  variant: Variant,
+  inBase: boolean,
+): Sighted => ({
+  place,
+  text,
+  where,
+  at: `${kind}/${name} ${path}`,
+  variant,
+  inBase,
+  shapes: [],
+  ...(hook === undefined ? {} : { hook }),
+  ...(looksLikeStem(text) ? { stem: true } : {}),
+})
+
+/** Some template reads the place, a part of it, or a map around it. */
+const isMentioned = (path: string, mentioned: readonly string[]): boolean =>
+  mentioned.some((text) => text === path || text.startsWith(`${path}.`) || path.startsWith(`${text}.`))

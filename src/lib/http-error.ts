@@ -21,11 +21,27 @@ export class HttpError extends BundleError {
     readonly code: string,
     readonly host: string,
     readonly retryable: boolean,
-    facts: { readonly next?: string; readonly cause?: unknown } = {},
+    facts: { readonly where?: string; readonly next?: string; readonly cause?: unknown } = {},
   ) {
     super(message, { kind: 'network', ...facts })
   }
+
+  /** The same failure, said to be of `where`. */
+  at(where: string): HttpError {
+    const next = this.next === undefined ? {} : { next: this.next }
+    return new HttpError(this.message, this.code, this.host, this.retryable, {
+      where,
+      cause: this.cause,
+      ...next,
+    })
+  }
 }
+
+/**
+ * The host closed a connection that was kept alive, just when it was to be used again: nothing is wrong, and nothing
+ * was answered. https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+ */
+export class StaleConnection extends HttpError {}
 
 /** Says in a person's words why there is no answer. Errors that already are for people stay as they are. */
 export function explain(error: unknown, { host, proxy }: Peer): BundleError {

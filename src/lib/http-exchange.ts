@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { bytesOf, type Bytes } from './bytes.ts'
 import { BundleError, integrityError } from './errors.ts'
-import { explain, HttpError } from './http-error.ts'
+import { explain, HttpError, StaleConnection } from './http-error.ts'
 import type { Route } from './http-route.ts'
 import type { HttpRequest, HttpResponse, SizedBody } from './http.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
@@ -41,7 +41,7 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
     const watchdog = createWatchdog(limits.stallMs, (waited) => {
       const seconds = Math.round(waited / 1000)
       const at = route.proxy === undefined ? route.host : `${route.host} (through the proxy ${route.proxy})`
-      end(new HttpError(`${at}: no byte for ${seconds} s`, 'STALLED', route.host, true))
+      end(new HttpError(`${at}: no byte for ${seconds} s`, 'STALLED', route.host, true, STALLED))
     })
     const abort = (): void => end(signal === undefined ? undefined : cancelled(signal))
     signal?.addEventListener('abort', abort, { once: true })
@@ -56,7 +56,16 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
     sent.on('error', (error) => {
       if (answer !== undefined) return
       finished()
-      reject(why(error))
+      const shown = why(error)
+      const stale = reason === undefined && sent.reusedSocket && shown instanceof HttpError && shown.retryable
+      reject(
+        stale ? new StaleConnection(shown.message, shown.code, shown.host, true, { cause: error }) : shown,
+      )
+    })
+    sent.on('socket', (socket) => {
+      // Fewer seconds for a connection than for an answer: a firewall that drops packets never says no.
+      if (socket.connecting) socket.once('connect', () => watchdog.wait())
+      else watchdog.wait()
     })
     sent.on('close', () => {
       if (answer !== undefined) return
@@ -78,7 +87,7 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
       resolve(toResponse(request, route, message, watchdog, end, why))
     })
 
-    watchdog.wait()
+    watchdog.wait(Math.min(limits.stallMs, CONNECT_MS))
     if (body === undefined) sent.end()
     else {
       send(sent, body, () => answer !== undefined || reason !== undefined, watchdog, limits.stallMs).catch(
@@ -93,6 +102,8 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
 
 // --- internal ---
 
+const CONNECT_MS = 30_000
+const STALLED = { next: 'check the network and the firewall; on a slow line, lower --concurrency' }
 /** Small pieces let the watchdog see progress on slow lines; they are views, not copies. */
 const PIECE = 128 * 1024
 /** After the last byte a registry may still hash and copy gigabytes before it answers. */

@@ -1,5 +1,6 @@
 import manifest from '../../package.json' with { type: 'json' }
 import type { Bytes } from './bytes.ts'
+import { StaleConnection } from './http-error.ts'
 import { exchange } from './http-exchange.ts'
 import { createRoutes } from './http-route.ts'
 import type { TrustOptions } from './tls.ts'
@@ -35,8 +36,8 @@ export interface HttpResponse {
 }
 
 /**
- * One exchange: no retry, no redirect followed, nothing decoded. There is no limit to the time it takes as long as
- * bytes flow.
+ * One exchange: no retry (but on a connection the host had closed already), no redirect followed, nothing decoded.
+ * There is no limit to the time it takes as long as bytes flow.
  * @throws HttpError when there is no answer, a `cancelled` error when the signal is aborted
  */
 export type Http = (request: HttpRequest) => Promise<HttpResponse>
@@ -56,5 +57,19 @@ export function createHttp(options: HttpOptions = {}): Http {
   const routeTo = createRoutes(options)
   const stallMs = (options.stallSeconds ?? 60) * 1000
   const userAgent = options.userAgent ?? `ma-bundle/${manifest.version}`
-  return async (request) => exchange(request, routeTo(new URL(request.url)), { stallMs, userAgent })
+  return async (request) => {
+    const route = routeTo(new URL(request.url))
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await exchange(request, route, { stallMs, userAgent })
+      } catch (error) {
+        if (!(error instanceof StaleConnection) || tries > STALE_TRIES) throw error
+      }
+    }
+  }
 }
+
+// --- internal ---
+
+/** Several kept connections may have been closed at once. */
+const STALE_TRIES = 3

@@ -9,8 +9,12 @@ export interface Asking {
   /** `https://host` it is reached at. */
   readonly origin: string
   readonly repository?: string
+  /** What for, in the user's words. */
+  readonly where: string
   /** `repository:<name>:pull,push`; the one for pushing first. */
   readonly scopes: readonly string[]
+  /** Whoever is asked does not learn who we are. */
+  readonly anonymous?: boolean
 }
 
 /** Knows how each registry wants to be spoken to, and keeps tokens per scope. */
@@ -23,7 +27,7 @@ export interface Authorizer {
    */
   answer(asking: Asking, challenges: readonly Challenge[], refused?: string): Promise<string | undefined>
   /** A token for someone who is nobody: for hosts a registry redirected to. */
-  anonymous(origin: string, challenges: readonly Challenge[]): Promise<string | undefined>
+  anonymous(asking: Asking, challenges: readonly Challenge[]): Promise<string | undefined>
   /** Forgets a token that turned out to be stale. */
   forget(asking: Asking): void
   /** Which credentials are in use: changes when they are renewed. */
@@ -69,7 +73,7 @@ export function createAuthorizer(exchange: Exchange, credentials: Credentials | 
       if (tokens.get(key) !== before) return bearer(asking, challenge, stale)
     }
     const fetched = credentialFor(asking).then((credential) =>
-      fetchToken(exchange, asking.origin, challenge, scopesFor(asking, challenge), credential),
+      fetchToken(exchange, asking, challenge, scopesFor(asking, challenge), credential),
     )
     tokens.set(key, fetched)
     fetched.catch(() => tokens.get(key) === fetched && tokens.delete(key))
@@ -94,11 +98,11 @@ export function createAuthorizer(exchange: Exchange, credentials: Credentials | 
       const header = credential === undefined ? undefined : basicOf(credential)
       return header === refused ? undefined : header
     },
-    async anonymous(origin, challenges) {
+    async anonymous(asking, challenges) {
       const chosen = choose(challenges)
       if (chosen?.scheme !== 'bearer') return undefined
       const { scope } = chosen.params
-      const token = await fetchToken(exchange, origin, chosen, scope === undefined ? [] : [scope], undefined)
+      const token = await fetchToken(exchange, asking, chosen, scope === undefined ? [] : [scope], undefined)
       return `Bearer ${token.value}`
     },
     forget(asking) {

@@ -2,8 +2,11 @@ import type { Bytes } from '../lib/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import { HttpError } from '../lib/http-error.ts'
 import type { HttpResponse } from '../lib/http.ts'
+import { isPrivateHost } from '../lib/url.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { ACCEPT_MANIFESTS, isManifest } from '../oci/media-types.ts'
+import { ACCEPT_MANIFESTS, isForeignLayer, isManifest } from '../oci/media-types.ts'
+import type { Call } from './client.ts'
+import { isGone } from './error.ts'
 import { callTo, nameOf, type Place } from './place.ts'
 
 /**
@@ -14,22 +17,13 @@ export async function* download(place: Place, target: Descriptor, start = 0): By
   const { digest, size } = target
   const where = nameOf(place, digest)
   const patience = place.client.patience(place.registry, where)
+  const calls = callsFor(place, target, where)
+  let call = calls.shift()
   let at = start
-  while (at < size) {
+  let advanced = 0
+  while (at < size && call !== undefined) {
     try {
-      const response = await place.client.once(
-        callTo(place, {
-          method: 'GET',
-          path: `${isManifest(target.mediaType) ? 'manifests' : 'blobs'}/${digest}`,
-          headers: {
-            ...(isManifest(target.mediaType) ? { accept: ACCEPT_MANIFESTS.join(', ') } : {}),
-            ...(at === 0 ? {} : { range: `bytes=${at}-` }),
-          },
-          actions: 'pull',
-          expect: at === 0 ? [200] : [200, 206],
-          where,
-        }),
-      )
+      const response = await place.client.once(continued(call, at))
       let skip = await placeOf(response, at, size, where)
       for await (const chunk of response.body) {
         if (skip >= chunk.length) {
@@ -40,17 +34,49 @@ export async function* download(place: Place, target: Descriptor, start = 0): By
         skip = 0
         at += fresh.length
         if (at > size) throw tooLong(size, where)
-        patience.progressed()
+        advanced += fresh.length
+        if (advanced >= PROGRESS) {
+          patience.progressed()
+          advanced = 0
+        }
         yield fresh
       }
       if (at < size) throw cutShort(response, at, size)
     } catch (error) {
-      await patience.after(error)
+      if (isGone(error) && calls.length > 0) call = calls.shift()
+      else await patience.after(error)
     }
   }
 }
 
 // --- internal ---
+
+/** Fewer bytes than this between two failures are no progress: it would take for ever. */
+const PROGRESS = 64 * 1024
+
+/** The registry first; for foreign layers, when they are wanted, the places their descriptor names. */
+function callsFor(place: Place, target: Descriptor, where: string): Call[] {
+  const manifest = isManifest(target.mediaType)
+  const own = callTo(place, {
+    method: 'GET',
+    path: `${manifest ? 'manifests' : 'blobs'}/${target.digest}`,
+    headers: manifest ? { accept: ACCEPT_MANIFESTS.join(', ') } : {},
+    actions: 'pull',
+    expect: [200],
+    where,
+  })
+  if (place.foreign !== true || !isForeignLayer(target.mediaType)) return [own]
+  const elsewhere = (target.urls ?? []).filter(
+    (url) =>
+      /^https?:\/\//.test(url) &&
+      URL.canParse(url) &&
+      (isPrivateHost(place.registry) || !isPrivateHost(new URL(url).host)),
+  )
+  return [own, ...elsewhere.map((path) => ({ ...own, path, scopes: [], anonymous: true }))]
+}
+
+const continued = (call: Call, at: number): Call =>
+  at === 0 ? call : { ...call, headers: { ...call.headers, range: `bytes=${at}-` }, expect: [200, 206] }
 
 /** How many bytes of the body lie before `at`. */
 async function placeOf(response: HttpResponse, at: number, size: number, where: string): Promise<number> {

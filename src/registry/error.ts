@@ -1,4 +1,5 @@
 import { BundleError, type ErrorKind } from '../lib/errors.ts'
+import { HttpError } from '../lib/http-error.ts'
 import type { HttpResponse } from '../lib/http.ts'
 import { retryAfter } from '../lib/retry.ts'
 import { redactUrl } from '../lib/url.ts'
@@ -71,7 +72,12 @@ export async function errorFrom(
   authenticated: boolean,
 ): Promise<RegistryError> {
   const { status, headers } = response
-  const { errors, words } = readWords(await response.text(), headers.get('content-type') ?? '')
+  const body = await response.text().catch((error: unknown) => {
+    // The status is known and says more than that its explanation was cut off.
+    if (error instanceof HttpError) return ''
+    throw error
+  })
+  const { errors, words } = readWords(body, headers.get('content-type') ?? '')
   const waitMs = retryAfter(headers)
   const url = redactUrl(response.url)
   const facts = { method, url, status, errors, words, ...(waitMs === undefined ? {} : { waitMs }) }

@@ -5,6 +5,8 @@ export interface Place {
   readonly client: RegistryClient
   readonly registry: string
   readonly repository: string
+  /** Layers that the registry need not hold are fetched from where their `urls` say. */
+  readonly foreign?: boolean
 }
 
 /** A call within the repository. `path` comes behind `/v2/<name>/`, unless it is a whole URL. */

@@ -26,9 +26,19 @@ export interface Repository extends Source, Target {
   tags(): AsyncIterable<string>
 }
 
+export interface RepositoryOptions {
+  /** Fetch foreign layers that the registry lacks from where their `urls` say, anonymously. */
+  readonly foreign?: boolean
+}
+
 /** Asks nothing of the registry yet. `registry` is as in references: `docker.io`, `localhost:5000`. */
-export function openRepository(client: RegistryClient, registry: string, repository: string): Repository {
-  const place: Place = { client, registry, repository }
+export function openRepository(
+  client: RegistryClient,
+  registry: string,
+  repository: string,
+  options: RepositoryOptions = {},
+): Repository {
+  const place: Place = { client, registry, repository, ...options }
   const head = (reference: string) => headManifest(place, reference)
   return {
     head,

@@ -18,18 +18,18 @@ export type Exchange = (request: HttpRequest) => Promise<HttpResponse>
 /**
  * Gets a bearer token from the service a challenge names, anonymously without a credential.
  * https://distribution.github.io/distribution/spec/auth/token/ and …/auth/oauth/
- * @param origin of the registry that sent the challenge
+ * @param asker the registry that sent the challenge, and what it was asked for
  */
 export async function fetchToken(
   exchange: Exchange,
-  origin: string,
+  asker: { readonly origin: string; readonly where: string },
   challenge: Challenge,
   scopes: readonly string[],
   credential: Credential | undefined,
 ): Promise<Token> {
   const { realm = '', service } = challenge.params
-  const where = `login at ${redactUrl(realm)}`
-  const url = realmUrl(realm, origin, where)
+  const { where } = asker
+  const url = realmUrl(realm, asker.origin, where)
   const response = await exchange(requestFor(url, service, scopes, credential))
   if (response.status !== 200) {
     throw await errorFrom(

@@ -1,0 +1,67 @@
+import type { HttpRequest, HttpResponse } from '../lib/http.ts'
+import type { Asking, Authorizer } from './auth.ts'
+import { parseChallenges } from './challenge.ts'
+import { followRedirect } from './redirect.ts'
+import type { Traffic } from './traffic.ts'
+
+/** A request whose answer may lie somewhere else. */
+export interface Errand {
+  readonly method: string
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: HttpRequest['body']
+  readonly lane?: string
+  readonly asking: Asking
+}
+
+/**
+ * Sends a request and follows where it leads. `Authorization` goes to the origin of the registry and nowhere else;
+ * the other headers (Accept, Range) go along.
+ */
+export async function follow(
+  traffic: Traffic,
+  authorizer: Authorizer,
+  errand: Errand,
+): Promise<HttpResponse> {
+  let { url, method } = errand
+  for (let hops = 0; ; hops += 1) {
+    const response = await authorised(traffic, authorizer, { ...errand, url, method })
+    const next = followRedirect(response, url, errand.asking.origin, hops, errand.asking.where)
+    if (next === undefined) return response
+    await response.discard()
+    // https://www.rfc-editor.org/rfc/rfc9110#section-15.4.4; the others keep method and body.
+    if (response.status === 303) method = 'GET'
+    url = next
+  }
+}
+
+// --- internal ---
+
+/** One request to one URL, answering one challenge. */
+async function authorised(traffic: Traffic, authorizer: Authorizer, errand: Errand): Promise<HttpResponse> {
+  const { method, url, headers, body, lane, asking } = errand
+  const own = url.origin === asking.origin && asking.anonymous !== true
+  const send = (authorization: string | undefined): Promise<HttpResponse> => {
+    const withBody = body !== undefined && method !== 'GET' && method !== 'HEAD'
+    const all = authorization === undefined ? { ...headers } : { ...headers, authorization }
+    return traffic.exchange({ method, url: url.href, headers: all, ...(withBody ? { body } : {}) }, lane)
+  }
+  const sent = own ? await authorizer.known(asking) : undefined
+  const response = await send(sent)
+  // public.ecr.aws answers 400 to an expired token: https://github.com/aws/containers-roadmap/issues/2835
+  if (response.status === 400 && sent?.startsWith('Bearer ') === true && body === undefined) {
+    authorizer.forget(asking)
+    const again = await authorizer.known(asking)
+    if (again === sent) return response
+    await response.discard()
+    return send(again)
+  }
+  if (response.status !== 401) return response
+  const challenges = parseChallenges(response.headers.get('www-authenticate'))
+  const answer = own
+    ? await authorizer.answer(asking, challenges, sent)
+    : await authorizer.anonymous({ ...asking, origin: url.origin }, challenges)
+  if (answer === undefined) return response
+  await response.discard()
+  return send(answer)
+}

@@ -5,7 +5,14 @@ import { BundleError, codeOf, usageError } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
 import { didYouMean } from '../lib/suggest.ts'
 import { sameVersion } from '../helm/version.ts'
-import { parseSpec, type BundleSpec, type SpecBinding, type SpecHint } from './spec.ts'
+import {
+  parseSpec,
+  type BundleSpec,
+  type Consumer,
+  type SpecBinding,
+  type SpecChart,
+  type SpecHint,
+} from './spec.ts'
 
 export interface BundledSpec {
   /** What `--spec` takes: `migration-assistant-3.3.6`. */
@@ -35,19 +42,32 @@ export async function loadSpec(pathOrName?: string): Promise<LoadedSpec> {
   return { spec: parseSpec(text, fileName), text, fileName }
 }
 
+/** What is known of a chart version. */
+export interface KnownChart {
+  readonly key: string
+  readonly bindings: readonly SpecBinding[]
+  readonly hints: readonly SpecHint[]
+}
+
 /** What the bundled specs know of a chart version, for lists that carry no bindings of their own. */
-export function knownChart(
-  chart: string,
-  version: string,
-): { readonly bindings: readonly SpecBinding[]; readonly hints: readonly SpecHint[] } | undefined {
+export function knownChart(chart: string, version: string): KnownChart | undefined {
   for (const spec of BUNDLED.map(parseOnce)) {
-    const listed = spec.groups
-      .flatMap((group) => group.charts)
-      .some((entry) => entry.name === chart && sameVersion(entry.version, version))
+    const listed = chartsOf(spec).find((entry) => entry.name === chart && sameVersion(entry.version, version))
     const bindings = spec.bindings.get(chart)
-    if (listed && bindings !== undefined) return { bindings, hints: spec.hints.get(chart) ?? [] }
+    if (listed === undefined || bindings === undefined) continue
+    return { key: listed.key, bindings, hints: spec.hints.get(chart) ?? [] }
   }
   return undefined
+}
+
+/** The consumer chart of the bundled spec that shares most charts with a list that names none. */
+export function knownConsumer(charts: readonly SpecChart[]): Consumer | undefined {
+  const shared = (spec: BundleSpec): number =>
+    charts.filter((chart) =>
+      chartsOf(spec).some((entry) => entry.name === chart.name && sameVersion(entry.version, chart.version)),
+    ).length
+  const [best] = BUNDLED.map(parseOnce).toSorted((a, b) => shared(b) - shared(a))
+  return best !== undefined && shared(best) * 2 > charts.length ? best.consumer : undefined
 }
 
 // --- internal ---
@@ -73,6 +93,8 @@ function parseOnce({ name, fileName, text }: BundledSpec): BundleSpec {
   parsed.set(name, spec)
   return spec
 }
+
+const chartsOf = (spec: BundleSpec): readonly SpecChart[] => spec.groups.flatMap((group) => group.charts)
 
 const looksLikePath = (text: string): boolean => /[\\/]|\.(?:ya?ml|json)$/i.test(text)
 

@@ -5,7 +5,7 @@
 export function redact(text: string): string {
   return text
     .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@?#'"]+@/gi, '$1***@')
-    .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/[^\s?#'"]*)\?[^\s'"]*/gi, '$1?***')
+    .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/[^\s?#'"]*)\?[^\s'"]*[^\s'":;,.)]/gi, '$1?***')
     .replaceAll(/\b((?:proxy-)?authorization["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\n]*)/gi, '$1***')
     .replaceAll(/\b(Bearer|Basic)(\s+)[A-Za-z0-9+/_=.~-]{8,}/g, '$1$2***')
     .replaceAll(/\b(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s'"]+/gi, '$1***')

@@ -44,10 +44,7 @@ export function clip(text: string, width: number, where: 'end' | 'middle' = 'end
 }
 
 /** Text from outside as one line that cannot steer the terminal. */
-export const oneLine = (text: string): string =>
-  stripVTControlCharacters(text)
-    .replaceAll(/\p{Cc}+/gu, ' ')
-    .trim()
+export const oneLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ').trim()
 
 // --- internal ---
 

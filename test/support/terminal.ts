@@ -58,7 +58,7 @@ export function createTerminal(columns: number, rows: number): Terminal {
       else if (token === '\n') {
         y += 1
         x = 0
-        row()
+        row().wrapped = false
       } else if (token === '\r') x = 0
       else put(token)
     }
@@ -80,6 +80,8 @@ export function createTerminal(columns: number, rows: number): Terminal {
     screen: () => trimmed(texts().slice(top())),
     history: () => trimmed(texts()),
     resize(width: number, height: number) {
+      // Empty rows below the cursor are what a terminal gives up first.
+      while (lines.length - 1 > y && lines.at(-1)?.text === '') lines.pop()
       const joined: string[] = []
       for (const { text, wrapped } of lines) {
         if (wrapped && joined.length > 0) joined[joined.length - 1] += text

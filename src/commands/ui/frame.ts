@@ -18,14 +18,15 @@ export function frameLines(
   now: number,
   style: Style,
 ): string[] {
-  if (progress.phase === undefined) return []
+  if (progress.phase === undefined || rows < 2) return []
   const width = Math.max(1, columns - 1)
   // Half the screen: what happened before stays in sight, and a screen that gets narrower can wrap the lines.
   const room = Math.max(1, Math.min(rows - 1, Math.max(6, Math.floor(rows / 2))))
   const waits = waitLines(progress, now).slice(0, Math.max(0, room - 1))
   const flights = flightLines(progress, now, width, room - 1 - waits.length, style)
   const lines = [...flights, ...waits.map((line) => style.yellow(clip(line, width)))]
-  return [...lines, totalLine(progress, now, width, style)]
+  // Trailing spaces would count when a terminal that gets narrower wraps the lines.
+  return [...lines, totalLine(progress, now, width, style)].map((line) => line.trimEnd())
 }
 
 // --- internal ---

@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest'
+
+import { clip, createStyle, pad, widthOf } from '../../../src/commands/ui/style.ts'
+import { table } from '../../../src/commands/ui/table.ts'
+
+const digest = `sha256:${'ab'.repeat(32)}`
+
+describe('table', () => {
+  it('aligns its columns, numbers to the right, without spaces at the end', () => {
+    const text = table(
+      ['kind', { title: 'size', align: 'right' }, 'name'],
+      [
+        ['image', '1.00 GiB', 'q.io/a:1'],
+        ['chart', '5 B'],
+      ],
+      80,
+    )
+    expect(text).toBe(['kind       size  name', 'image  1.00 GiB  q.io/a:1', 'chart       5 B'].join('\n'))
+  })
+
+  it('cuts the widest column in the middle until the line fits', () => {
+    const rows = [['registry.example/organisation/a-long-name:v1.2.3', 'linux/amd64 linux/arm64', 'ok']]
+    const lines = table(['name', 'platforms', 'state'], rows, 50).split('\n')
+    expect(lines.every((line) => widthOf(line) <= 50)).toBe(true)
+    expect(lines[1]).toMatch(/^registry\S*…\S*v1\.2\.3 {2}linux/)
+  })
+
+  it('never cuts or wraps a digest', () => {
+    const lines = table(
+      ['name', { title: 'digest', whole: true }],
+      [['q.io/some/image:1', digest]],
+      40,
+    ).split('\n')
+    expect(lines).toHaveLength(2)
+    expect(lines[1]).toMatch(new RegExp(` ${digest}$`))
+  })
+
+  it('measures what is seen: colours take no room, wide letters take two, control characters go', () => {
+    const style = createStyle(true)
+    const text = table(
+      ['a', 'b'],
+      [
+        [{ text: 'ok', paint: style.green }, 'x'],
+        ['日本', 'y'],
+        ['\u001B[31m!', 'z'],
+      ],
+      80,
+      { style },
+    )
+    const [, ok, wide, red] = text.split('\n')
+    expect(ok).toBe(`${style.green('ok')}     x`)
+    expect(wide).toBe('日本   y')
+    expect(red).toBe('[31m!  z')
+  })
+
+  it('is its titles when there are no rows, and indents', () => {
+    expect(table(['a', 'b'], [], 80, { indent: '  ' })).toBe('  a  b')
+  })
+})
+
+describe('clip and pad', () => {
+  it.each([
+    ['abcdef', 6, 'end', 'abcdef'],
+    ['abcdef', 5, 'end', 'abcd…'],
+    ['abcdef', 5, 'middle', 'ab…ef'],
+    ['abcdef', 1, 'end', '…'],
+    ['abcdef', 0, 'end', ''],
+    ['日本語', 4, 'end', '日…'],
+  ] as const)('clip(%j, %i, %s) is %j', (text, width, where, clipped) =>
+    expect(clip(text, width, where)).toBe(clipped),
+  )
+
+  it('pads on either side', () => {
+    expect(pad('a', 3)).toBe('a  ')
+    expect(pad('a', 3, 'start')).toBe('  a')
+    expect(pad('abcd', 3)).toBe('abcd')
+  })
+})

@@ -9,6 +9,7 @@ import { FailuresError, settleAll } from './failures.ts'
 import { resolveChart } from './resolve-chart.ts'
 import { resolveFile } from './resolve-file.ts'
 import { resolveImage, type Wanted } from './resolve-image.ts'
+import { resolveReferrers } from './resolve-referrers.ts'
 import { digestOfRoot, type Root } from './root.ts'
 import type { Session } from './session.ts'
 import { imagesOf, nameOf, type SpecChart, type SpecFile, type SpecGroup, type SpecImage } from './spec.ts'
@@ -20,12 +21,14 @@ export interface CollectOptions {
   readonly specPlatforms?: readonly Platform[]
   readonly allowMissingPlatforms: boolean
   readonly mirrors: Mirrors
+  /** Take signatures, attestations and SBOMs along. */
+  readonly referrers: boolean
   /** Digests that the lock pins, by kind and name. */
   readonly locked?: (kind: RootKind, name: string) => Digest | undefined
 }
 
 /** What EKS nodes are. */
-const DEFAULT_PLATFORMS: readonly Platform[] = [
+export const DEFAULT_PLATFORMS: readonly Platform[] = [
   { os: 'linux', architecture: 'amd64' },
   { os: 'linux', architecture: 'arm64' },
 ]
@@ -37,7 +40,10 @@ const RESOLVE_CONCURRENCY = 16
  * Resolves everything the groups list, at once. In the order of the spec: images, charts, files.
  * @throws FailuresError with all that cannot be had, after everything was tried
  */
-export async function collectRoots(groups: readonly SpecGroup[], options: CollectOptions): Promise<readonly Root[]> {
+export async function collectRoots(
+  groups: readonly SpecGroup[],
+  options: CollectOptions,
+): Promise<readonly Root[]> {
   const { session } = options
   const items = itemsOf(groups)
   session.emit({ type: 'phase', phase: 'resolve', items: items.length, bytes: 0 })
@@ -49,22 +55,31 @@ export async function collectRoots(groups: readonly SpecGroup[], options: Collec
       pool.run(async () => {
         session.signal.throwIfAborted()
         const root = await resolve(item, options, indexes)
+        const more = options.referrers && root.kind === 'image' ? await resolveReferrers(root, session) : []
         const { kind, name } = item
-        session.emit({ type: 'root', phase: 'resolve', kind, name, outcome: 'resolved', digest: digestOfRoot(root) })
-        return root
+        session.emit({
+          type: 'root',
+          phase: 'resolve',
+          kind,
+          name,
+          outcome: 'resolved',
+          digest: digestOfRoot(root),
+        })
+        return [root, ...more]
       }),
     ({ kind, name }) => ({ kind, name }),
   )
   session.signal.throwIfAborted()
   if (failures.length > 0) {
-    for (const { kind, name } of failures) session.emit({ type: 'root', phase: 'resolve', kind, name, outcome: 'failed' })
+    for (const { kind, name } of failures)
+      session.emit({ type: 'root', phase: 'resolve', kind, name, outcome: 'failed' })
     throw new FailuresError(
       `${failures.length} of ${items.length} images, charts and files cannot be had; nothing was written`,
       failures,
       'mend or leave out what the table names, then run the same command again',
     )
   }
-  return values
+  return unique(values.flat())
 }
 
 // --- internal ---
@@ -74,13 +89,22 @@ type Item =
   | { readonly kind: 'chart'; readonly name: string; readonly chart: SpecChart }
   | { readonly kind: 'file'; readonly name: string; readonly file: SpecFile }
 
+/** Images of one repository may share a referrer. */
+const unique = (roots: readonly Root[]): readonly Root[] => [
+  ...new Map(roots.map((root) => [`${root.kind} ${root.name}`, root])).values(),
+]
+
 function itemsOf(groups: readonly SpecGroup[]): readonly Item[] {
   const charts = new Map(
     groups.flatMap((group) => group.charts).map((chart) => [`${chart.name}:${chart.version}`, chart]),
   )
   const files = new Map(groups.flatMap((group) => group.files).map((file) => [file.name, file]))
   return [
-    ...imagesOf(groups).map((image): Item => ({ kind: 'image', name: formatReference(nameOf(image)), image })),
+    ...imagesOf(groups).map((image): Item => ({
+      kind: 'image',
+      name: formatReference(nameOf(image)),
+      image,
+    })),
     ...[...charts].map(([name, chart]): Item => ({ kind: 'chart', name, chart })),
     ...[...files].map(([name, file]): Item => ({ kind: 'file', name, file })),
   ]

@@ -2,16 +2,18 @@ import { place } from '../archive/tar.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Platform } from '../oci/platform.ts'
 import type { Mirrors } from '../registry/mirror.ts'
-import { collectRoots } from './collect.ts'
+import { collectRoots, DEFAULT_PLATFORMS } from './collect.ts'
 import { FORMAT, type RootContents } from './contents.ts'
 import type { RootKind } from './events.ts'
 import { fillArchive, type Filled } from './fill.ts'
+import { hubBudget, type HubBudget } from './hub-budget.ts'
+import { lintRoots, type LintFinding } from './lint.ts'
 import { plan, type Plan } from './plan.ts'
 import { weigh, type RootWeight } from './report.ts'
 import { platformsOf } from './resolve-image.ts'
 import type { Root } from './root.ts'
 import type { Session } from './session.ts'
-import { selectGroups, type BundleSpec } from './spec.ts'
+import { imagesOf, selectGroups, type BundleSpec } from './spec.ts'
 
 export interface ExportOptions {
   readonly session: Session
@@ -23,6 +25,7 @@ export interface ExportOptions {
   readonly platforms?: readonly Platform[] | 'all'
   readonly allowMissingPlatforms: boolean
   readonly mirrors: Mirrors
+  readonly referrers: boolean
   readonly locked?: (kind: RootKind, name: string) => Digest | undefined
 }
 
@@ -34,12 +37,24 @@ export interface Prepared {
   /** Bytes of the bundle, and of what has to be fetched for it. */
   readonly size: number
   readonly toFetch: number
+  /** What ECR would refuse. */
+  readonly findings: readonly LintFinding[]
+  /** What it takes from Docker Hub's quota, when anything does. */
+  readonly hub?: HubBudget
 }
 
 /** Phase one: resolve everything and lay the archive out. Nothing is written. */
 export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   const { spec, session } = options
-  const roots = await collectRoots(selectGroups(spec, options.groups), {
+  const groups = selectGroups(spec, options.groups)
+  const platforms = options.platforms ?? spec.platforms ?? DEFAULT_PLATFORMS
+  const hub = await hubBudget(
+    imagesOf(groups),
+    options.mirrors,
+    platforms === 'all' ? undefined : platforms.length,
+    session,
+  )
+  const roots = await collectRoots(groups, {
     ...options,
     ...(spec.platforms === undefined ? {} : { specPlatforms: spec.platforms }),
   })
@@ -51,8 +66,14 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     spec: options.specText,
     roots: roots.map(contentsOf),
   })
+  const findings = lintRoots(roots)
+  for (const { name, what, remedy } of findings) {
+    session.emit({ type: 'warning', message: `ECR would refuse it: ${what}`, where: name, next: remedy })
+  }
   return {
     roots,
+    findings,
+    ...(hub === undefined ? {} : { hub }),
     plan: layout,
     weights: weigh(roots),
     size: place(layout.entries).size,
@@ -71,7 +92,8 @@ function contentsOf(root: Root): RootContents {
   if (kind === 'file') return { kind, name, digest: root.descriptor.digest, size: root.descriptor.size }
   const { digest, size, mediaType } = root.graph.root.descriptor
   const common = { name, digest, size, mediaType }
-  if (kind === 'chart') return { kind, ...common, chart: root.chart, version: root.version, repository: root.repository }
+  if (kind === 'chart')
+    return { kind, ...common, chart: root.chart, version: root.version, repository: root.repository }
   const original = root.original === undefined ? {} : { original: root.original.digest }
   return { kind, ...common, platforms: platformsOf(root), ...original }
 }

@@ -19,8 +19,8 @@ export interface ImportTarget {
   open(repository: string): ImportRepository
   /** Makes sure that the repository is there; `created` when it was not. */
   ensure(repository: string): Promise<'created' | 'existed'>
-  /** Whether a blob of one repository can be mounted into another. */
-  readonly mounting: boolean
+  /** Whether a blob of one repository can be mounted into another. Asked only when something has to be pushed. */
+  mounting(): Promise<boolean>
 }
 
 export interface ImportRepository extends PushTarget {
@@ -62,9 +62,13 @@ export async function importRoots(
   const state = await settleAll(roots, (root) => check(root, bundle, target, destinations, options), describe)
   const missing = state.values.filter((one) => one.graph !== undefined)
   const bytes = missing.reduce((sum, one) => sum + (one.graph === undefined ? 0 : weight(one.graph)), 0)
-  options.emit({ type: 'phase', phase: 'transfer', items: missing.length, bytes })
+  const blobCount = missing.reduce(
+    (sum, one) => sum + (one.graph === undefined ? 0 : blobsIn(one.graph).length),
+    0,
+  )
+  options.emit({ type: 'phase', phase: 'transfer', items: blobCount, bytes })
 
-  const homes = createHomes(target.mounting ? missing : [])
+  const homes = createHomes(missing.length > 1 && (await target.mounting()) ? missing : [])
   const pool = createPool(options.concurrency)
   const ensured = createOnce<'created' | 'existed'>()
   const blobs = new Map<string, Once<void>>()

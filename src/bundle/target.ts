@@ -12,7 +12,7 @@ import type { ImportRepository, ImportTarget } from './import.ts'
 export const registryTarget = (client: RegistryClient, registry: string): ImportTarget => ({
   open: (repository) => repositoryOf(client, registry, repository),
   ensure: () => Promise.resolve('existed'),
-  mounting: true,
+  mounting: () => Promise.resolve(true),
 })
 
 export interface EcrTargetOptions {
@@ -21,14 +21,22 @@ export interface EcrTargetOptions {
   readonly ecr: Ecr
   readonly settings: RepositorySettings
   /** Whether the account lets blobs be mounted across repositories. */
-  readonly mounting: boolean
+  readonly mounting: () => Promise<boolean>
   /** Layers from this size on go through ECR's own upload API, which can continue; bytes. */
   readonly resumableFrom: number
   readonly emit: Emit<BundleEvent>
 }
 
 /** ECR: repositories are made first, large layers are uploaded in parts that survive a cut. */
-export const ecrTarget = ({ client, registry, ecr, settings, mounting, resumableFrom, emit }: EcrTargetOptions): ImportTarget => ({
+export const ecrTarget = ({
+  client,
+  registry,
+  ecr,
+  settings,
+  mounting,
+  resumableFrom,
+  emit,
+}: EcrTargetOptions): ImportTarget => ({
   mounting,
   async ensure(name) {
     const { outcome, differences } = await ensureRepository(ecr, name, settings)

@@ -30,7 +30,8 @@ export default defineBundleCommand({
     values: {
       type: 'string',
       hint: 'file',
-      description: `Where to write the values override (default: ${defaultValuesFile})`,
+      default: defaultValuesFile,
+      description: 'Where to write the values override; one file a chart goes into a folder beside it',
     },
     ...ecrArgs,
     ...repositoryArgs,
@@ -46,7 +47,7 @@ export default defineBundleCommand({
       const started = performance.now()
       try {
         const imported = await importRoots(bundle, target, { ...network, layout })
-        const values = await writeValues(args.values, bundle, imported, layout)
+        const values = await writeValues(args.values, bundle, layout)
         const seconds = (performance.now() - started) / 1000
         const roots = imported.map(({ root, repository, tags, outcome }) => ({
           kind: root.kind,

@@ -1,9 +1,10 @@
 import { usageError } from '../lib/errors.ts'
 import { createHttp } from '../lib/http.ts'
-import type { ClientCertificate } from '../lib/tls.ts'
+import { createTrust, type ClientCertificate } from '../lib/tls.ts'
 import type { Session as Journey } from '../bundle/session.ts'
 import { createClient } from '../registry/client.ts'
 import { chain, dockerCredentials, type Credentials } from '../registry/credentials.ts'
+import { awsCredentialsFor } from './aws-credentials.ts'
 import type { Args, ArgsDef } from './flags.ts'
 import type { Session } from './session.ts'
 
@@ -42,7 +43,7 @@ export type NetworkArgs = Args<typeof networkArgs>
 export interface NetworkOptions {
   /** The registry that `--username` without a host is for. */
   readonly home?: string
-  /** Asked after the flags and before docker's files. */
+  /** Asked after the flags and before docker's files; what AWS hands out for its registries, unless told otherwise. */
   readonly own?: Credentials
 }
 
@@ -53,9 +54,14 @@ export async function openNetwork(
   { home, own }: NetworkOptions = {},
 ): Promise<Journey> {
   const { env, emit, signal } = session
-  const http = createHttp({ env, caFiles: args.caFile, clientCertificates: clientCertificates(args.clientCert) })
+  const http = createHttp({
+    env,
+    caFiles: args.caFile,
+    clientCertificates: clientCertificates(args.clientCert),
+  })
   const given = await givenCredentials(args, session, home)
-  const credentials = chain(...given, ...(own === undefined ? [] : [own]), dockerCredentials(env))
+  const trust = createTrust({ env, caFiles: args.caFile })
+  const credentials = chain(...given, own ?? awsCredentialsFor(session, trust), dockerCredentials(env))
   const client = createClient({
     http,
     credentials,
@@ -81,7 +87,11 @@ function clientCertificates(texts: readonly string[]): Record<string, ClientCert
   )
 }
 
-async function givenCredentials(args: NetworkArgs, session: Session, home?: string): Promise<readonly Credentials[]> {
+async function givenCredentials(
+  args: NetworkArgs,
+  session: Session,
+  home?: string,
+): Promise<readonly Credentials[]> {
   const [name, ...others] = args.username
   if (name === undefined) {
     if (args.passwordStdin) throw usageError('--password-stdin needs --username')

@@ -23,13 +23,26 @@ export const layoutArgs = {
     description: 'Where to: an ECR registry (<account>.dkr.ecr.<region>.amazonaws.com) or any OCI registry',
   },
   prefix: { type: 'string', hint: 'path', default: 'mirrored', description: 'Images land below this path' },
-  chartPrefix: { type: 'string', hint: 'path', default: 'charts', description: 'Charts land below this path' },
+  chartPrefix: {
+    type: 'string',
+    hint: 'path',
+    default: 'charts',
+    description: 'Charts land below this path',
+  },
 } as const satisfies ArgsDef
 
 /** Flags for ECR that is not where its name says. */
 export const ecrArgs = {
-  region: { type: 'string', hint: 'region', description: 'AWS region, when the registry’s name does not tell it' },
-  endpointUrl: { type: 'string', hint: 'url', description: 'Address of the ECR API; treats --registry as ECR' },
+  region: {
+    type: 'string',
+    hint: 'region',
+    description: 'AWS region, when the registry’s name does not tell it',
+  },
+  endpointUrl: {
+    type: 'string',
+    hint: 'url',
+    description: 'Address of the ECR API; treats --registry as ECR',
+  },
 } as const satisfies ArgsDef
 
 export type LayoutArgs = Args<typeof layoutArgs>
@@ -44,11 +57,17 @@ export function layoutOf(args: LayoutArgs): Layout {
   const [registry = '', ...rest] = written.split('/')
   const path = rest.join('/')
   if (registry === '' || /^https?:$/.test(registry)) {
-    throw usageError(`--registry "${args.registry}" is not a registry`, { next: 'write the bare host name, without https://' })
+    throw usageError(`--registry "${args.registry}" is not a registry`, {
+      next: 'write the bare host name, without https://',
+    })
   }
   const why = whyNotEcr(registry)
   if (why !== undefined) throw usageError(`--registry "${registry}" is not an ECR registry: ${why}`)
-  for (const [flag, part] of Object.entries({ '--registry': path, '--prefix': args.prefix, '--chart-prefix': args.chartPrefix })) {
+  for (const [flag, part] of Object.entries({
+    '--registry': path,
+    '--prefix': args.prefix,
+    '--chart-prefix': args.chartPrefix,
+  })) {
     if (part !== '' && !isRepository(part)) {
       throw usageError(`"${part}" of ${flag} cannot be part of a repository name`, {
         next: 'use lower case letters, digits and . _ - /, and start with a letter',
@@ -98,7 +117,7 @@ export async function openTarget(
     registry,
     ecr,
     settings: await readSettings(args),
-    mounting: (await blobMounting(ecr)) === 'on',
+    mounting: async () => (await blobMounting(ecr)) === 'on',
     resumableFrom: args.resumableUploads ? RESUMABLE_FROM : Number.POSITIVE_INFINITY,
     emit: session.emit,
   })

@@ -1,0 +1,32 @@
+import { reportCrash } from './command.ts'
+import type { Context } from './context.ts'
+import { abortOnSignals } from './interrupt.ts'
+import { main, type Program } from './main.ts'
+
+/** Runs the program on this process: its command line, streams, signals and exit code. Never calls `process.exit`. */
+export async function runOnProcess(program: Program): Promise<void> {
+  const argv = process.argv.slice(2)
+  const controller = new AbortController()
+  const { env, stdin, stdout, stderr } = process
+  const context: Context = { env, stdin, stdout, stderr, signal: controller.signal }
+  abortOnSignals(controller)
+
+  // `ma-bundle inspect … | head` closes our stdout, a closed terminal our stderr: nobody is left to tell.
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+    })
+  }
+
+  let crashed = false
+  const crash = (error: unknown): void => {
+    crashed = true
+    process.exitCode = reportCrash(error, context, argv)
+    controller.abort(error)
+  }
+  process.on('uncaughtException', crash)
+  process.on('unhandledRejection', crash)
+
+  const exitCode = await main(argv, context, program)
+  if (!crashed) process.exitCode = exitCode
+}

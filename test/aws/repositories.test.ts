@@ -1,0 +1,280 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { EcrOptions as ClientOptions } from '../../src/aws/ecr.ts'
+import { blobMounting } from '../../src/aws/mounting.ts'
+import { ensureRepository } from '../../src/aws/repositories.ts'
+import { listRepositories } from '../../src/aws/repository-list.ts'
+import { repositoryNameProblem } from '../../src/aws/repository-name.ts'
+import { checkSettings, type RepositorySettings } from '../../src/aws/repository-settings.ts'
+import { openEcr, refusalOf } from '../support/ecr-client.ts'
+import { startEcr, type Ecr as Double, type EcrOptions } from '../support/ecr/server.ts'
+
+let double: Double
+const start = async (options: EcrOptions = {}): Promise<Double> => {
+  await double.stop()
+  double = await startEcr(options)
+  return double
+}
+beforeEach(async () => {
+  double = await startEcr()
+})
+afterEach(async () => double.stop())
+
+const open = (options: Partial<ClientOptions> = {}) => openEcr(double, options).ecr
+
+const lifecyclePolicy = JSON.stringify({
+  rules: [
+    {
+      rulePriority: 1,
+      selection: { tagStatus: 'untagged', countType: 'sinceImagePushed', countUnit: 'days', countNumber: 14 },
+      action: { type: 'expire' },
+    },
+  ],
+})
+const repositoryPolicy = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [{ Sid: 'pull', Effect: 'Allow', Principal: '*', Action: ['ecr:BatchGetImage'] }],
+})
+const kmsKey = 'arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab'
+const everything: RepositorySettings = {
+  tagMutability: 'IMMUTABLE_WITH_EXCLUSION',
+  mutabilityExclusions: ['latest', 'dev-*'],
+  scanOnPush: true,
+  kmsKey,
+  tags: { team: 'platform', cost: '42' },
+  lifecyclePolicy,
+  repositoryPolicy,
+}
+
+describe('ensureRepository', () => {
+  test('makes a plain one', async () => {
+    expect(await ensureRepository(open(), 'mirrored/quay.io/x')).toEqual({
+      name: 'mirrored/quay.io/x',
+      outcome: 'created',
+      differences: [],
+    })
+    expect(double.repository('mirrored/quay.io/x')).toBeDefined()
+  })
+
+  test('makes one with all settings, and then finds no difference', async () => {
+    expect((await ensureRepository(open(), 'a/b', everything)).outcome).toBe('created')
+    const { repositories = [] } = await open().call('DescribeRepositories', (api) =>
+      api.describeRepositories({}),
+    )
+    expect(repositories[0]).toMatchObject({
+      imageTagMutability: 'IMMUTABLE_WITH_EXCLUSION',
+      imageTagMutabilityExclusionFilters: [
+        { filterType: 'WILDCARD', filter: 'latest' },
+        { filterType: 'WILDCARD', filter: 'dev-*' },
+      ],
+      imageScanningConfiguration: { scanOnPush: true },
+      encryptionConfiguration: { encryptionType: 'KMS', kmsKey },
+    })
+    expect(await ensureRepository(open(), 'a/b', everything)).toEqual({
+      name: 'a/b',
+      outcome: 'exists',
+      differences: [],
+    })
+  })
+
+  test.each(['MUTABLE', 'IMMUTABLE'] as const)('makes one that is %s', async (tagMutability) => {
+    await ensureRepository(open(), 'a/b', { tagMutability })
+    const { repositories = [] } = await open().call('DescribeRepositories', (api) =>
+      api.describeRepositories({}),
+    )
+    expect(repositories[0]?.imageTagMutability).toBe(tagMutability)
+  })
+
+  test('leaves an existing one alone and names every difference', async () => {
+    await ensureRepository(open(), 'a/b', { tags: { team: 'other' } })
+    const before = double.log.counts()
+    const { outcome, differences } = await ensureRepository(open(), 'a/b', everything)
+    expect(outcome).toBe('exists')
+    expect(differences).toEqual([
+      { setting: 'tag mutability', wanted: 'IMMUTABLE_WITH_EXCLUSION (dev-*, latest)', found: 'MUTABLE' },
+      { setting: 'scan on push', wanted: 'on', found: 'off' },
+      { setting: 'encryption', wanted: `KMS ${kmsKey}`, found: 'AES256' },
+      { setting: 'tags', wanted: 'team=platform, cost=42', found: 'team=other, cost=' },
+      { setting: 'lifecycle policy', wanted: 'the given one', found: 'none' },
+      { setting: 'repository policy', wanted: 'the given one', found: 'none' },
+    ])
+    for (const action of [
+      'CreateRepository',
+      'PutLifecyclePolicy',
+      'SetRepositoryPolicy',
+      'TagResource',
+    ] as const) {
+      expect(double.log.count(action)).toBe(before[action] ?? 0)
+    }
+  })
+
+  test('does not mind the order of keys and the white space of a policy', async () => {
+    await ensureRepository(open(), 'a/b', { repositoryPolicy })
+    const { Statement, Version } = JSON.parse(repositoryPolicy)
+    const other = JSON.stringify({ Statement, Version }, null, 4)
+    expect((await ensureRepository(open(), 'a/b', { repositoryPolicy: other })).differences).toEqual([])
+  })
+
+  test('says what it may not ask about', async () => {
+    await start({ denied: ['GetLifecyclePolicy', 'ListTagsForResource'] })
+    await ensureRepository(open(), 'a/b')
+    const { differences } = await ensureRepository(open(), 'a/b', { lifecyclePolicy, tags: { a: 'b' } })
+    expect(differences.map(({ found }) => found)).toEqual([
+      'unknown (not permitted to ask)',
+      'unknown (not permitted to ask)',
+    ])
+  })
+
+  test('is safe to call by many at once', async () => {
+    const outcomes = await Promise.all(
+      Array.from({ length: 12 }, () => ensureRepository(open(), 'a/b', { scanOnPush: true })),
+    )
+    expect(outcomes.filter(({ outcome }) => outcome === 'created')).toHaveLength(1)
+    expect(outcomes.flatMap(({ differences }) => differences)).toEqual([])
+    expect(double.repositories()).toHaveLength(1)
+  })
+
+  test('makes 40 at once while the API throttles', async () => {
+    await start({ quotas: { CreateRepository: 20, DescribeRepositories: 20 } })
+    const { ecr, events } = openEcr(double)
+    const names = Array.from({ length: 40 }, (_, at) => `mirrored/r${at}`)
+    const outcomes = await Promise.all(names.map((name) => ensureRepository(ecr, name)))
+    expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['created']))
+    expect(double.repositories()).toHaveLength(40)
+    expect(events.some((event) => event.type === 'retry' && event.reason.includes('Throttling'))).toBe(true)
+  })
+
+  test('takes one for granted that it may neither see nor make', async () => {
+    await start({ denied: ['CreateRepository', 'DescribeRepositories'] })
+    expect((await ensureRepository(open(), 'a/b')).outcome).toBe('assumed')
+  })
+
+  test('needs no permission to make one that is there', async () => {
+    await start({ denied: ['CreateRepository'], createOnPush: true })
+    const error = await refusalOf(() => ensureRepository(open(), 'a/b'))
+    expect(error).toMatchObject({ kind: 'auth', exception: 'AccessDeniedException' })
+    expect(error).toHaveProperty('where', 'repository a/b')
+    expect(error).toHaveProperty('next', expect.stringContaining('ecr:CreateRepository'))
+  })
+
+  test('refuses a name before asking', async () => {
+    const error = await refusalOf(() => ensureRepository(open(), 'mirrored/Quay.io/x'))
+    expect(error).toMatchObject({ kind: 'usage', message: expect.stringContaining('upper-case') })
+    expect(double.log.counts()).toEqual({})
+  })
+
+  test('says that the quota of repositories is used up', async () => {
+    double.faults.add({
+      on: { action: 'CreateRepository' },
+      fault: {
+        kind: 'status',
+        status: 400,
+        body: JSON.stringify({ __type: 'LimitExceededException', message: 'The limit is 100000' }),
+      },
+    })
+    const error = await refusalOf(() => ensureRepository(open({ attempts: 1 }), 'a/b'))
+    expect(error).toMatchObject({ kind: 'failed', exception: 'LimitExceededException' })
+    expect(error).toHaveProperty('next', expect.stringContaining('Service Quotas'))
+  })
+
+  test('tells what a key needs', async () => {
+    double.faults.add({
+      on: { action: 'CreateRepository' },
+      fault: {
+        kind: 'status',
+        status: 400,
+        body: JSON.stringify({ __type: 'KmsException', message: 'key is disabled', kmsError: 'X' }),
+      },
+    })
+    const error = await refusalOf(() => ensureRepository(open(), 'a/b', { kmsKey }))
+    expect(error).toMatchObject({ kind: 'auth', exception: 'KmsException' })
+    expect(error).toHaveProperty('next', expect.stringContaining('kms:CreateGrant'))
+  })
+})
+
+test('listRepositories reads every page, or nothing when it may not', async () => {
+  const ecr = open()
+  await Promise.all(Array.from({ length: 5 }, (_, at) => ensureRepository(ecr, `a/r${at}`)))
+  expect(await listRepositories(ecr)).toHaveLength(5)
+  await start({ denied: ['DescribeRepositories'] })
+  expect(await listRepositories(open())).toBeUndefined()
+})
+
+describe('blobMounting', () => {
+  test.each([
+    [{ blobMounting: true }, 'on'],
+    [{ blobMounting: false }, 'off'],
+    [{ denied: ['GetAccountSetting' as const] }, 'unknown'],
+  ])('with %o is %s', async (options, expected) => {
+    await start(options)
+    expect(await blobMounting(open())).toBe(expected)
+  })
+})
+
+describe('repositoryNameProblem', () => {
+  test.each([
+    'aa',
+    'mirrored/quay.io/jetstack/cert-manager',
+    'a--b/c__d/e.f',
+    'x'.repeat(256),
+    '1/2',
+    'a/localhost-5000/b',
+  ])('takes %s', (name) => {
+    expect(repositoryNameProblem(name)).toBeUndefined()
+  })
+
+  test.each([
+    ['a', 'too short'],
+    ['x'.repeat(257), '257 characters'],
+    ['Quay.io/x', 'no upper-case letters in names ("Quay.io")'],
+    ['a//b', 'empty part'],
+    ['/a', 'empty part'],
+    ['a/', 'empty part'],
+    ['a/-b', 'begin and end with a letter or digit ("-b")'],
+    ['a/b.', 'begin and end'],
+    ['a/b___c', 'one or two underscores'],
+    ['a/b..c', 'one dot'],
+    ['a/b._c', 'not a mix'],
+    ['a/b:5000', 'does not allow ":"'],
+    ['a/b c', 'does not allow " "'],
+    ['a/ä', 'does not allow "ä"'],
+  ])('refuses %s', (name, why) => {
+    expect(repositoryNameProblem(name)).toContain(why)
+  })
+
+  test('agrees with the API', async () => {
+    for (const name of ['a--b', 'a___b', 'a..b', '-a', 'aB', 'a/b/c/d/e/f/g']) {
+      const accepted = await open()
+        .call('CreateRepository', (api) => api.createRepository({ repositoryName: name }))
+        .then(() => true)
+        .catch(() => false)
+      expect([name, accepted]).toEqual([name, repositoryNameProblem(name) === undefined])
+    }
+  })
+})
+
+describe('checkSettings', () => {
+  test('takes everything at once, and nothing', () => {
+    expect(() => checkSettings(everything)).not.toThrow()
+    expect(() => checkSettings({})).not.toThrow()
+  })
+
+  test.each<[RepositorySettings, string]>([
+    [{ tagMutability: 'MUTABLE_WITH_EXCLUSION' }, 'at least one exclusion'],
+    [{ tagMutability: 'IMMUTABLE', mutabilityExclusions: ['x'] }, 'only go with'],
+    [{ mutabilityExclusions: ['x'] }, 'only go with'],
+    [
+      { tagMutability: 'MUTABLE_WITH_EXCLUSION', mutabilityExclusions: ['1', '2', '3', '4', '5', '6'] },
+      '5 tag mutability exclusions',
+    ],
+    [
+      { tagMutability: 'MUTABLE_WITH_EXCLUSION', mutabilityExclusions: ['a b'] },
+      'not a tag mutability exclusion',
+    ],
+    [{ tags: { 'aws:x': '1' } }, 'not a tag that a repository can have'],
+    [{ tags: Object.fromEntries(Array.from({ length: 51 }, (_, at) => [`t${at}`, ''])) }, '50 tags'],
+    [{ lifecyclePolicy: '{' }, 'the lifecycle policy is not JSON'],
+    [{ repositoryPolicy: 'yes: yaml' }, 'the repository policy is not JSON'],
+  ])('refuses %o', (settings, why) => {
+    expect(() => checkSettings(settings)).toThrow(why)
+  })
+})

@@ -10,6 +10,7 @@ import type { ChartContents, ImageContents, RootContents } from './contents.ts'
 import { chartRepository, chartTags, imageRepository, type Layout } from './destination.ts'
 import type { BundleEvent } from './events.ts'
 import { FailuresError, settleAll } from './failures.ts'
+import { attachReferrer, isListed, type ReferrersTarget } from './attach-referrer.ts'
 import { createHomes, type Homes } from './homes.ts'
 import { rootManifest, type Bundle } from './open.ts'
 import { pushGraph, type PushTarget } from './push.ts'
@@ -17,13 +18,15 @@ import { pushGraph, type PushTarget } from './push.ts'
 /** A registry that can be imported into. */
 export interface ImportTarget {
   open(repository: string): ImportRepository
+  /** All tags of a repository. */
+  tags(repository: string): AsyncIterable<string>
   /** Makes sure that the repository is there; `created` when it was not. */
   ensure(repository: string): Promise<'created' | 'existed'>
   /** Whether a blob of one repository can be mounted into another. Asked only when something has to be pushed. */
   mounting(): Promise<boolean>
 }
 
-export interface ImportRepository extends PushTarget {
+export interface ImportRepository extends PushTarget, ReferrersTarget {
   /** What a tag or digest stands for; undefined when it, or the repository, is not there. */
   head(reference: string): Promise<Descriptor | undefined>
 }
@@ -70,6 +73,8 @@ export async function importRoots(
 
   const homes = createHomes(missing.length > 1 && (await target.mounting()) ? missing : [])
   const pool = createPool(options.concurrency)
+  /** One at a time: each reads the list of referrers before it writes it. */
+  const attaching = createPool(1)
   const ensured = createOnce<'created' | 'existed'>()
   const blobs = new Map<string, Once<void>>()
   const pushed = await settleAll(
@@ -112,6 +117,8 @@ export async function importRoots(
         home,
       })
       await readBack(root, to, tags)
+      const [top] = graph.nodes.slice(-1)
+      if (top?.manifest.subject !== undefined) await attaching.run(() => attachReferrer(top, to))
       places.settle(one, true)
       report(root, 'pushed')
       return { root, repository, tags, outcome: 'pushed' }
@@ -173,9 +180,13 @@ async function check(
   signal.throwIfAborted()
   const { repository, tags } = destinations.get(root) ?? { repository: '', tags: [] }
   const found = await target.open(repository).head(tags.at(-1) ?? root.digest)
-  if (found?.digest === root.digest) return { root, repository, tags }
+  const there = found?.digest === root.digest
+  // A tag is the commit record of its root; what is known by digest only may still have to be listed under its subject.
+  if (there && tags.length > 0) return { root, repository, tags }
   const graph = await walk(bundle.source, await rootManifest(bundle, root), 'bundle')
-  return { root, repository, tags, graph }
+  const [top] = graph.nodes.slice(-1)
+  const listed = there && top !== undefined && (await isListed(top, target.open(repository)))
+  return listed ? { root, repository, tags } : { root, repository, tags, graph }
 }
 
 /** The registry's answer to a PUT is not proof: https://github.com/aws/containers-roadmap/issues/2627 */

@@ -20,7 +20,7 @@ export interface PushTarget {
     target: Descriptor,
     open: (start?: number) => Promise<Bytes>,
     from?: string,
-  ): Promise<'copied' | 'mounted'>
+  ): Promise<'copied' | 'mounted' | 'exists'>
   pushManifest(manifest: RawManifest, reference: string): Promise<void>
 }
 
@@ -49,7 +49,9 @@ export async function pushGraph(
   tags: readonly string[],
   options: PushOptions,
 ): Promise<void> {
-  const pushes = blobsIn(graph).map((blob) => options.once(blob.digest, () => pushBlob(blob, source, target, options)))
+  const pushes = blobsIn(graph).map((blob) =>
+    options.once(blob.digest, () => pushBlob(blob, source, target, options)),
+  )
   // All come to an end before one failure is told, so that nothing goes on behind the report.
   await Promise.allSettled(pushes)
   await Promise.all(pushes)

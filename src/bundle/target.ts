@@ -2,15 +2,19 @@ import type { Ecr } from '../aws/ecr.ts'
 import { uploadLayer } from '../aws/layer-upload.ts'
 import { ensureRepository } from '../aws/repositories.ts'
 import type { RepositorySettings } from '../aws/repository-settings.ts'
+import { codeOf, messageOf } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
+import { isDigest } from '../oci/digest.ts'
 import { openRepository } from '../registry/repository.ts'
 import type { RegistryClient } from '../registry/client.ts'
 import type { BundleEvent } from './events.ts'
 import type { ImportRepository, ImportTarget } from './import.ts'
+import type { UploadRecords } from './upload-records.ts'
 
 /** Any OCI registry: repositories come into being with the first push, and blobs can be mounted. */
 export const registryTarget = (client: RegistryClient, registry: string): ImportTarget => ({
   open: (repository) => repositoryOf(client, registry, repository),
+  tags: (repository) => openRepository(client, registry, repository).tags(),
   ensure: () => Promise.resolve('existed'),
   mounting: () => Promise.resolve(true),
 })
@@ -24,6 +28,7 @@ export interface EcrTargetOptions {
   readonly mounting: () => Promise<boolean>
   /** Layers from this size on go through ECR's own upload API, which can continue; bytes. */
   readonly resumableFrom: number
+  readonly records: UploadRecords
   readonly emit: Emit<BundleEvent>
 }
 
@@ -35,32 +40,55 @@ export const ecrTarget = ({
   settings,
   mounting,
   resumableFrom,
+  records,
   emit,
-}: EcrTargetOptions): ImportTarget => ({
-  mounting,
-  async ensure(name) {
-    const { outcome, differences } = await ensureRepository(ecr, name, settings)
-    for (const { setting, wanted, found } of differences) {
+}: EcrTargetOptions): ImportTarget => {
+  /** Without a place to write to, an upload cannot go on in a later run; that is no reason to fail in this one. */
+  const remember = async (...upload: Parameters<UploadRecords['save']>): Promise<void> => {
+    try {
+      await records.save(...upload)
+    } catch (error) {
       emit({
         type: 'warning',
-        message: `the repository exists with another ${setting}: ${found} instead of ${wanted}; it is left alone`,
-        where: `repository ${name}`,
+        message: `cannot remember how far an upload is: ${codeOf(error) ?? messageOf(error)}`,
       })
     }
-    return outcome === 'created' ? 'created' : 'existed'
-  },
-  open(name) {
-    const repository = repositoryOf(client, registry, name)
-    return {
-      ...repository,
-      async pushBlob(target, open, from) {
-        if (target.size < resumableFrom || from !== undefined) return repository.pushBlob(target, open, from)
-        await uploadLayer(ecr, { repository: name, layer: target, open })
-        return 'copied'
-      },
-    }
-  },
-})
+  }
+  return {
+    mounting,
+    tags: (repository) => openRepository(client, registry, repository).tags(),
+    async ensure(name) {
+      const { outcome, differences } = await ensureRepository(ecr, name, settings)
+      for (const { setting, wanted, found } of differences) {
+        emit({
+          type: 'warning',
+          message: `the repository exists with another ${setting}: ${found} instead of ${wanted}; it is left alone`,
+          where: `repository ${name}`,
+        })
+      }
+      return outcome === 'created' ? 'created' : 'existed'
+    },
+    open(name) {
+      const repository = repositoryOf(client, registry, name)
+      return {
+        ...repository,
+        async pushBlob(target, open, from) {
+          if (target.size < resumableFrom) return repository.pushBlob(target, open, from)
+          if (from !== undefined && (await openRepository(client, registry, name).mount(target, from)))
+            return 'mounted'
+          const saved = await records.load(name, target.digest)
+          return uploadLayer(ecr, {
+            repository: name,
+            layer: target,
+            open,
+            save: (record) => remember(name, target.digest, record),
+            ...(saved === undefined ? {} : { saved }),
+          })
+        },
+      }
+    },
+  }
+}
 
 // --- internal ---
 
@@ -69,11 +97,12 @@ function repositoryOf(client: RegistryClient, registry: string, name: string): I
   return {
     head: (reference) => repository.head(reference),
     exists: (target) => repository.exists(target),
-    pushManifest: (manifest, reference) => repository.pushManifest(manifest, reference),
-    async pushBlob(target, open, from) {
-      if (from !== undefined && (await repository.mount(target, from))) return 'mounted'
-      await repository.push(target, open)
-      return 'copied'
-    },
+    resolve: (reference) => repository.resolve(reference),
+    referrers: (subject) => repository.referrers(subject),
+    pushManifest: (manifest, reference) =>
+      isDigest(reference)
+        ? repository.pushManifest(manifest, reference)
+        : repository.tag(manifest, reference),
+    pushBlob: (target, open, from) => repository.pushBlob(target, open, from),
   }
 }

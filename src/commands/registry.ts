@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createEcr } from '../aws/ecr.ts'
 import { parseEcrHost, whyNotEcr, type EcrHost } from '../aws/host.ts'
 import { ecrLogin } from '../aws/login.ts'
@@ -6,6 +8,7 @@ import type { Layout } from '../bundle/destination.ts'
 import type { ImportTarget } from '../bundle/import.ts'
 import type { Session as Journey } from '../bundle/session.ts'
 import { ecrTarget, registryTarget } from '../bundle/target.ts'
+import { createUploadRecords } from '../bundle/upload-records.ts'
 import { usageError } from '../lib/errors.ts'
 import { createTrust } from '../lib/tls.ts'
 import { isRepository } from '../oci/reference.ts'
@@ -84,8 +87,9 @@ export interface OpenedTarget {
   close(): void
 }
 
-/** Layers from 1 GiB on are worth an upload that can continue. */
+/** Layers from 1 GiB on are worth an upload that can continue; below 5 MiB, ECR’s least part, there is nothing to continue. */
 const RESUMABLE_FROM = 1024 ** 3
+const LEAST_PART = 5 * 1024 ** 2
 
 /** Connects to the destination: ECR with its login and its API, anything else as a plain registry. */
 export async function openTarget(
@@ -118,13 +122,18 @@ export async function openTarget(
     ecr,
     settings: await readSettings(args),
     mounting: async () => (await blobMounting(ecr)) === 'on',
-    resumableFrom: args.resumableUploads ? RESUMABLE_FROM : Number.POSITIVE_INFINITY,
+    resumableFrom: args.resumableUploads ? LEAST_PART : RESUMABLE_FROM,
+    records: createUploadRecords(stateFolder(session), registry),
     emit: session.emit,
   })
   return { target, network, isEcr: true, close: () => ecr.close() }
 }
 
 // --- internal ---
+
+/** https://specifications.freedesktop.org/basedir-spec/latest/ */
+const stateFolder = ({ env }: Session): string =>
+  join(env['XDG_STATE_HOME'] || join(env['HOME'] || tmpdir(), '.local', 'state'), 'ma-bundle', 'uploads')
 
 const ecrPlace = (host: EcrHost | undefined, { region, endpointUrl }: EcrArgs) => ({
   ...(host === undefined ? {} : { host }),

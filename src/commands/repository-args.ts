@@ -14,18 +14,46 @@ export const repositoryArgs = {
     description: 'Tags that --tag-mutability …_WITH_EXCLUSION leaves out, as in dev-*',
   },
   scanOnPush: { type: 'boolean', description: 'New ECR repositories scan images when they are pushed' },
-  kmsKey: { type: 'string', hint: 'key', description: 'New ECR repositories are encrypted with this KMS key' },
-  tags: { type: 'string', multiple: true, hint: 'key=value', description: 'AWS tags of new ECR repositories' },
-  lifecyclePolicy: { type: 'string', hint: 'file', description: 'Lifecycle policy (JSON) of new ECR repositories' },
-  repositoryPolicy: { type: 'string', hint: 'file', description: 'Permissions policy (JSON) of new ECR repositories' },
+  kmsKey: {
+    type: 'string',
+    hint: 'key',
+    description: 'New ECR repositories are encrypted with this KMS key',
+  },
+  tags: {
+    type: 'string',
+    multiple: true,
+    hint: 'key=value',
+    description: 'AWS tags of new ECR repositories',
+  },
+  lifecyclePolicy: {
+    type: 'string',
+    hint: 'file',
+    description: 'Lifecycle policy (JSON) of new ECR repositories',
+  },
+  repositoryPolicy: {
+    type: 'string',
+    hint: 'file',
+    description: 'Permissions policy (JSON) of new ECR repositories',
+  },
   resumableUploads: {
     type: 'boolean',
-    default: true,
-    description: 'Upload layers over 1 GiB to ECR in parts, which continue after a cut',
+    description: 'Upload all layers to ECR in parts that continue after a cut, not only those over 1 GiB',
   },
 } as const satisfies ArgsDef
 
 export type RepositoryArgs = Args<typeof repositoryArgs>
+
+/** For commands that make no repository. */
+export const noSettings: RepositoryArgs = {
+  tagMutability: undefined,
+  mutabilityExclusion: [],
+  scanOnPush: false,
+  kmsKey: undefined,
+  tags: [],
+  lifecyclePolicy: undefined,
+  repositoryPolicy: undefined,
+  resumableUploads: false,
+}
 
 /** @throws a usage error for what ECR would refuse, before anything is sent */
 export async function readSettings(args: RepositoryArgs): Promise<RepositorySettings> {
@@ -36,7 +64,9 @@ export async function readSettings(args: RepositoryArgs): Promise<RepositorySett
     ...(args.kmsKey === undefined ? {} : { kmsKey: args.kmsKey }),
     ...(args.tags.length === 0 ? {} : { tags: tagsOf(args.tags) }),
     ...(args.lifecyclePolicy === undefined ? {} : { lifecyclePolicy: await readText(args.lifecyclePolicy) }),
-    ...(args.repositoryPolicy === undefined ? {} : { repositoryPolicy: await readText(args.repositoryPolicy) }),
+    ...(args.repositoryPolicy === undefined
+      ? {}
+      : { repositoryPolicy: await readText(args.repositoryPolicy) }),
   }
   checkSettings(settings)
   return settings

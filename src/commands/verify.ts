@@ -1,36 +1,112 @@
 import { basename } from 'node:path'
+import { openBundle } from '../bundle/open.ts'
 import { verifyBundle } from '../bundle/verify.ts'
-import { integrityError } from '../lib/errors.ts'
+import { verifyRegistry } from '../bundle/verify-registry.ts'
+import { BundleError, integrityError } from '../lib/errors.ts'
+import type { RandomReader } from '../lib/bytes.ts'
 import { formatBytes } from '../lib/format.ts'
 import { openLocal } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
+import type { Args } from './flags.ts'
+import { networkArgs } from './network.ts'
+import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
+import { noSettings } from './repository-args.ts'
+import type { Session } from './session.ts'
+
+const { registry, ...placeArgs } = layoutArgs
+const { required: _, ...optionalRegistry } = registry
+
+const args = {
+  bundle: { type: 'positional', description: 'Bundle to check' },
+  registry: {
+    ...optionalRegistry,
+    description: 'Compare this registry with the bundle instead: every tag, manifest and blob by digest',
+  },
+  ...placeArgs,
+  ...ecrArgs,
+  ...networkArgs,
+} as const
 
 export default defineBundleCommand({
   name: 'verify',
-  description: 'Reads every byte of a bundle and compares it with its digest. Names each damaged entry.',
-  examples: [{ command: 'ma-bundle verify bundle.tar', description: 'before the media leaves, and after it arrives' }],
-  args: {
-    bundle: { type: 'positional', description: 'Bundle to check' },
-    concurrency: { type: 'integer', min: 1, max: 64, default: 4, description: 'Entries at a time' },
-  },
-  async run(args, session) {
-    const file = await openLocal(args.bundle)
+  description:
+    'Reads every byte of a bundle and compares it with its digest, naming each damaged entry with its place. ' +
+    'With --registry it says what of the bundle is missing or changed there, and which tags are extra.',
+  examples: [
+    { command: 'ma-bundle verify bundle.tar', description: 'before the media leaves, and after it arrives' },
+    {
+      command: 'ma-bundle verify bundle.tar --registry <host>',
+      description: 'after an import, or any time later',
+    },
+  ],
+  args,
+  async run(given, session) {
+    const file = await openLocal(given.bundle)
     try {
-      const { entries, bytes, damaged } = await verifyBundle(file, { ...session, concurrency: args.concurrency })
-      const name = basename(args.bundle)
-      if (damaged.length === 0) {
-        session.result({ bundle: name, entries, bytes, damaged }, `${name} is whole: ${entries} entries, ${formatBytes(bytes)}\n`)
-        return
-      }
-      session.result({ bundle: name, entries, bytes, damaged }, () =>
-        damaged.map(({ path, offset, reason }) => `${path} at byte ${offset}: ${reason}\n`).join(''),
-      )
-      throw integrityError(`${damaged.length} of ${entries} entries are damaged`, {
-        where: name,
-        next: 'copy the bundle again from where it was whole, or export it again',
-      })
+      if (given.registry === undefined) await checkBytes(file, given, session)
+      else await checkRegistry(file, { ...given, registry: given.registry }, session)
     } finally {
       await file.close()
     }
   },
 })
+
+// --- internal ---
+
+type Given = Args<typeof args>
+
+async function checkBytes(
+  file: RandomReader,
+  given: Pick<Given, 'bundle' | 'concurrency'>,
+  session: Session,
+): Promise<void> {
+  const { entries, bytes, damaged } = await verifyBundle(file, { ...session, concurrency: given.concurrency })
+  const name = basename(given.bundle)
+  session.result({ bundle: name, entries, bytes, damaged }, () =>
+    damaged.length === 0
+      ? `${name} is whole: ${entries} entries, ${formatBytes(bytes)}\n`
+      : damaged.map(({ path, offset, reason }) => `${path} at byte ${offset}: ${reason}\n`).join(''),
+  )
+  if (damaged.length === 0) return
+  throw integrityError(`${damaged.length} of ${entries} entries are damaged`, {
+    where: name,
+    next: 'copy the bundle again from where it was whole, or export it again',
+  })
+}
+
+async function checkRegistry(
+  file: RandomReader,
+  given: Omit<Given, 'registry'> & { readonly registry: string },
+  session: Session,
+): Promise<void> {
+  const layout = layoutOf(given)
+  const opened = await openTarget({ ...given, ...noSettings }, session)
+  try {
+    const { roots, extra } = await verifyRegistry(await openBundle(file), opened.target, {
+      ...opened.network,
+      layout,
+    })
+    const wrong = roots.filter(({ state }) => state !== 'there')
+    session.result({ bundle: basename(given.bundle), registry: layout.registry, roots, extra }, () =>
+      [
+        ...wrong.map(
+          ({ state, name, repository, found }) => `${state}: ${name} (${repository}, ${found ?? ''})`,
+        ),
+        ...extra.map((tag) => `extra: ${tag}`),
+        `${roots.length - wrong.length} of ${roots.length} are in ${layout.registry} by digest, ${extra.length} tags are extra.`,
+        '',
+      ].join('\n'),
+    )
+    if (wrong.length === 0) return
+    throw new BundleError(
+      `${wrong.length} of ${roots.length} are not in the registry as the bundle has them`,
+      {
+        kind: wrong.some(({ state }) => state === 'changed') ? 'integrity' : 'failed',
+        where: `destination ${layout.registry}`,
+        next: 'run ma-bundle import again: only what is missing is pushed',
+      },
+    )
+  } finally {
+    opened.close()
+  }
+}

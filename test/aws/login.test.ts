@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Ecr } from '../../src/aws/ecr.ts'
 import { AwsError } from '../../src/aws/errors.ts'
 import { parseEcrHost } from '../../src/aws/host.ts'
 import { ecrLogin, sharedLogin, type Token } from '../../src/aws/login.ts'
@@ -75,10 +76,9 @@ describe('ecrLogin', () => {
     const host = parseEcrHost('123456789012.dkr.ecr.us-east-1.amazonaws.com')
     if (host === undefined) throw new Error('not an ECR host')
     const { ecr } = openEcr(server, { host, region: 'us-west-2' })
-    const real = ecr.call
     // The double answers with its own address; ECR answers with the registry's name.
-    const renamed: typeof ecr.call = async (action, run, where) => {
-      const token = await real(action, run, where)
+    const renamed: Ecr['call'] = async (action, run, where) => {
+      const token = await ecr.call(action, run, where)
       return Object.assign({}, token, {
         proxyEndpoint: 'https://123456789012.dkr.ecr.us-west-2.amazonaws.com',
       })

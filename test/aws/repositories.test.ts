@@ -3,8 +3,7 @@ import type { EcrOptions as ClientOptions } from '../../src/aws/ecr.ts'
 import { blobMounting } from '../../src/aws/mounting.ts'
 import { ensureRepository } from '../../src/aws/repositories.ts'
 import { listRepositories } from '../../src/aws/repository-list.ts'
-import { repositoryNameProblem } from '../../src/aws/repository-name.ts'
-import { checkSettings, type RepositorySettings } from '../../src/aws/repository-settings.ts'
+import type { RepositorySettings } from '../../src/aws/repository-settings.ts'
 import { openEcr, refusalOf } from '../support/ecr-client.ts'
 import { startEcr, type Ecr as Double, type EcrOptions } from '../support/ecr/server.ts'
 
@@ -207,74 +206,5 @@ describe('blobMounting', () => {
   ])('with %o is %s', async (options, expected) => {
     await start(options)
     expect(await blobMounting(open())).toBe(expected)
-  })
-})
-
-describe('repositoryNameProblem', () => {
-  test.each([
-    'aa',
-    'mirrored/quay.io/jetstack/cert-manager',
-    'a--b/c__d/e.f',
-    'x'.repeat(256),
-    '1/2',
-    'a/localhost-5000/b',
-  ])('takes %s', (name) => {
-    expect(repositoryNameProblem(name)).toBeUndefined()
-  })
-
-  test.each([
-    ['a', 'too short'],
-    ['x'.repeat(257), '257 characters'],
-    ['Quay.io/x', 'no upper-case letters in names ("Quay.io")'],
-    ['a//b', 'empty part'],
-    ['/a', 'empty part'],
-    ['a/', 'empty part'],
-    ['a/-b', 'begin and end with a letter or digit ("-b")'],
-    ['a/b.', 'begin and end'],
-    ['a/b___c', 'one or two underscores'],
-    ['a/b..c', 'one dot'],
-    ['a/b._c', 'not a mix'],
-    ['a/b:5000', 'does not allow ":"'],
-    ['a/b c', 'does not allow " "'],
-    ['a/ä', 'does not allow "ä"'],
-  ])('refuses %s', (name, why) => {
-    expect(repositoryNameProblem(name)).toContain(why)
-  })
-
-  test('agrees with the API', async () => {
-    for (const name of ['a--b', 'a___b', 'a..b', '-a', 'aB', 'a/b/c/d/e/f/g']) {
-      const accepted = await open()
-        .call('CreateRepository', (api) => api.createRepository({ repositoryName: name }))
-        .then(() => true)
-        .catch(() => false)
-      expect([name, accepted]).toEqual([name, repositoryNameProblem(name) === undefined])
-    }
-  })
-})
-
-describe('checkSettings', () => {
-  test('takes everything at once, and nothing', () => {
-    expect(() => checkSettings(everything)).not.toThrow()
-    expect(() => checkSettings({})).not.toThrow()
-  })
-
-  test.each<[RepositorySettings, string]>([
-    [{ tagMutability: 'MUTABLE_WITH_EXCLUSION' }, 'at least one exclusion'],
-    [{ tagMutability: 'IMMUTABLE', mutabilityExclusions: ['x'] }, 'only go with'],
-    [{ mutabilityExclusions: ['x'] }, 'only go with'],
-    [
-      { tagMutability: 'MUTABLE_WITH_EXCLUSION', mutabilityExclusions: ['1', '2', '3', '4', '5', '6'] },
-      '5 tag mutability exclusions',
-    ],
-    [
-      { tagMutability: 'MUTABLE_WITH_EXCLUSION', mutabilityExclusions: ['a b'] },
-      'not a tag mutability exclusion',
-    ],
-    [{ tags: { 'aws:x': '1' } }, 'not a tag that a repository can have'],
-    [{ tags: Object.fromEntries(Array.from({ length: 51 }, (_, at) => [`t${at}`, ''])) }, '50 tags'],
-    [{ lifecyclePolicy: '{' }, 'the lifecycle policy is not JSON'],
-    [{ repositoryPolicy: 'yes: yaml' }, 'the repository policy is not JSON'],
-  ])('refuses %o', (settings, why) => {
-    expect(() => checkSettings(settings)).toThrow(why)
   })
 })

@@ -1,0 +1,179 @@
+import { connect, createServer, type Server } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createEcr, type EcrOptions } from '../../src/aws/ecr.ts'
+import { parseEcrHost, type EcrHost } from '../../src/aws/host.ts'
+import { callerIdentity } from '../../src/aws/identity.ts'
+import { ecrLogin } from '../../src/aws/login.ts'
+import { createTrust } from '../../src/lib/tls.ts'
+import { refusalOf } from '../support/ecr-client.ts'
+import { startEcr, type Ecr as Double } from '../support/ecr/server.ts'
+
+/** A proxy that leads every name to one port of loopback, and keeps the names it was asked for. */
+interface Proxy {
+  readonly url: string
+  readonly asked: string[]
+  readonly server: Server
+}
+
+async function startProxy(port: number): Promise<Proxy> {
+  const asked: string[] = []
+  const server = createServer((client) => {
+    client.once('data', (head) => {
+      asked.push(/^CONNECT (\S+)/.exec(head.toString())?.[1] ?? head.toString())
+      const far = connect(port, '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+        client.pipe(far).pipe(client)
+      })
+      far.on('error', () => client.destroy())
+      client.on('error', () => far.destroy())
+    })
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, server }
+}
+
+const REGISTRY = '123456789012.dkr.ecr.eu-central-1.amazonaws.com'
+
+function hostOf(name: string): EcrHost {
+  const host = parseEcrHost(name)
+  if (host === undefined) throw new Error(`not an ECR host: ${name}`)
+  return host
+}
+
+let double: Double
+let proxy: Proxy
+beforeEach(async () => {
+  double = await startEcr()
+  proxy = await startProxy(Number(new URL(double.endpoint).port))
+})
+afterEach(async () => {
+  proxy.server.close()
+  await double.stop()
+})
+
+/** As in an isolated VPC: real names, our double behind them, nothing redirected by endpoint variables. */
+const real = (more: Record<string, string> = {}): Record<string, string> => ({
+  AWS_ACCESS_KEY_ID: double.environment['AWS_ACCESS_KEY_ID'] ?? '',
+  AWS_SECRET_ACCESS_KEY: double.environment['AWS_SECRET_ACCESS_KEY'] ?? '',
+  HTTPS_PROXY: proxy.url,
+  ...more,
+})
+const open = (options: Partial<EcrOptions> = {}) =>
+  createEcr({
+    host: hostOf(REGISTRY),
+    env: real(),
+    trust: createTrust({ caFiles: [double.caFile] }),
+    attempts: 1,
+    ...options,
+  })
+
+describe('createEcr', () => {
+  test('speaks to the regional API through the proxy, with the trust that it was given', async () => {
+    await expect(ecrLogin(open())()).resolves.toHaveProperty('authorization')
+    expect(proxy.asked).toEqual(['api.ecr.eu-central-1.amazonaws.com:443'])
+    expect(double.log.count('GetAuthorizationToken')).toBe(1)
+  })
+
+  test('goes past the proxy where NO_PROXY says so', async () => {
+    const env = real({ NO_PROXY: '.invalid' })
+    const error = await refusalOf(() => ecrLogin(open({ env, endpointUrl: 'https://api.ecr.invalid' }))())
+    expect(error).toHaveProperty('kind', 'network')
+    expect(error).toHaveProperty('next', expect.stringContaining('ecr.api of eu-central-1'))
+    expect(proxy.asked).toEqual([])
+  })
+
+  test('says that the certificate is the trouble when it is', async () => {
+    const error = await refusalOf(() => ecrLogin(open({ trust: createTrust({}) }))())
+    expect(error).toMatchObject({
+      kind: 'network',
+      message: expect.stringContaining('CA that is not trusted'),
+    })
+    expect(error).toHaveProperty('next', expect.stringContaining('--ca-file'))
+  })
+
+  test.each([
+    ['the host', {}, 'https://api.ecr.eu-central-1.amazonaws.com'],
+    [
+      'the flag',
+      { endpointUrl: 'https://a.example', env: { AWS_ENDPOINT_URL_ECR: 'https://b.example' } },
+      'https://a.example',
+    ],
+    [
+      'AWS_ENDPOINT_URL_ECR',
+      { env: { AWS_ENDPOINT_URL_ECR: 'https://b.example', AWS_ENDPOINT_URL: 'https://c.example' } },
+      'https://b.example',
+    ],
+    ['AWS_ENDPOINT_URL', { env: { AWS_ENDPOINT_URL: 'https://c.example' } }, 'https://c.example'],
+    [
+      'the host when configured endpoints are ignored',
+      { env: { AWS_ENDPOINT_URL: 'https://c.example', AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true' } },
+      'https://api.ecr.eu-central-1.amazonaws.com',
+    ],
+    [
+      'a FIPS host',
+      { host: hostOf('123456789012.dkr.ecr-fips.us-east-1.amazonaws.com') },
+      'https://api.ecr-fips.us-east-1.amazonaws.com',
+    ],
+    [
+      'a host in China',
+      { host: hostOf('123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn') },
+      'https://api.ecr.cn-north-1.amazonaws.com.cn',
+    ],
+    [
+      'a dual-stack host',
+      { host: hostOf('123456789012.dkr-ecr.us-east-1.on.aws') },
+      'https://api.ecr.us-east-1.amazonaws.com',
+    ],
+    [
+      'a wish for dual stack',
+      { env: { AWS_USE_DUALSTACK_ENDPOINT: 'true' } },
+      'https://ecr.eu-central-1.api.aws',
+    ],
+    ['--region', { region: 'us-gov-west-1' }, 'https://api.ecr.us-gov-west-1.amazonaws.com'],
+  ])('takes its endpoint from %s', (_, options, endpoint) => {
+    expect(open({ env: {}, ...options }).endpoint).toBe(endpoint)
+  })
+
+  test('needs to know the region', () => {
+    expect(() => createEcr({ env: {} })).toThrow('region of the registry is not known')
+    expect(createEcr({ env: { AWS_REGION: 'ap-south-1' } }).region).toBe('ap-south-1')
+    expect(() => createEcr({ env: {}, region: 'frankfurt' })).toThrow('is not an AWS region')
+    expect(() => createEcr({ env: {}, region: 'us-east-1', endpointUrl: 'localhost:4566' })).toThrow(
+      'not a URL',
+    )
+  })
+
+  test('is not led astray by variables about FIPS and dual stack that go with no given endpoint', async () => {
+    const env = { ...double.environment, AWS_USE_FIPS_ENDPOINT: 'true', AWS_USE_DUALSTACK_ENDPOINT: 'true' }
+    await expect(ecrLogin(open({ env, region: 'eu-central-1' }))()).resolves.toHaveProperty('authorization')
+  })
+})
+
+describe('callerIdentity', () => {
+  const identity = (env: Record<string, string>) =>
+    callerIdentity({ region: 'eu-central-1', env, trust: createTrust({ caFiles: [double.caFile] }) })
+
+  test('asks STS of the region, never the global one', async () => {
+    const { account, arn } = await identity(real())
+    expect(account).toBe('123456789012')
+    expect(arn).toMatch(/^arn:aws:/)
+    expect(proxy.asked).toEqual(['sts.eu-central-1.amazonaws.com:443'])
+  })
+
+  test('says that STS has no endpoint', async () => {
+    const error = await refusalOf(() =>
+      identity(real({ NO_PROXY: '*', AWS_ENDPOINT_URL_STS: 'https://sts.invalid' })),
+    )
+    expect(error).toMatchObject({ kind: 'network' })
+    expect(error).toHaveProperty(
+      'next',
+      expect.stringContaining('the interface endpoint sts of eu-central-1'),
+    )
+  })
+
+  test('knows a key that nobody has', async () => {
+    const error = await refusalOf(() => identity(real({ AWS_ACCESS_KEY_ID: 'AKIAUNKNOWNUNKNOWN00' })))
+    expect(error).toMatchObject({ kind: 'auth', exception: 'InvalidClientTokenId' })
+  })
+})

@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest'
+import { checkSettings, type RepositorySettings } from '../../src/aws/repository-settings.ts'
+
+const everything: RepositorySettings = {
+  tagMutability: 'IMMUTABLE_WITH_EXCLUSION',
+  mutabilityExclusions: ['latest', 'dev-*'],
+  scanOnPush: true,
+  kmsKey: 'alias/ecr',
+  tags: { team: 'platform' },
+  lifecyclePolicy: '{"rules":[]}',
+  repositoryPolicy: '{"Statement":[]}',
+}
+
+describe('checkSettings', () => {
+  test('takes everything at once, and nothing', () => {
+    expect(() => checkSettings(everything)).not.toThrow()
+    expect(() => checkSettings({})).not.toThrow()
+  })
+
+  test.each<[RepositorySettings, string]>([
+    [{ tagMutability: 'MUTABLE_WITH_EXCLUSION' }, 'at least one exclusion'],
+    [{ tagMutability: 'IMMUTABLE', mutabilityExclusions: ['x'] }, 'only go with'],
+    [{ mutabilityExclusions: ['x'] }, 'only go with'],
+    [
+      { tagMutability: 'MUTABLE_WITH_EXCLUSION', mutabilityExclusions: ['1', '2', '3', '4', '5', '6'] },
+      '5 tag mutability exclusions',
+    ],
+    [
+      { tagMutability: 'MUTABLE_WITH_EXCLUSION', mutabilityExclusions: ['a b'] },
+      'not a tag mutability exclusion',
+    ],
+    [{ tags: { 'aws:x': '1' } }, 'not a tag that a repository can have'],
+    [{ tags: Object.fromEntries(Array.from({ length: 51 }, (_, at) => [`t${at}`, ''])) }, '50 tags'],
+    [{ lifecyclePolicy: '{' }, 'the lifecycle policy is not JSON'],
+    [{ repositoryPolicy: 'yes: yaml' }, 'the repository policy is not JSON'],
+  ])('refuses %o', (settings, why) => {
+    expect(() => checkSettings(settings)).toThrow(why)
+  })
+})

@@ -125,7 +125,7 @@ function entryFault(path: string, type: string, fail: Fail): Error | undefined {
 function parseChartYaml(text: string, fail: Fail): Record<string, unknown> {
   let value: unknown
   try {
-    value = parse(text, { maxAliasCount: 50, logLevel: 'silent', uniqueKeys: false })
+    value = parse(text, { maxAliasCount: 50, logLevel: 'error', uniqueKeys: false })
   } catch (cause) {
     throw fail(`its Chart.yaml is not valid YAML: ${messageOf(cause).split('\n', 1)[0]}`, cause)
   }

@@ -121,7 +121,6 @@ export function createClient(options: ClientOptions): RegistryClient {
     try {
       return await attempt(call, asking)
     } catch (error) {
-      if (error instanceof HttpError && error.where === undefined) throw error.at(where)
       if (!(error instanceof RegistryError) || !error.isExpired) throw error
       if (!(await authorizer.renew(asking, generation))) throw error
       return attempt(call, asking)
@@ -137,8 +136,8 @@ export function createClient(options: ClientOptions): RegistryClient {
     const { retryable, host } = error
     return traffic.hasAnswered(host) ? { retryable } : { retryable, attempts: STRANGER_ATTEMPTS }
   }
-  const patience = (registry: string, what: string): Patience =>
-    createPatience({
+  const patience = (registry: string, what: string): Patience => {
+    const inner = createPatience({
       judge,
       policy: options.retry ?? {},
       ...signal,
@@ -147,6 +146,12 @@ export function createClient(options: ClientOptions): RegistryClient {
         emit({ type: 'retry', host: registry, what, attempt, waitMs, reason })
       },
     })
+    return {
+      ...inner,
+      after: (error) =>
+        inner.after(error instanceof HttpError && error.where === undefined ? error.at(what) : error),
+    }
+  }
 
   return {
     once,

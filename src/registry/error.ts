@@ -56,6 +56,16 @@ export class RegistryError extends BundleError {
     return this.status === 401 || (this.status === 403 && /expired|reauthenticate/i.test(this.words))
   }
 
+  /** The same failure, of which it is known that another try makes sense. */
+  again(): RegistryError {
+    const { where, next, kind } = this
+    return new RegistryError(
+      this.message,
+      { ...this.facts, retryable: true },
+      { kind, ...(where === undefined ? {} : { where }), ...(next === undefined ? {} : { next }) },
+    )
+  }
+
   has(code: string): boolean {
     return this.errors.some((entry) => entry.code === code)
   }

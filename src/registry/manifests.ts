@@ -94,7 +94,7 @@ export async function putManifest(
         error instanceof RegistryError && error.has('MANIFEST_BLOB_UNKNOWN') && lagging < LAG_TRIES
       if (!early) throw error
       lagging += 1
-      throw new RegistryError(error.message, { ...error.facts, retryable: true }, { kind: error.kind, where })
+      throw error.again()
     }
   })
 }

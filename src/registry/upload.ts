@@ -3,6 +3,7 @@ import { BundleError } from '../lib/errors.ts'
 import type { HttpResponse } from '../lib/http.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { verified } from '../oci/verify.ts'
+import { RegistryError } from './error.ts'
 import { callTo, nameOf, type Place } from './place.ts'
 import { resolveLocation } from './redirect.ts'
 
@@ -51,7 +52,7 @@ export async function uploadBlob(
       if (session !== undefined) await cancel(place, session)
       // What cannot be read here does not get better by asking the registry again.
       if (source !== undefined) throw source
-      await patience.after(error)
+      await patience.after(error instanceof RegistryError && isSessionLost(error) ? error.again() : error)
     }
   }
 }
@@ -65,6 +66,10 @@ export async function mountBlob(place: Place, target: Descriptor, from: string):
 }
 
 // --- internal ---
+
+/** Another replica answers, or the session timed out: a new one helps. */
+const isSessionLost = (error: RegistryError): boolean =>
+  error.method === 'PUT' && (error.status === 416 || error.has('BLOB_UPLOAD_UNKNOWN'))
 
 /** The URL to upload to, or undefined when the mount was granted. */
 async function startSession(place: Place, target: Descriptor, from?: string): Promise<URL | undefined> {

@@ -45,10 +45,12 @@ export function candidatesFor(
         if (PART.test(key) || IMAGE.test(key)) sorted.globals.push(candidate)
       } else if (DIGEST.test(key)) {
         if (near) sorted.digests.push(candidate)
-      } else if (expected || (near && (PART.test(key) || /image$/i.test(key)))) sorted.spare.push(candidate)
+      } else if (expected || (near && (PART.test(key) || key === 'name' || /image$/i.test(key))))
+        sorted.spare.push(candidate)
     } else if (
       expected ||
-      (isPart(text, parts) && path.some((step) => PART.test(String(step)) || IMAGE.test(String(step))))
+      (isPart(text, parts) &&
+        (PART.test(key) || NAMED.test(pathText(path)) || (IMAGE.test(pathText(path)) && key !== 'name')))
     )
       sorted.likely.push(candidate)
     else if (isPart(text, parts) && text.length > 1) sorted.possible.push(candidate)
@@ -71,11 +73,16 @@ export function undeclaredCandidates(values: Values, { mentions }: TemplateText)
   }
   for (const { path } of mentions) {
     const key = String(path.at(-1))
-    const imaged = path.some((step) => IMAGE.test(String(step)))
     const value = valueAt(values, path)
     if (NEVER.test(key)) continue
-    if (isMap(value) && imaged) for (const part of ['registry', 'repository', 'tag']) add([...path, part])
-    else if (value === undefined && !longer(path) && (imaged || PART.test(key))) add(path)
+    if (isMap(value) && IMAGE.test(key))
+      for (const part of ['registry', 'repository', 'tag']) add([...path, part])
+    else if (
+      value === undefined &&
+      !longer(path) &&
+      (IMAGE.test(key) || PART.test(key) || NAMED.test(pathText(path)))
+    )
+      add(path)
   }
   return [...found.values()]
 }
@@ -97,9 +104,11 @@ export function undeclaredDigests(
 
 // --- internal ---
 
-const IMAGE = /image|img|docker|container|repo/i
+const IMAGE = /image|img/i
+/** A name next to other parts of a reference; elsewhere it names an object. */
+const NAMED = /(?:image|img|container|repo)[^.]*\.name$/i
 const PART =
-  /^(?:.*(?:registry|repository|repo|hub|tag|version|prefix|variant|flavou?r|digest|sha|sha256|image|img|_image|image_name|imagename|suffix)|name)$/i
+  /^(?:.*(?:registry|repository|repo|hub|tag|version|prefix|variant|flavou?r|digest|sha|sha256|image|img|_image|image_name|imagename|suffix))$/i
 const DIGEST = /(?:digest|sha|sha256)$/i
 const NEVER =
   /pull|secret|polic|serviceaccount|nameoverride|port$|schedule|apiversion|^kind$|annotation|label|password|enabled$|mountpath|class/i

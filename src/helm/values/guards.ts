@@ -124,6 +124,8 @@ function truth(path: Path, holds: boolean, { values, want }: Solver): void {
   }
   if (value === undefined || typeof value === 'boolean') want(path, true)
   else if (value === null || value === '') want(path, 'x')
+  else if (isMap(value) && Object.keys(value).length === 0) want(path, { x: {} })
+  else if (Array.isArray(value) && value.length === 0) want(path, ['x'])
 }
 
 function equal(

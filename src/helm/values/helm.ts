@@ -95,7 +95,15 @@ async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
       result = await run(binary, [...args, '--skip-schema-validation'], join(folder, 'home'))
     if (result.failure !== undefined)
       return { ok: false, message: result.failure.replaceAll(folder, '').trim() }
-    return { ok: true, documents: documents(result.stdout) }
+    let read: readonly RenderedDocument[] | undefined
+    return {
+      ok: true,
+      // Whether a chart renders at all is often all that is asked.
+      get documents() {
+        read ??= documents(result.stdout)
+        return read
+      },
+    }
   }
 
   return {

@@ -54,7 +54,10 @@ export async function landOverride(
       else {
         const { rejected } = await grow<Binding, boolean>(
           [...recipes.keys()],
-          async (some) => (await stage.render(overrideValues(write(some).assignments, base))).ok || undefined,
+          async (some) => {
+            const one = await stage.render(overrideValues(write(some).assignments, base))
+            return one.ok ? { ok: true, result: true } : one
+          },
           true,
         )
         for (const binding of rejected) failed.set(binding, rendered.message.slice(0, 300))

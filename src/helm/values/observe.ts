@@ -1,6 +1,6 @@
 import type { Shape, Where } from './binding.ts'
 import type { RenderedDocument } from './documents.ts'
-import { grow } from './grow.ts'
+import { grow, pathsNamed } from './grow.ts'
 import type { Rendered } from './helm.ts'
 import { mentionsIn, type Mention } from './reference-text.ts'
 import { fieldsOf, placeOf, type Field } from './rendered.ts'
@@ -14,6 +14,7 @@ import {
   type Candidate,
   type Sentinel,
 } from './sentinel.ts'
+import type { ValueMention } from './template-text.ts'
 import { pathText, type Values } from './tree.ts'
 
 /** A reference of a render, taken apart into what comes from which leaf. */
@@ -43,6 +44,7 @@ export interface Scene {
   readonly fields: ReadonlyMap<string, Field>
   readonly base: Values
   readonly appVersion?: string
+  readonly mentions: readonly ValueMention[]
 }
 
 export const fieldsByPlace = (documents: readonly RenderedDocument[]): Map<string, Field> =>
@@ -55,14 +57,33 @@ export async function observe(candidates: readonly Candidate[], scene: Scene): P
     sentinels,
     async (some) => {
       const rendered = await scene.render(markedValues(some, scene.base))
-      return rendered.ok ? rendered.documents : undefined
+      return rendered.ok ? { ok: true, result: rendered.documents } : rendered
     },
     [],
+    (message, some) => {
+      const marked = some.filter(({ mark }) => message.includes(mark))
+      if (marked.length > 0) return marked
+      const paths = new Set(
+        pathsNamed(
+          message,
+          some.map(({ candidate }) => candidate.path),
+          scene.mentions,
+        ),
+      )
+      return some.filter(({ candidate }) => paths.has(candidate.path))
+    },
   )
   const sightings: Sighting[] = []
   for (const field of fieldsOf(result)) {
     const marks = marksIn(field.text, sentinels)
-    if (marks.length > 0) sightings.push(...sightingsIn(field, scene.fields.get(field.place), marks))
+    if (marks.length > 0)
+      sightings.push(
+        ...sightingsIn(
+          field,
+          scene.fields.get(field.place) ?? scene.fields.get(unmarked(field.place, sentinels)),
+          marks,
+        ),
+      )
   }
   const seen = new Set(sightings.flatMap(({ shape }) => leavesOfShape(shape).map(pathText)))
   return {
@@ -86,7 +107,7 @@ function sightingsIn(field: Field, before: Field | undefined, marks: readonly Se
     const shape = shapeOf(token.text, marks)
     if (original === undefined && !(originals.length === 0 && isNewReference(field, token, shape))) continue
     const index = original === undefined ? at : originals.indexOf(original)
-    const { place, where, hook, kind, name, path } = placeOf(field, index)
+    const { place, where, hook, kind, name, path } = placeOf(before ?? field, index)
     found.push({
       place,
       text: original?.text,

@@ -88,6 +88,7 @@ export async function findByRendering(
       render: (layer) => render(optionsOf({ ...variant, values: mergeValues(variant.values, layer) })),
       fields,
       base: values,
+      mentions: templates.mentions,
       ...(chart.metadata.appVersion === undefined ? {} : { appVersion: chart.metadata.appVersion }),
     }
     await explain(scene, variant)
@@ -139,7 +140,7 @@ export async function findByRendering(
     }
   }
 
-  const everything = await allOnVariant(chart, values, render, base)
+  const everything = await allOnVariant(chart, templates, values, render, base)
   await look(base, everything === undefined)
   for (const variant of [...(everything === undefined ? [] : [everything]), ...given.slice(1)])
     await look(variant, true)
@@ -152,7 +153,7 @@ export async function findByRendering(
   const seen = (): Set<string> =>
     new Set([...sighted.values()].flatMap(({ shapes }) => shapes.flatMap(leafTexts)))
   const hidden = statics.filter(({ leaves }) => !leaves.some(({ path }) => seen().has(pathText(path))))
-  for (const variant of targetedVariants(hidden, templates, chart, values, base).slice(0, TARGETED))
+  for (const variant of await targetedVariants(hidden, templates, chart, values, render, base))
     await look(variant, true)
 
   const rendered = assembleBindings([...sighted.values()], values)
@@ -188,9 +189,6 @@ export async function findByRendering(
 }
 
 // --- internal ---
-
-/** How many variants are made to show places that no other variant shows. */
-const TARGETED = 8
 
 const named = (shape: { name: readonly { leaf?: unknown }[] }): boolean =>
   shape.name.some(({ leaf }) => leaf !== undefined)

@@ -1,6 +1,6 @@
 import type { Binding } from './binding.ts'
 import { chartTree, type Chart } from './chart-files.ts'
-import { grow } from './grow.ts'
+import { grow, pathsNamed } from './grow.ts'
 import { switchesFor, type Switches } from './guards.ts'
 import type { Rendered, RenderOptions } from './helm.ts'
 import type { TemplateText } from './template-text.ts'
@@ -43,6 +43,7 @@ export async function baseVariant(
 /** Switches on everything that is called `enabled` or the like, as far as it renders together. */
 export async function allOnVariant(
   chart: Chart,
+  templates: TemplateText,
   values: Values,
   render: Render,
   base: Variant,
@@ -68,46 +69,70 @@ export async function allOnVariant(
   }
   const { accepted } = await grow<Path, boolean>(
     [...toggles.values()],
-    async (paths) => ((await render(optionsOf({ ...base, values: layer(paths) }))).ok ? true : undefined),
+    async (paths) => {
+      const rendered = await render(optionsOf({ ...base, values: layer(paths) }))
+      return rendered.ok ? { ok: true, result: true } : rendered
+    },
     true,
+    (message, paths) => pathsNamed(message, paths, templates.mentions),
   )
   return accepted.length === 0 ? undefined : { ...base, name: 'everything on', values: layer(accepted) }
 }
 
 /**
- * Variants that show the given bindings, read from the conditions in the templates around them. Those that agree
- * share a variant.
+ * Variants that show the given bindings, read from the conditions in the templates around them. Those that render
+ * together share a variant.
  */
-export function targetedVariants(
+export async function targetedVariants(
   bindings: readonly Binding[],
   templates: TemplateText,
   chart: Chart,
   values: Values,
+  render: Render,
   base: Variant,
-): Variant[] {
-  const groups: Group[] = []
-  for (const binding of bindings) {
-    for (const switches of switchesOf(binding, templates, chart, values)) {
-      const group = groups.find(({ set }) =>
-        [...switches.set].every(([key, { value }]) => (set.get(key) ?? { value }).value === value),
-      )
-      const into: Group = group ?? { set: new Map(), api: new Set(), names: [] }
-      if (group === undefined) groups.push(into)
-      for (const [key, one] of switches.set) into.set.set(key, one)
-      for (const version of switches.apiVersions) into.api.add(version)
-      into.names.push(pathText(binding.path))
-    }
-  }
-  return groups.map(({ set, api, names }) => {
+): Promise<Variant[]> {
+  let left = bindings.flatMap((binding) =>
+    switchesOf(binding, templates, chart, values).map((switches) => ({ binding, switches })),
+  )
+  const variants: Variant[] = []
+  const variantOf = (some: readonly Target[]): Variant => {
     const layer = structuredClone(base.values)
-    for (const { path, value } of set.values()) setAt(layer, path, value, values)
+    const api = new Set(base.apiVersions)
+    for (const { switches } of some) {
+      for (const { path, value } of switches.set.values()) setAt(layer, path, value, values)
+      for (const version of switches.apiVersions) api.add(version)
+    }
+    const names = [...new Set(some.map(({ binding }) => pathText(binding.path)))]
     return {
       ...base,
-      name: `for ${[...new Set(names)].slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`,
+      name: `for ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`,
       values: layer,
-      ...(api.size === 0 ? {} : { apiVersions: [...(base.apiVersions ?? []), ...api] }),
+      ...(api.size === 0 ? {} : { apiVersions: [...api] }),
     }
-  })
+  }
+  for (let round = 0; round < TARGETED_ROUNDS && left.length > 0; round += 1) {
+    const together = left.filter(
+      (target, at) => !left.slice(0, at).some((other) => contradict(target.switches, other.switches)),
+    )
+    const { accepted } = await grow<Target, boolean>(
+      together,
+      async (some) => {
+        const rendered = await render(optionsOf(variantOf(some)))
+        return rendered.ok ? { ok: true, result: true } : rendered
+      },
+      true,
+      (message, some) => {
+        const paths = some.flatMap(({ switches }) => [...switches.set.values()].map(({ path }) => path))
+        const named = new Set(pathsNamed(message, paths, templates.mentions).map(pathText))
+        return some.filter(({ switches }) => [...switches.set.keys()].some((key) => named.has(key)))
+      },
+      TARGETED_TRIES,
+    )
+    if (accepted.length === 0) break
+    variants.push(variantOf(accepted))
+    left = left.filter((target) => !accepted.includes(target))
+  }
+  return variants
 }
 
 export const optionsOf = ({ values, kubeVersion, apiVersions }: Variant): RenderOptions => ({
@@ -118,11 +143,19 @@ export const optionsOf = ({ values, kubeVersion, apiVersions }: Variant): Render
 
 // --- internal ---
 
-interface Group {
-  readonly set: Map<string, { readonly path: Path; readonly value: unknown }>
-  readonly api: Set<string>
-  readonly names: string[]
+const TARGETED_ROUNDS = 4
+const TARGETED_TRIES = 16
+
+interface Target {
+  readonly binding: Binding
+  readonly switches: Switches
 }
+
+const contradict = (a: Switches, b: Switches): boolean =>
+  [...a.set].some(([key, { value }]) => {
+    const other = b.set.get(key)
+    return other !== undefined && JSON.stringify(other.value) !== JSON.stringify(value)
+  })
 
 const ON = /enabled?$|^(?:create|install|deploy|active|use|include|with)(?:[A-Z]|$)|^on$/
 /** Features of clusters that are gone, or of other platforms. */

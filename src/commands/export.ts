@@ -3,6 +3,7 @@ import { prepareExport, writeExport } from '../bundle/export.ts'
 import { loadSpec } from '../bundle/bundled-specs.ts'
 import { usageError } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
+import { forecast } from './forecast.ts'
 import { parsePlatform, type Platform } from '../oci/platform.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
 import { defineBundleCommand } from './command.ts'
@@ -59,10 +60,18 @@ export default defineBundleCommand({
       hint: 'host=mirror,…',
       description: 'Ask these mirrors before the host, in order; a mirror may have a path',
     },
-    referrers: { type: 'boolean', description: 'Take signatures, attestations and SBOMs of the images along' },
+    referrers: {
+      type: 'boolean',
+      description: 'Take signatures, attestations and SBOMs of the images along',
+    },
     dryRun: {
       type: 'boolean',
       description: 'Resolve everything and tell what would be fetched; write nothing',
+    },
+    rate: {
+      type: 'size',
+      default: 20 * 1024 ** 2,
+      description: 'Bytes per second that --dry-run reckons with',
     },
     ...networkArgs,
   },
@@ -80,13 +89,11 @@ export default defineBundleCommand({
       referrers: args.referrers,
       mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
     })
-    const { size, toFetch, weights } = prepared
     if (args.dryRun) {
-      const summary = () =>
-        `${exportSummary(weights, session)}\nWould write ${formatBytes(size)}, fetching ${formatBytes(toFetch)}.\n`
-      session.result({ dryRun: true, size, toFetch, roots: weights }, summary)
+      session.result(...forecast(prepared, args.rate, session))
       return
     }
+    const { size, weights } = prepared
     const started = performance.now()
     const filled = await writeExport(args.bundle, prepared, network)
     const seconds = (performance.now() - started) / 1000

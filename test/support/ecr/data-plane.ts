@@ -1,7 +1,7 @@
 import type { Charge } from './access.ts'
 import { EcrError, ociCode, ociStatus } from './errors.ts'
-import { header, type Answer, type Call } from './http.ts'
-import { failureJson, type Door } from './listener.ts'
+import { failure, header, type Answer, type Call } from './http.ts'
+import type { Door } from './listener.ts'
 import { blob, startUpload, upload } from './oci/blobs.ts'
 import { catalog, referrers, tags } from './oci/lists.ts'
 import { getManifest, putManifestAnswer } from './oci/manifests.ts'
@@ -25,7 +25,7 @@ export function dataPlane(plane: DataPlane): Door {
     plane: 'dkr',
     route: (call) => actionsOf(call, routeOf(call.url.pathname)),
     failure: (status) =>
-      failureJson(status, status === 429 ? 'TOOMANYREQUESTS' : 'UNKNOWN', WORDS[status] ?? 'unknown error'),
+      failure(status, status === 429 ? 'TOOMANYREQUESTS' : 'UNKNOWN', WORDS[status] ?? 'unknown error'),
     async handle(call) {
       const route = routeOf(call.url.pathname)
       try {
@@ -42,7 +42,7 @@ export function dataPlane(plane: DataPlane): Door {
           call.method === 'POST'
         )
           return { status: 0, close: true }
-        return failureJson(ociStatus(error), ociCode(error), error.message)
+        return failure(ociStatus(error), ociCode(error), error.message)
       }
     },
   }
@@ -61,16 +61,16 @@ async function handle(plane: DataPlane, call: Call, route: Route): Promise<Answe
   const judged = plane.tokens.judge(header(call, 'authorization'))
   if (judged.is === 'absent') return challenge(plane.registry, call)
   if (judged.is === 'expired')
-    return failureJson(403, 'DENIED', 'Your authorization token has expired. Reauthenticate and try again.')
+    return failure(403, 'DENIED', 'Your authorization token has expired. Reauthenticate and try again.')
   const principal = judged.is === 'good' ? plane.signatures.principal(judged.keyId) : undefined
-  if (principal === undefined) return failureJson(403, 'DENIED', 'Your Authorization Token is invalid.')
+  if (principal === undefined) return failure(403, 'DENIED', 'Your Authorization Token is invalid.')
   if (route.to === 'ping') return { status: 200 }
   const name = 'repository' in route ? route.repository : undefined
   for (const action of actionsOf(call, route)) plane.charge(call, principal, action, name)
   if (route.to === 'catalog') return catalog(plane.registry, call)
-  if (route.to === 'nowhere' || name === undefined) return failureJson(404, 'UNSUPPORTED', 'Not found')
+  if (route.to === 'nowhere' || name === undefined) return failure(404, 'UNSUPPORTED', 'Not found')
   if (!REPOSITORY.test(name) || name.length < 2 || name.length > 256)
-    return failureJson(
+    return failure(
       400,
       'NAME_INVALID',
       `Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression '${REPOSITORY.source.slice(1, -1)}''`,
@@ -99,7 +99,7 @@ async function within(
   if (route.to === 'tags' && method === 'GET') return tags(call, repository)
   if (route.to === 'referrers' && method === 'GET') return referrers(call, repository, route.digest)
   // Deletion through this door was never dependable: https://github.com/aws/containers-roadmap/issues/1229
-  return failureJson(404, 'UNSUPPORTED', 'The operation is unsupported.')
+  return failure(404, 'UNSUPPORTED', 'The operation is unsupported.')
 }
 
 /** The repository of a push, made on the spot when a creation template says so. */

@@ -44,8 +44,6 @@ const OCI = {
   RepositoryNotEmptyException: [400, 'UNSUPPORTED'],
   RepositoryNotFoundException: [404, 'NAME_UNKNOWN'],
   RepositoryPolicyNotFoundException: [404, 'UNSUPPORTED'],
-  TemplateAlreadyExistsException: [400, 'UNSUPPORTED'],
-  TemplateNotFoundException: [404, 'UNSUPPORTED'],
   ThrottlingException: [429, 'TOOMANYREQUESTS'],
   TooManyTagsException: [400, 'UNSUPPORTED'],
   UploadNotFoundException: [404, 'BLOB_UPLOAD_UNKNOWN'],

@@ -56,3 +56,10 @@ export const header = (call: Call, name: string): string | undefined => {
   const value = call.headers[name]
   return Array.isArray(value) ? value.join(', ') : value
 }
+
+export const hasBody = (call: Call): boolean =>
+  call.length === undefined ? header(call, 'transfer-encoding') !== undefined : call.length > 0
+
+/** The error envelope of the OCI API. */
+export const failure = (status: number, code: string, message: string): Answer =>
+  json(status, { errors: [{ code, message }] })

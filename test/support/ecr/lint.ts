@@ -28,7 +28,8 @@ const MAX_MANIFEST = 4_194_304
  * https://github.com/aws/containers-roadmap/issues/2306, annotations on the config descriptor
  * https://github.com/goharbor/acceleration-service/issues/353, no layers https://github.com/aws/containers-roadmap/issues/876
  * @param declared media type of the Content-Type header, or `imageManifestMediaType`
- * @param explicit the JSON API takes a manifest without mediaType when the call names it (aws/aws-cli#6745)
+ * @param explicit the JSON API takes a manifest without mediaType when the call names it (aws/aws-cli#6745). The OCI
+ * door takes Helm's, which never has one: https://github.com/aws/containers-roadmap/issues/308
  */
 export function lint(raw: Uint8Array, declared: string | undefined, explicit = false): Linted {
   if (raw.length < 1 || raw.length > MAX_MANIFEST)
@@ -39,7 +40,7 @@ export function lint(raw: Uint8Array, declared: string | undefined, explicit = f
   const manifest = parse(raw)
   const own = manifest['mediaType']
   const type = declared === undefined ? undefined : bareMediaType(declared)
-  if (own === undefined && !(explicit && type !== undefined)) throw invalid()
+  if (own === undefined && (type === undefined || !(explicit || isChart(manifest)))) throw invalid()
   const mediaType = typeof own === 'string' ? own : (type ?? '')
   if (!isManifest(mediaType)) throw invalid()
   if (type !== undefined && type !== mediaType) throw invalid()

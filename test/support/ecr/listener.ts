@@ -8,9 +8,10 @@ import {
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { FaultKind, Faults } from './faults.ts'
-import { header, json, type Answer, type Call, type Content } from './http.ts'
+import { hasBody, type Answer, type Call } from './http.ts'
 import { finish, type LogWriter, type Plane } from './log.ts'
 import type { ApiAction } from './options.ts'
+import { ConnectionGone, receive, send } from './wire.ts'
 
 /** One of the three origins. */
 export interface Door {
@@ -41,10 +42,11 @@ export interface Listener {
 export async function listen(door: Door, options: ListenerOptions): Promise<Listener> {
   const stopped = new AbortController()
   const listener: RequestListener = (request, response) => {
+    // A body that is left half-read takes `request.socket` away.
+    const { socket } = request
     serve(door, options, stopped.signal, request, response).catch((error: unknown) => {
-      // The client is gone, or this server has a bug: either way the connection cannot be trusted any more.
-      if (!(error instanceof ConnectionGone)) console.error('ECR double:', error)
-      request.socket.destroy()
+      socket.destroy()
+      if (!(error instanceof ConnectionGone)) options.log.fail(error)
     })
   }
   const server: Server =
@@ -70,8 +72,6 @@ export async function listen(door: Door, options: ListenerOptions): Promise<List
 
 // --- internal ---
 
-class ConnectionGone extends Error {}
-
 async function serve(
   door: Door,
   options: ListenerOptions,
@@ -81,41 +81,51 @@ async function serve(
 ): Promise<void> {
   const began = performance.now()
   const method = request.method ?? 'GET'
-  const url = new URL(`http://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`)
-  const entry = options.log.begin({
-    plane: door.plane,
-    method,
-    path: url.pathname,
-    query: url.search.slice(1),
-    headers: loggable(request),
-  })
-  const length = request.headers['content-length']
-  const bare: Omit<Call, 'body'> = {
-    method,
-    url,
-    headers: request.headers,
-    entry,
-    length: length === undefined ? undefined : Number(length),
+  const url = URL.parse(`http://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`)
+  if (url === null) {
+    response.writeHead(400, { 'content-length': '0', connection: 'close' }).end()
+    return
   }
-  const peek: Call = { ...bare, body: nothing() }
+  const { plane } = door
+  const path = url.pathname
+  const entry = options.log.begin({ plane, method, path, query: url.search.slice(1), headers: seen(request) })
+  const said = request.headers['content-length']
+  const length = said === undefined ? undefined : Number(said)
+  const peek: Call = { method, url, headers: request.headers, entry, length, body: nothing() }
   const routed = door.route(peek)
-  const fault = options.faults.next({ plane: door.plane, actions: routed, method, path: url.pathname })
-  entry.fault = fault?.kind
-  if (fault !== undefined) entry.actions = routed
-  const uploads = (bare.length ?? (header(peek, 'transfer-encoding') === undefined ? 0 : 1)) > 0
-  const call: Call = { ...bare, body: bodyOf(request, entry, uploads ? fault : undefined, stopped) }
+  const fault = options.faults.next({ plane, actions: routed, method, path })
+  if (fault !== undefined) {
+    entry.fault = fault.kind
+    entry.actions = routed
+  }
+  const up = hasBody(peek)
+  const call: Call = {
+    ...peek,
+    body: receive(request, { entry, stopped, fault: up ? fault : undefined }),
+  }
   try {
     if (options.latencyMs > 0) await Bun.sleep(options.latencyMs)
-    if (fault?.kind === 'close') throw new ConnectionGone()
     if (fault?.kind === 'delay') await Bun.sleep(fault.ms)
-    const answer = fault?.kind === 'status' ? scripted(door, fault) : await door.handle(call)
-    if (answer.close === true || fault?.kind === 'lose-answer') throw new ConnectionGone()
+    if (fault?.kind === 'close') throw new ConnectionGone('scripted close')
+    const answer = fault?.kind === 'status' ? scripted(door, fault) : await answerOf(door, call)
+    if (answer.close === true || fault?.kind === 'lose-answer') throw new ConnectionGone('no answer')
     entry.status = answer.status
     response.setHeader('date', new Date(options.now()).toUTCString())
-    await write(response, method, answer, entry, uploads ? undefined : fault, stopped)
+    await send(response, method, answer, { entry, stopped, fault: up ? undefined : fault })
     request.resume()
   } finally {
     finish(entry, performance.now() - began)
+  }
+}
+
+/** A bug in the double must not look like a network failure. */
+async function answerOf(door: Door, call: Call): Promise<Answer> {
+  try {
+    return await door.handle(call)
+  } catch (error) {
+    if (error instanceof ConnectionGone) throw error
+    call.entry.error = error
+    return door.failure(500)
   }
 }
 
@@ -127,106 +137,13 @@ function scripted(door: Door, fault: FaultKind & { kind: 'status' }): Answer {
 
 async function* nothing(): AsyncIterable<Uint8Array> {}
 
-async function* bodyOf(
-  request: IncomingMessage,
-  entry: Call['entry'],
-  fault: FaultKind | undefined,
-  stopped: AbortSignal,
-): AsyncIterable<Uint8Array> {
-  const limit =
-    fault?.kind === 'reset' || fault?.kind === 'stall' ? fault.afterBytes : Number.POSITIVE_INFINITY
-  try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      const room = limit - entry.requestBytes
-      const part = chunk.length >= room ? chunk.subarray(0, room) : chunk
-      entry.requestBytes += part.length
-      if (part.length > 0) yield part
-      if (chunk.length < room) continue
-      if (fault?.kind === 'stall') await gone(request, stopped)
-      throw new ConnectionGone()
-    }
-  } catch (cause) {
-    throw cause instanceof ConnectionGone ? cause : new ConnectionGone('the client went away', { cause })
-  }
-  if (!request.complete) throw new ConnectionGone('the client went away')
-}
-
-async function write(
-  response: ServerResponse,
-  method: string,
-  answer: Answer,
-  entry: Call['entry'],
-  fault: FaultKind | undefined,
-  stopped: AbortSignal,
-): Promise<void> {
-  const { content, start, end } = sourceOf(answer.body ?? '')
-  const size = end - start
-  const headers = Object.entries(answer.headers ?? {}).filter(([name]) => name !== 'content-length')
-  const said = answer.headers?.['content-length']
-  response.writeHead(answer.status, [...headers, ['content-length', said ?? String(size)]].flat())
-  if (method === 'HEAD' || size === 0) {
-    response.end()
-    return
-  }
-  const limit =
-    fault?.kind === 'reset' || fault?.kind === 'stall' ? fault.afterBytes : Number.POSITIVE_INFINITY
-  for await (const whole of content.read(start, end)) {
-    const room = limit - entry.responseBytes
-    let chunk = whole.length >= room ? whole.subarray(0, room) : whole
-    if (fault?.kind === 'corrupt') chunk = flipped(chunk, fault.atByte - entry.responseBytes)
-    entry.responseBytes += chunk.length
-    if (!response.write(chunk)) await drained(response)
-    if (whole.length < room) continue
-    if (fault?.kind === 'stall') await gone(response, stopped)
-    else await Bun.sleep(1)
-    throw new ConnectionGone()
-  }
-  response.end()
-}
-
-function sourceOf(body: NonNullable<Answer['body']>): { content: Content; start: number; end: number } {
-  if (typeof body === 'object' && 'content' in body) return body
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body
-  return { content: { size: bytes.length, read: () => once(bytes) }, start: 0, end: bytes.length }
-}
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes
-}
-
-function flipped(chunk: Uint8Array, at: number): Uint8Array {
-  if (at < 0 || at >= chunk.length) return chunk
-  const copy = Uint8Array.from(chunk)
-  copy[at] = (copy[at] ?? 0) ^ 1
-  return copy
-}
-
-const drained = (response: ServerResponse): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const settle = (act: () => void) => () => {
-      response.off('drain', onDrain).off('close', onClose)
-      act()
-    }
-    const onDrain = settle(resolve)
-    const onClose = settle(() => reject(new ConnectionGone('the client went away')))
-    response.on('drain', onDrain).on('close', onClose)
-  })
-
-const gone = (stream: IncomingMessage | ServerResponse, stopped: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    stream.once('close', resolve)
-    stopped.addEventListener('abort', () => resolve(), { once: true })
-    if (stopped.aborted) resolve()
-  })
-
-function loggable(request: IncomingMessage): Record<string, string> {
+function seen(request: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(request.headers)) {
     const text = Array.isArray(value) ? value.join(', ') : (value ?? '')
-    headers[name] = name === 'authorization' ? (text.split(' ', 1)[0] ?? '') : text
+    headers[name] = name === 'authorization' ? (text.split(' ', 1)[0] ?? '') : SECRET.has(name) ? '' : text
   }
   return headers
 }
 
-export const failureJson = (status: number, code: string, message: string): Answer =>
-  json(status, { errors: [{ code, message }] })
+const SECRET = new Set(['x-amz-security-token', 'cookie'])

@@ -9,7 +9,7 @@ export interface Entry {
   readonly path: string
   /** Without the `?`. */
   readonly query: string
-  /** Lower-case names; of `authorization` only the scheme. */
+  /** Lower-case names; of `authorization` only the scheme, of a session token nothing. */
   readonly headers: Readonly<Record<string, string>>
   /** Milliseconds since the server started. */
   readonly at: number
@@ -22,12 +22,16 @@ export interface Entry {
   responseBytes: number
   /** The scripted fault it met. */
   fault: string | undefined
+  /** A bug in the double: the request was answered 500. */
+  error: unknown
   /** Milliseconds since the server started; `undefined` while it runs. */
   doneAt: number | undefined
 }
 
 export interface RequestLog {
   readonly entries: readonly Entry[]
+  /** Bugs in the double: a test may want none. */
+  readonly errors: readonly unknown[]
   /** How often an action was asked for, the throttled, denied and scripted failures included. */
   count(action: ApiAction): number
   /** All counts above zero. */
@@ -42,15 +46,22 @@ export interface RequestLog {
 }
 
 export interface LogWriter extends RequestLog {
+  /** Notes a bug of the double outside any answer. */
+  fail(error: unknown): void
   begin(start: Pick<Entry, 'plane' | 'method' | 'path' | 'query' | 'headers'>): Entry
 }
 
 export function createLog(): LogWriter {
   const started = performance.now()
   const entries: Entry[] = []
+  const failures: unknown[] = []
   const of = (action: ApiAction) => entries.filter((entry) => entry.actions.includes(action))
   return {
     entries,
+    get errors() {
+      return [...failures, ...entries.map((entry) => entry.error).filter((error) => error !== undefined)]
+    },
+    fail: (error) => failures.push(error),
     begin(start) {
       const entry: Entry = {
         ...start,
@@ -61,6 +72,7 @@ export function createLog(): LogWriter {
         requestBytes: 0,
         responseBytes: 0,
         fault: undefined,
+        error: undefined,
         doneAt: undefined,
       }
       entries.push(entry)

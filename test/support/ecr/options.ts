@@ -8,14 +8,12 @@ export type ApiAction =
   | 'BatchGetImage'
   | 'CompleteLayerUpload'
   | 'CreateRepository'
-  | 'CreateRepositoryCreationTemplate'
   | 'DeleteLifecyclePolicy'
   | 'DeleteRepository'
   | 'DeleteRepositoryPolicy'
   | 'DescribeImages'
   | 'DescribeRegistry'
   | 'DescribeRepositories'
-  | 'DescribeRepositoryCreationTemplates'
   | 'GetAccountSetting'
   | 'GetAuthorizationToken'
   | 'GetCallerIdentity'
@@ -42,7 +40,7 @@ export interface EcrOptions {
   readonly region?: string
   /** `false`: plain http, for a quick start on loopback. TLS needs openssl on the PATH. */
   readonly tls?: boolean
-  /** Blobs and uploads go here; without it they stay in memory. What a former run left is taken up again. */
+  /** Blobs and uploads go here; without it they stay in memory. Repositories always start empty. */
   readonly dir?: string
   /** Life of an authorization token; 12 h unless told. */
   readonly tokenSeconds?: number

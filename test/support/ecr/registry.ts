@@ -40,6 +40,8 @@ export interface Upload {
   readonly repository: string
   readonly staged: Staged
   readonly parts: number[]
+  /** A part is on its way in. */
+  busy: boolean
 }
 
 export interface Registry {

@@ -1,4 +1,4 @@
-import { header, type Call } from './http.ts'
+import { hasBody, type Call } from './http.ts'
 import type { ApiAction } from './options.ts'
 
 /** What a request to `/v2/` is about. https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints */
@@ -57,9 +57,6 @@ export function actionsOf(call: Call, route: Route): readonly ApiAction[] {
       return []
   }
 }
-
-export const hasBody = (call: Call): boolean =>
-  call.length === undefined ? header(call, 'transfer-encoding') !== undefined : call.length > 0
 
 // --- internal ---
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Digest } from '../../../src/oci/digest.ts'
 import { charger } from './access.ts'
 import { createCertificate } from './certificate.ts'
 import { controlPlane } from './control-plane.ts'
@@ -8,10 +9,12 @@ import { dataPlane } from './data-plane.ts'
 import { downloads, presign } from './downloads.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { listen, type Door, type Listener } from './listener.ts'
+import type { Input } from './input.ts'
 import { createLog, type RequestLog } from './log.ts'
 import type { EcrOptions } from './options.ts'
 import { createQuotas } from './quotas.ts'
 import { collectGarbage, partitionOf, type Registry, type Repository } from './registry.ts'
+import { createRepository } from './repositories.ts'
 import { createSignatures, EXAMPLE_KEY } from './signature.ts'
 import { diskStore, memoryStore } from './storage.ts'
 import { createTokens } from './tokens.ts'
@@ -40,6 +43,10 @@ export interface Ecr {
   token(): string
   repositories(): readonly Repository[]
   repository(name: string): Repository | undefined
+  /** By the members of CreateRepository, without a call to the API. */
+  createRepository(repositoryName: string, settings?: Input): Repository
+  /** All that is tagged: `repository:tag` to digest. */
+  tags(): Readonly<Record<string, Digest>>
   /** Moves the server's clock. */
   advance(seconds: number): void
   /** Drops blobs that no manifest names, as ECR may at any time; answers how many. */
@@ -122,6 +129,14 @@ export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
     },
     repositories: () => [...registry.repositories.values()],
     repository: (name) => registry.repositories.get(name),
+    createRepository: (repositoryName, settings = {}) =>
+      createRepository(registry, { ...settings, repositoryName }),
+    tags: () =>
+      Object.fromEntries(
+        [...registry.repositories.values()].flatMap(({ name, imageTags }) =>
+          [...imageTags].map(([tag, digest]) => [`${name}:${tag}`, digest] as const),
+        ),
+      ),
     advance(seconds) {
       skewMs += seconds * 1000
     },

@@ -1,16 +1,6 @@
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { hexOf, isDigest, type Digest } from '../../../src/oci/digest.ts'
+import { hexOf, type Digest } from '../../../src/oci/digest.ts'
 import type { Content } from './http.ts'
 
 /** Bytes on their way in: hashed as they come, named when they are complete. */
@@ -36,8 +26,11 @@ export function memoryStore(): BlobStore {
     stage() {
       const chunks: Uint8Array[] = []
       return staged(
-        (chunk) => chunks.push(chunk.slice()),
-        (digest, size) => blobs.set(digest, { size, read: (start, end) => slices(chunks, start, end) }),
+        (chunk) => chunks.push(chunk),
+        (digest, size) => {
+          if (!blobs.has(digest))
+            blobs.set(digest, { size, read: (start, end) => slices(chunks, start, end) })
+        },
         () => chunks.splice(0),
       )
     },
@@ -46,7 +39,7 @@ export function memoryStore(): BlobStore {
   }
 }
 
-/** Keeps blobs as `<dir>/blobs/sha256/<hex>`, the layout of an OCI image layout; finds those of a former run. */
+/** Keeps blobs as `<dir>/blobs/sha256/<hex>`, as an OCI image layout does. */
 export function diskStore(dir: string): BlobStore {
   const blobs = join(dir, 'blobs', 'sha256')
   const uploads = join(dir, 'uploads')
@@ -54,10 +47,6 @@ export function diskStore(dir: string): BlobStore {
   rmSync(uploads, { recursive: true, force: true })
   mkdirSync(uploads)
   const sizes = new Map<Digest, number>()
-  for (const name of readdirSync(blobs)) {
-    const digest = `sha256:${name}`
-    if (isDigest(digest)) sizes.set(digest, statSync(join(blobs, name)).size)
-  }
   return {
     stage(id) {
       const path = join(uploads, id)

@@ -13,7 +13,13 @@ const MAX_LAYER = 52_000 * 1024 * 1024
 
 export function beginUpload(registry: Registry, repository: Repository): Upload {
   const id = randomUUID()
-  const upload: Upload = { id, repository: repository.name, staged: registry.blobs.stage(id), parts: [] }
+  const upload: Upload = {
+    id,
+    repository: repository.name,
+    staged: registry.blobs.stage(id),
+    parts: [],
+    busy: false,
+  }
   registry.uploads.set(id, upload)
   return upload
 }
@@ -31,7 +37,7 @@ export function uploadOf(registry: Registry, repository: string, id: string): Up
 
 /** @throws InvalidLayerPartException when the part does not begin where the last one ended */
 export function checkOffset(registry: Registry, upload: Upload, first: number): void {
-  if (first === upload.staged.size) return
+  if (first === upload.staged.size && !upload.busy) return
   throw new EcrError(
     'InvalidLayerPartException',
     `First byte of the layer part is ${first} instead of ${upload.staged.size}`,
@@ -47,6 +53,7 @@ export function checkOffset(registry: Registry, upload: Upload, first: number): 
 /** Takes a part as it comes. What arrived before the client went away stays, so the session is of no more use. */
 export async function takePart(upload: Upload, body: AsyncIterable<Uint8Array>): Promise<number> {
   const before = upload.staged.size
+  upload.busy = true
   try {
     for await (const chunk of body) {
       upload.staged.write(chunk)
@@ -54,6 +61,7 @@ export async function takePart(upload: Upload, body: AsyncIterable<Uint8Array>):
         throw new EcrError('LimitExceededException', 'The layer exceeds 52000 MiB')
     }
   } finally {
+    upload.busy = false
     const size = upload.staged.size - before
     if (size > 0) upload.parts.push(size)
   }

@@ -1,4 +1,4 @@
-import { isDigest } from '../../../../src/oci/digest.ts'
+import { digestOf, isDigest } from '../../../../src/oci/digest.ts'
 import { EcrError, invalidParameter } from '../errors.ts'
 import { objects, optionalNumber, optionalObject, optionalText, text, texts, type Input } from '../input.ts'
 import { findManifest, putManifest, tagsOf } from '../manifests.ts'
@@ -14,15 +14,16 @@ export const images: Operations = {
     const repository = repositoryOf(registry, text(input, 'repositoryName'))
     const manifest = text(input, 'imageManifest')
     const tag = optionalText(input, 'imageTag')
-    const before = new Set(repository.images.keys())
+    const raw = Buffer.from(manifest)
+    const known = repository.images.has(digestOf(raw))
     const stored = putManifest(registry, repository, {
-      raw: Buffer.from(manifest),
+      raw,
       mediaType: optionalText(input, 'imageManifestMediaType'),
       tag,
       digest: optionalText(input, 'imageDigest'),
       door: 'api',
     })
-    if (tag === undefined && before.has(stored.digest))
+    if (tag === undefined && known)
       throw new EcrError(
         'ImageAlreadyExistsException',
         `Image with digest '${stored.digest}' and tag 'null' already exists in the repository with name '${repository.name}'`,

@@ -1,17 +1,15 @@
 import { isDigest } from '../../../../src/oci/digest.ts'
 import type { Charge } from '../access.ts'
 import { EcrError } from '../errors.ts'
-import { header, type Answer, type Call } from '../http.ts'
-import { failureJson } from '../listener.ts'
+import { failure, hasBody, header, type Answer, type Call } from '../http.ts'
 import type { Principal, Registry, Repository, Upload } from '../registry.ts'
-import { hasBody } from '../routes.ts'
 import { beginUpload, checkOffset, completeUpload, dropUpload, takePart, uploadOf } from '../uploads.ts'
 
 /** HEAD is answered here, GET is redirected to where the bytes lie. */
 export function blob(registry: Registry, call: Call, repository: Repository, digest: string): Answer {
   const content = isDigest(digest) && repository.blobs.has(digest) ? registry.blobs.get(digest) : undefined
   if (content === undefined || !isDigest(digest))
-    return failureJson(404, 'BLOB_UNKNOWN', `The layer with digest '${digest}' does not exist`)
+    return failure(404, 'BLOB_UNKNOWN', `The layer with digest '${digest}' does not exist`)
   const headers = { 'docker-content-digest': digest, 'content-type': 'application/octet-stream' }
   if (call.method === 'HEAD')
     return { status: 200, headers: { ...headers, 'content-length': String(content.size) } }
@@ -64,7 +62,7 @@ export async function upload(
       dropUpload(registry, upload)
       return { status: 204 }
     default:
-      return failureJson(404, 'UNSUPPORTED', 'The operation is unsupported.')
+      return failure(404, 'UNSUPPORTED', 'The operation is unsupported.')
   }
 }
 

@@ -64,7 +64,7 @@ describe('imports', () => {
   it('name an existing file with its extension', () => {
     const wrong = files.flatMap((file) =>
       relative(file)
-        .filter((name) => !/\.(ts|json)$/.test(name) || !exists(join(root, dirname(file), name)))
+        .filter((name) => !/\.(ts|json|yaml)$/.test(name) || !exists(join(root, dirname(file), name)))
         .map((name) => `${file}: ${name}`),
     )
     expect(wrong).toEqual([])

@@ -48,7 +48,8 @@ interface Completable {
 
 const completable = ({ name, description, args }: CommandSpec): Completable => ({
   name,
-  description,
+  // Shells show one line.
+  description: /^.*?[.:](?= |$)/s.exec(description)?.[0].slice(0, -1) ?? description,
   flags: Object.entries(args).flatMap(([arg, def]) =>
     isFlag(def) ? [{ text: flagText(arg, def), description: def.description, values: valuesOf(def) }] : [],
   ),
@@ -64,6 +65,8 @@ const shells: Readonly<Record<string, (commands: readonly Completable[]) => stri
 _ma_bundle() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} cmd=\${COMP_WORDS[1]}
   COMPREPLY=()
+  # bash makes a word of its own of the = in --flag=value.
+  if [ "$cur" = "=" ]; then cur=; elif [ "$prev" = "=" ]; then prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${commands.map(({ name }) => name).join(' ')} help --help --version" -- "$cur"))
     return

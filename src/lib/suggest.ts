@@ -7,7 +7,9 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
     const known = candidate.toLowerCase()
     // Somebody who typed the beginning of a long name means that name, however much is missing.
     const distance = wanted.length >= 3 && known.startsWith(wanted) ? 1 : editDistance(wanted, known)
-    if (distance < least) {
+    // Of two that are as near, people rather get the first letter right.
+    const nearer = distance === least && best !== undefined && best[0] !== word[0] && candidate[0] === word[0]
+    if (distance < least || nearer) {
       least = distance
       best = candidate
     }

@@ -17,6 +17,11 @@ describe('suggest', () => {
     ['', undefined],
   ])('%j -> %j', (word, found) => expect(suggest(word, names)).toBe(found))
 
+  it('prefers the right first letter', () => {
+    expect(suggest('fsh', ['bash', 'zsh', 'fish'])).toBe('fish')
+    expect(suggest('zish', ['fish', 'zsh'])).toBe('zsh')
+  })
+
   it('asks', () => {
     expect(didYouMean('sepc', ['spec'], '--')).toBe('did you mean --spec?')
     expect(didYouMean('zzz', ['spec'])).toBeUndefined()

@@ -101,8 +101,8 @@ function put(document: Document, { path, value, comment: why }: Leaf): void {
   document.setIn(path, scalar)
 }
 
-/** What a YAML 1.1 reader, as helm has one, could take for a number or a boolean: `1.10`, `1_0`, `12:30`, `no`. */
-const NOT_PLAIN = /^[^a-zA-Z]|^(?:y|n|yes|no|on|off|true|false|null)$/i
+/** What a YAML 1.1 reader, as helm has one, could take for a number, a date or a boolean: `1.10`, `0x1f`, `12:30`, `no`. */
+const NOT_PLAIN = /^[^a-z0-9]|^\d[\da-fox.+_:-]*$|^(?:y|n|yes|no|on|off|true|false|null)$/i
 
 const comment = (title: string): string => title.replace(/^(?=.)/gm, ' ')
 

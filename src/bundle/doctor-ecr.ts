@@ -6,6 +6,7 @@ import { blobMounting } from '../aws/mounting.ts'
 import { tryPermissions } from '../aws/permissions.ts'
 import { DEFAULT_REPOSITORY_QUOTA, listRepositories } from '../aws/repository-list.ts'
 import { BundleError } from '../lib/errors.ts'
+import { plural } from '../lib/format.ts'
 import type { Http } from '../lib/http.ts'
 import { fail, failed, ok, warn, type Check } from './doctor-check.ts'
 
@@ -17,6 +18,9 @@ export interface EcrPatient {
   /** Where images and charts land. */
   readonly prefixes: readonly string[]
 }
+
+/** Repositories of the registry; undefined when they may not be listed. */
+export type Repositories = readonly string[] | undefined
 
 /** Credentials and whose they are; an STS that cannot be reached is no failure by itself. */
 export async function checkIdentity({ ecr, whoAmI }: EcrPatient): Promise<Check> {
@@ -68,14 +72,10 @@ export async function checkLogin(
 const OPTIONAL = new Set(['ecr:ListImages', 'ecr:GetDownloadUrlForLayer', 'ecr:DescribeRepositories'])
 
 /** What the identity may do below the prefixes; nothing is made for it. */
-export async function* checkRights({ ecr, prefixes }: EcrPatient): AsyncGenerator<Check> {
+export async function* checkRights({ ecr, prefixes }: EcrPatient, all: Repositories): AsyncGenerator<Check> {
   const name = 'permissions'
   try {
-    const all = await listRepositories(ecr)
-    const inside = all?.filter((one) =>
-      prefixes.some((prefix) => prefix === '' || one.startsWith(`${prefix}/`)),
-    )
-    const tried = await tryPermissions(ecr, prefixes, inside?.[0])
+    const tried = await tryPermissions(ecr, prefixes, insideOf(all, prefixes))
     const allowed = tried.filter(({ outcome }) => outcome === 'allowed').map(({ action }) => bare(action))
     const where = prefixes.map((prefix) => (prefix === '' ? '*' : `${prefix}/*`)).join(' and ')
     if (allowed.length > 0) yield ok(name, `allowed on ${where}: ${allowed.join(', ')}`)
@@ -93,9 +93,29 @@ export async function* checkRights({ ecr, prefixes }: EcrPatient): AsyncGenerato
     for (const [why, actions] of untried) {
       yield warn(name, `not tried: ${actions.map(({ action }) => bare(action)).join(', ')}; ${why}`)
     }
-    yield checkQuota(all?.length)
   } catch (error) {
     yield failed(name, error)
+  }
+}
+
+/** How many repositories there are, against what AWS allows unless asked for more. */
+export async function checkQuota({
+  ecr,
+}: EcrPatient): Promise<{ readonly check: Check; readonly all: Repositories }> {
+  const name = 'quotas'
+  const pace = 'pushing is paced to what the API takes (by default 10 manifests a second)'
+  try {
+    const all = await listRepositories(ecr)
+    if (all === undefined) return { check: ok(name, `the repositories may not be counted; ${pace}`), all }
+    const count = plural(all.length, 'repository', 'repositories')
+    const text = `${count}, the default quota is ${DEFAULT_REPOSITORY_QUOTA}; ${pace}`
+    const many = all.length >= DEFAULT_REPOSITORY_QUOTA * 0.95
+    return {
+      check: many ? warn(name, text, 'raise the quota of repositories in Service Quotas') : ok(name, text),
+      all,
+    }
+  } catch (error) {
+    return { check: failed(name, error), all: undefined }
   }
 }
 
@@ -114,6 +134,7 @@ export async function checkMounting({ ecr }: EcrPatient): Promise<Check> {
 /** Layers are pulled from S3: the import does without, nodes do not. */
 export async function checkLayers(
   { ecr, prefixes }: EcrPatient,
+  all: Repositories,
   http: Http,
   signal: AbortSignal,
 ): Promise<Check | undefined> {
@@ -121,8 +142,7 @@ export async function checkLayers(
   const fix =
     'nodes that pull need a gateway endpoint for S3 in their route tables; ma-bundle iam-policy --for vpc-endpoints prints it'
   try {
-    const all = (await listRepositories(ecr)) ?? []
-    const inside = all.find((one) => prefixes.some((prefix) => prefix === '' || one.startsWith(`${prefix}/`)))
+    const inside = insideOf(all, prefixes)
     const url = inside === undefined ? undefined : await someBlobUrl(ecr, inside)
     if (url === undefined && ecr.host === undefined) return undefined
     const target = new URL(url ?? layerBucketUrl(ecr))
@@ -151,12 +171,5 @@ export async function checkLayers(
 
 const bare = (action: string): string => action.replace('ecr:', '')
 
-function checkQuota(repositories: number | undefined): Check {
-  const name = 'quotas'
-  const pace = 'pushing is paced to what the API takes (by default 10 manifests a second)'
-  if (repositories === undefined) return ok(name, `the repositories may not be counted; ${pace}`)
-  const text = `${repositories} repositories, the default quota is ${DEFAULT_REPOSITORY_QUOTA}; ${pace}`
-  return repositories < DEFAULT_REPOSITORY_QUOTA * 0.95
-    ? ok(name, text)
-    : warn(name, text, 'raise the quota of repositories in Service Quotas')
-}
+const insideOf = (all: Repositories, prefixes: readonly string[]): string | undefined =>
+  all?.find((one) => prefixes.some((prefix) => prefix === '' || one.startsWith(`${prefix}/`)))

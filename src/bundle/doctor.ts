@@ -10,6 +10,7 @@ import {
   checkLayers,
   checkLogin,
   checkMounting,
+  checkQuota,
   checkRights,
   type EcrPatient,
 } from './doctor-ecr.ts'
@@ -115,9 +116,11 @@ async function* checkEcr(
   const login = await checkLogin(patient, http, new URL('/v2/', origin).href, signal)
   yield login
   if (login.status === 'fail') return
-  yield* checkRights(patient)
+  const { check: quota, all } = await checkQuota(patient)
+  yield* checkRights(patient, all)
+  yield quota
   yield checkMounting(patient)
-  const layers = await checkLayers(patient, http, signal)
+  const layers = await checkLayers(patient, all, http, signal)
   if (layers !== undefined) yield layers
 }
 

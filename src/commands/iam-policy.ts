@@ -15,10 +15,17 @@ const args = {
     description: 'What to allow; vpc-endpoints prints CloudFormation for the network',
   },
   ...layoutArgs,
-  create: { type: 'boolean', default: true, description: 'Somebody else makes the repositories' },
-  tags: { type: 'boolean', description: 'The import sets AWS tags (--tags)' },
-  lifecyclePolicy: { type: 'boolean', description: 'The import sets a lifecycle policy' },
-  repositoryPolicy: { type: 'boolean', description: 'The import sets a permissions policy' },
+  create: {
+    type: 'boolean',
+    default: true,
+    description: 'The import makes the repositories; --no-create where somebody else does',
+  },
+  with: {
+    type: 'enum',
+    options: ['tags', 'lifecycle-policy', 'repository-policy'],
+    multiple: true,
+    description: 'Flags of the import that ask for more permissions',
+  },
   kmsKey: { type: 'string', hint: 'arn', description: 'The import encrypts with this KMS key' },
 } as const
 
@@ -28,12 +35,11 @@ export default defineBundleCommand({
     'Prints the least IAM policy for an import or export, or the VPC endpoints that an isolated VPC needs.',
   examples: [
     {
-      command: 'ma-bundle iam-policy --registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com',
+      command: 'ma-bundle iam-policy --registry 123456789012.dkr.ecr.eu-west-1.amazonaws.com',
       description: 'for the role that imports',
     },
     {
-      command:
-        'ma-bundle iam-policy --for vpc-endpoints --registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com > endpoints.yaml',
+      command: 'ma-bundle iam-policy --for vpc-endpoints --registry $REGISTRY > vpc.yaml',
       description: 'a CloudFormation template',
     },
   ],
@@ -71,18 +77,12 @@ function ecrHostOf({ registry }: Layout): EcrHost {
   })
 }
 
-function featuresOf({
-  create,
-  tags,
-  lifecyclePolicy,
-  repositoryPolicy,
-  kmsKey,
-}: Args<typeof args>): ImportFeatures {
+function featuresOf({ create, with: flags, kmsKey }: Args<typeof args>): ImportFeatures {
   return {
     createRepositories: create,
-    tags,
-    lifecyclePolicy,
-    repositoryPolicy,
+    tags: flags.includes('tags'),
+    lifecyclePolicy: flags.includes('lifecycle-policy'),
+    repositoryPolicy: flags.includes('repository-policy'),
     ...(kmsKey === undefined ? {} : { kmsKey }),
   }
 }

@@ -19,8 +19,22 @@ export const commands: CommandTable = {
     description: 'Push a bundle into a registry and write the Helm values override',
     load: async () => (await import('./import.ts')).default,
   },
-  inspect: { description: 'List what is in a bundle', load: async () => (await import('./inspect.ts')).default },
-  verify: { description: 'Check every byte of a bundle', load: async () => (await import('./verify.ts')).default },
+  inspect: {
+    description: 'List what is in a bundle',
+    load: async () => (await import('./inspect.ts')).default,
+  },
+  verify: {
+    description: 'Check every byte of a bundle',
+    load: async () => (await import('./verify.ts')).default,
+  },
+  doctor: {
+    description: 'Check all that an import into a registry needs, and change nothing',
+    load: async () => (await import('./doctor.ts')).default,
+  },
+  'iam-policy': {
+    description: 'Print the IAM policy or the VPC endpoints that ECR needs',
+    load: async () => (await import('./iam-policy.ts')).default,
+  },
   completion: {
     description: 'Print a completion script for bash, zsh or fish',
     load: async () => (await import('./completion.ts')).default,

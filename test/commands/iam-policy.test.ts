@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { runShell } from '../support/shell.ts'
+
+const registry = '123456789012.dkr.ecr.us-gov-west-1.amazonaws.com'
+const run = (...flags: string[]) => runShell(['iam-policy', '--registry', ...flags])
+
+describe('iam-policy', () => {
+  it('prints a policy that can be piped on', async () => {
+    const { code, stdout, stderr } = await run(`${registry}/team`, '--prefix', 'images')
+    expect([code, stderr]).toEqual([0, ''])
+    const { Version, Statement } = JSON.parse(stdout)
+    expect(Version).toBe('2012-10-17')
+    expect(Statement[1].Resource).toEqual([
+      'arn:aws-us-gov:ecr:us-gov-west-1:123456789012:repository/team/images/*',
+      'arn:aws-us-gov:ecr:us-gov-west-1:123456789012:repository/team/charts/*',
+    ])
+    expect(stdout).toContain('ecr:CreateRepository')
+    expect(stdout).not.toContain('ecr:TagResource')
+  })
+
+  it('adds what flags of the import need, and leaves out what others do', async () => {
+    const more = await run(registry, '--with', 'tags', '--with', 'lifecycle-policy', '--kms-key', 'alias/ecr')
+    for (const action of ['ecr:TagResource', 'ecr:PutLifecyclePolicy', 'kms:CreateGrant']) {
+      expect(more.stdout).toContain(action)
+    }
+    expect(more.stdout).not.toContain('ecr:SetRepositoryPolicy')
+    expect((await run(registry, '--no-create')).stdout).not.toContain('ecr:CreateRepository')
+  })
+
+  it('prints the policy of an export, which writes nothing', async () => {
+    const { json } = await run(registry, '--for', 'export', '--json')
+    expect(JSON.stringify(json)).toContain('ecr:BatchGetImage')
+    expect(JSON.stringify(json)).not.toMatch(/Put|Create|Initiate|Upload/)
+  })
+
+  it('prints CloudFormation for the VPC endpoints', async () => {
+    const { code, stdout } = await run(registry, '--for', 'vpc-endpoints')
+    expect(code).toBe(0)
+    expect(Object.keys(parse(stdout).Resources)).toEqual([
+      'EndpointSecurityGroup',
+      'EcrApiEndpoint',
+      'EcrDkrEndpoint',
+      'S3Endpoint',
+      'StsEndpoint',
+    ])
+  })
+
+  it.each([
+    ['quay.io', 'IAM is for ECR only'],
+    [`${registry}.evil.example`, 'belongs to somebody else'],
+  ])('refuses %s', async (name, why) => {
+    const { code, stdout, stderr } = await run(name)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(why)
+  })
+})

@@ -69,7 +69,7 @@ function eventText(
     }
     case 'root':
       if (event.outcome === 'resolved' && !verbose) return undefined
-      return `[${progress.itemsDone}/${progress.items}] ${rootText(event)}\n`
+      return `[${rootCount(event.outcome, progress)}] ${rootText(event)}\n`
     case 'warning':
       return warningText(event, style)
     case 'retry':
@@ -80,3 +80,7 @@ function eventText(
       return undefined
   }
 }
+
+/** Roots settle while blobs are transferred, and are counted apart from these. */
+const rootCount = (outcome: string, { itemsDone, items, rootsDone, roots }: Progress): string =>
+  outcome === 'resolved' ? `${itemsDone}/${items}` : `${rootsDone}/${roots}`

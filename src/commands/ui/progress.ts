@@ -8,6 +8,10 @@ export interface Flight {
   readonly size: number
   /** Bytes; falls back when the body has to be started again. */
   done: number
+  /** The most it has been: bytes sent again are no progress, and say nothing about the rate. */
+  peak: number
+  /** The same blob may be on its way to several repositories at once. */
+  copies: number
   readonly rate: Rate
 }
 
@@ -73,19 +77,14 @@ export function createProgress(): Progress {
           if (event.outcome === 'failed') progress.failed += 1
           break
         case 'transfer':
-          flights.set(event.id, {
-            id: event.id,
-            name: event.name,
-            size: event.size,
-            done: 0,
-            rate: createRate(),
-          })
+          depart(flights, event, now)
+          progress.rate.add(0, now)
           break
         case 'progress':
           advance(flights.get(event.id), event.done, progress.rate, now)
           break
         case 'transferred':
-          flights.delete(event.id)
+          land(flights, event.id)
           if (progress.phase === 'transfer') progress.itemsDone += 1
           if (event.outcome === 'failed') progress.bytesLost += event.size
           else settled += event.size
@@ -122,10 +121,31 @@ export function fraction(progress: Progress): number {
 
 // --- internal ---
 
+type Departure = Pick<Flight, 'id' | 'name' | 'size'>
+
+function depart(flights: Map<string, Flight>, { id, name, size }: Departure, now: number): void {
+  const before = flights.get(id)
+  if (before !== undefined) {
+    before.copies += 1
+    return
+  }
+  const flight = { id, name, size, done: 0, peak: 0, copies: 1, rate: createRate() }
+  // The wait for the first byte counts.
+  flight.rate.add(0, now)
+  flights.set(id, flight)
+}
+
+function land(flights: Map<string, Flight>, id: string): void {
+  const flight = flights.get(id)
+  if (flight !== undefined && flight.copies > 1) flight.copies -= 1
+  else flights.delete(id)
+}
+
 function advance(flight: Flight | undefined, done: number, total: Rate, now: number): void {
   if (flight === undefined) return
-  const moved = Math.max(0, done - flight.done)
+  const moved = Math.max(0, done - flight.peak)
   flight.done = done
+  flight.peak += moved
   flight.rate.add(moved, now)
   total.add(moved, now)
 }

@@ -38,6 +38,9 @@ export async function publicEcrLogin(options: PublicLoginOptions): Promise<Login
 
 // --- internal ---
 
+/** A step that is not needed may not hold up those that are, where a firewall swallows what is sent. */
+const PATIENCE_MS = 8_000
+
 async function fetchToken(options: PublicLoginOptions): Promise<Token> {
   const { env, signal, emit = silent } = options
   const [{ ECRPUBLIC }, credentials] = await Promise.all([
@@ -51,15 +54,15 @@ async function fetchToken(options: PublicLoginOptions): Promise<Token> {
     credentials,
     useFipsEndpoint: false,
     useDualstackEndpoint: false,
-    // An optional step may not hold up the export.
     maxAttempts: 2,
     requestHandler: connectionTo(endpoint, options),
     logger: sdkLogger(emit),
   })
+  const patience = AbortSignal.timeout(PATIENCE_MS)
   try {
     const { authorizationData } = await api.getAuthorizationToken(
       {},
-      signal === undefined ? {} : { abortSignal: signal },
+      { abortSignal: signal === undefined ? patience : AbortSignal.any([signal, patience]) },
     )
     const { authorizationToken, expiresAt } = authorizationData ?? {}
     if (authorizationToken === undefined) throw new Error('ECR Public answered without a token')

@@ -27,6 +27,14 @@ export const commands: CommandTable = {
     description: 'Check every byte of a bundle',
     load: async () => (await import('./verify.ts')).default,
   },
+  values: {
+    description: 'Print the Helm values override, or mirror configuration for nodes',
+    load: async () => (await import('./values.ts')).default,
+  },
+  'post-render': {
+    description: 'Point rendered manifests to the private registry, as a Helm post-renderer',
+    load: async () => (await import('./post-render.ts')).default,
+  },
   doctor: {
     description: 'Check all that an import into a registry needs, and change nothing',
     load: async () => (await import('./doctor.ts')).default,

@@ -17,7 +17,7 @@ const MAX_PARTS = 4200
 /** Bytes per part: what the registry asks for, more when the layer would have too many parts. */
 export function partSizeFor(size: number, asked: number | undefined): number {
   const wanted = Math.max(asked ?? 10 * MIB, Math.ceil(size / MAX_PARTS), MIN_PART)
-  return Math.min(wanted, MAX_PART)
+  return Number.isInteger(wanted) ? Math.min(wanted, MAX_PART) : 10 * MIB
 }
 
 /**

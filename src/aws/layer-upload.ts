@@ -34,7 +34,7 @@ export interface LayerUpload {
  * https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_UploadLayerPart.html
  */
 export async function uploadLayer(ecr: Ecr, upload: LayerUpload): Promise<'copied' | 'exists'> {
-  let record = upload.saved
+  let record = usable(upload)
   for (let round = 1; ; round += 1) {
     try {
       record ??= await initiate(ecr, upload)
@@ -62,6 +62,12 @@ const MOVES = 5
 
 const whereOf = ({ repository, layer }: LayerUpload): string =>
   `repository ${repository}, layer ${layer.digest}`
+
+/** A record comes out of a file that anybody may have changed. */
+function usable({ saved, layer }: LayerUpload): UploadRecord | undefined {
+  if (saved === undefined || !(saved.at >= 0 && saved.at <= layer.size)) return undefined
+  return { ...saved, partSize: partSizeFor(layer.size, saved.partSize) }
+}
 
 async function initiate(ecr: Ecr, upload: LayerUpload): Promise<UploadRecord> {
   const { uploadId, partSize } = await ecr.call(

@@ -151,6 +151,17 @@ describe('uploadLayer', () => {
     expect(sent()).toBe(3)
   })
 
+  test.each([
+    { partSize: 0, at: 10 * MIB },
+    { partSize: Number.NaN, at: 0 },
+    { partSize: 10 * MIB, at: -1 },
+    { partSize: 10 * MIB, at: 1e15 },
+    { partSize: 10 * MIB, at: Number.NaN },
+  ])('is not led astray by a record like %j', async (record) => {
+    expect(await upload({ saved: { uploadId: crypto.randomUUID(), ...record } })).toBe('copied')
+    expect(isThere()).toBe(true)
+  })
+
   test('does not complete content with a wrong digest', async () => {
     const other = content.slice()
     other[content.length - 1] = (other.at(-1) ?? 0) ^ 1

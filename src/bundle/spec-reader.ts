@@ -16,6 +16,8 @@ export interface SpecFileReader {
   readonly document: Document.Parsed
   readonly lines: LineCounter
   readonly problems: Problem[]
+  /** What to do about them. */
+  readonly next: string
   values: number
 }
 
@@ -40,8 +42,8 @@ export class SpecError extends BundleError {
   override readonly name = 'SpecError'
   readonly problems: readonly Problem[]
 
-  constructor(message: string, problems: readonly Problem[]) {
-    super(message, { kind: 'usage', next: 'manifests/README.md describes the format' })
+  constructor(message: string, problems: readonly Problem[], next: string) {
+    super(message, { kind: 'usage', next })
     this.problems = problems
   }
 }
@@ -55,7 +57,11 @@ const SHOWN = 25
  * Opens a YAML file for strict reading: every wrong value is noted with its place and reading goes on, so that one
  * run tells all; `finish` throws when anything was wrong. What is not YAML at all throws here.
  */
-export function openSpec(text: string, fileName: string): Place {
+export function openSpec(
+  text: string,
+  fileName: string,
+  next = 'manifests/README.md describes the format',
+): Place {
   if (text.length > MAX_CHARACTERS) {
     throw usageError(
       `${fileName}: ${text.length} characters are too many for a spec (at most ${MAX_CHARACTERS})`,
@@ -63,7 +69,7 @@ export function openSpec(text: string, fileName: string): Place {
   }
   const lines = new LineCounter()
   const document = parse(text, fileName, lines)
-  const file: SpecFileReader = { fileName, document, lines, problems: [], values: 0 }
+  const file: SpecFileReader = { fileName, document, lines, next, problems: [], values: 0 }
   for (const { pos, message } of [...document.errors, ...document.warnings]) {
     note(file, pos[0], `not valid YAML: ${message.split('\n', 1)[0] ?? message}`)
   }
@@ -84,7 +90,7 @@ export function finish(file: SpecFileReader): void {
     lines.length === 1 && only !== undefined
       ? only
       : `${problems.length} problems in ${file.fileName}\n  ${lines.join('\n  ')}`
-  throw new SpecError(message, problems)
+  throw new SpecError(message, problems, file.next)
 }
 
 /** Notes a problem of a place in words of its own. */

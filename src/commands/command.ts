@@ -12,6 +12,7 @@ import { envName, isFlag, kebab, sharedArgs, type Args, type ArgsDef } from './f
 import { commandHelp } from './help.ts'
 import { openSession, type Session, type SessionSettings } from './session.ts'
 import { failureText } from './ui/failure-text.ts'
+import { strayVariables } from './stray.ts'
 import { createStyle } from './ui/style.ts'
 
 type AllArgs<A extends ArgsDef> = Args<A & typeof sharedArgs>
@@ -55,7 +56,7 @@ export function defineBundleCommand<const A extends ArgsDef>(def: BundleCommandD
         const read = readArgv(rawArgs, args)
         const config = await configOf(read, spec, context, catalog)
         const values = parseArgs(read, args, { command: def.name, env: context.env, config })
-        return runWith(def, values, context, catalog)
+        return runWith(def, spec, values, { context, catalog })
       })
     },
   })
@@ -114,9 +115,9 @@ function asksForHelp(argv: readonly string[]): boolean {
 
 async function runWith<A extends ArgsDef>(
   def: BundleCommandDef<A>,
+  spec: CommandSpec,
   args: AllArgs<A>,
-  context: Context,
-  catalog: Catalog,
+  { context, catalog }: CommandData,
 ): Promise<ExitCode> {
   const { json, quiet, verbose, color }: Args<typeof sharedArgs> = args
   const dataOnStdout = def.dataOnStdout?.(args) === true
@@ -126,6 +127,9 @@ async function runWith<A extends ArgsDef>(
   context.signal.addEventListener('abort', announce)
   return guarded(context, settings, async () => {
     try {
+      for (const { name, meant } of await strayVariables(context.env, spec, catalog)) {
+        session.emit({ type: 'warning', message: `nothing reads ${name}`, next: `did you mean ${meant}?` })
+      }
       return (await def.run(args, session, catalog)) ?? exitCodes.ok
     } finally {
       context.signal.removeEventListener('abort', announce)

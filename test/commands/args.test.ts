@@ -51,6 +51,7 @@ const needy = defineBundleCommand({
   examples: [],
   args: {
     registry: { type: 'string', hint: 'host', required: true, description: 'The registry' },
+    specs: { type: 'string', description: 'Named like a flag of the other command' },
     probeOnly: { type: 'boolean', description: 'Of this command only' },
   },
   async run(args, session) {
@@ -242,6 +243,23 @@ describe('the environment', () => {
     expect(await run(['needy'], { env: { MA_BUNDLE_REGISTRY: 'r.example' } })).toMatchObject({
       stdout: 'r.example',
     })
+  })
+
+  it('is warned about when it looks like a slip, and only then', async () => {
+    const env = {
+      MA_BUNDLE_CONCURENCY: '4',
+      // Of another command, of nobody, and of the program itself.
+      MA_BUNDLE_PROBE_ONLY: 'true',
+      MA_BUNDLE_BUILD_NUMBER: '17',
+      MA_BUNDLE_DEBUG: '',
+    }
+    const { code, stderr } = await run(['probe', 'a.tar'], { env })
+    expect(code).toBe(0)
+    expect(stderr).toBe(
+      'warning: nothing reads MA_BUNDLE_CONCURENCY\n  next:  did you mean MA_BUNDLE_CONCURRENCY?\n',
+    )
+    // One letter away from --spec, but a flag of another command.
+    expect((await run(['probe', 'a.tar'], { env: { MA_BUNDLE_SPECS: 'x' } })).stderr).toBe('')
   })
 
   it('is named in the error', async () => {

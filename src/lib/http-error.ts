@@ -43,6 +43,9 @@ export class HttpError extends BundleError {
  */
 export class StaleConnection extends HttpError {}
 
+/** Nothing of the host was reached, or it never said a word: most likely a wrong name, or a firewall. */
+export const isUnreached = ({ code }: HttpError): boolean => UNREACHED.has(code)
+
 /** Says in a person's words why there is no answer. Errors that already are for people stay as they are. */
 export function explain(error: unknown, { host, proxy }: Peer): BundleError {
   if (error instanceof BundleError) return error
@@ -60,7 +63,7 @@ export function explain(error: unknown, { host, proxy }: Peer): BundleError {
       `if you trust it, pass the CA with --ca-file, or set SSL_CERT_FILE`,
     )
   }
-  const known = REASONS[code]
+  const known = code.includes('CERTIFICATE_REQUIRED') ? WANTS_CERTIFICATE : REASONS[code]
   if (known !== undefined) return make(known.why, known.retryable ?? false, known.next)
   if (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS') || code.startsWith('CERT_')) {
     return make(`TLS failed: ${messageOf(error)} (${code})`, false)
@@ -71,6 +74,16 @@ export function explain(error: unknown, { host, proxy }: Peer): BundleError {
 }
 
 // --- internal ---
+
+const UNREACHED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+  'STALLED',
+])
 
 const UNTRUSTED = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
@@ -99,6 +112,11 @@ const UNREACHABLE: Reason = {
   why: 'the host cannot be reached from here',
   retryable: true,
   next: 'check the network, the firewall, and whether a proxy is needed (HTTPS_PROXY)',
+}
+
+const WANTS_CERTIFICATE: Reason = {
+  why: 'it wants a client certificate',
+  next: 'pass one with --client-cert host=cert.pem,key.pem',
 }
 
 const NOT_TLS: Reason = {
@@ -137,9 +155,5 @@ const REASONS: Readonly<Record<string, Reason>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: NOT_TLS,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: NOT_TLS,
   ERR_SSL_HTTP_REQUEST: NOT_TLS,
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: {
-    why: 'it wants a client certificate',
-    next: 'pass one with --client-cert and --client-key',
-  },
   HPE_HEADER_OVERFLOW: { why: 'its answer has too many or too large headers' },
 }

@@ -12,7 +12,7 @@ import { normalisedReference } from './reference-text.ts'
 import type { Unreachable } from './search.ts'
 import { leavesOfShape } from './sentinel.ts'
 import { pathText, valueAt, type Path, type Values } from './tree.ts'
-import type { Variant } from './variants.ts'
+import type { Variant } from './variant.ts'
 
 /** A place that holds a reference, and all that was learned about how it is made. */
 export interface Sighted {

@@ -61,6 +61,15 @@ export function readChart(tgz: Uint8Array, where = 'chart'): Chart {
   return chartOf(unpack(tgz, where, budget), where, budget, 0)
 }
 
+/**
+ * The files of a packaged chart by path (`templates/…`), with the folders of subcharts in place of their nested tgz.
+ * The same limits hold as for `readChart`.
+ */
+export function chartFiles(tgz: Uint8Array, where = 'chart'): Map<string, Uint8Array> {
+  const budget: Budget = { bytes: UNPACKED_LIMIT, files: FILES_LIMIT }
+  return flattened(unpack(tgz, where, budget), where, budget, 0)
+}
+
 /** The chart and all below it, each with the key path of its values from the root. Depth first. */
 export function* chartTree(chart: Chart, prefix: readonly string[] = []): Iterable<ChartAt> {
   yield { chart, prefix }
@@ -124,6 +133,21 @@ function unpack(tgz: Uint8Array, where: string, budget: Budget): Files {
   parser.end(Buffer.from(tar.buffer, tar.byteOffset, tar.byteLength))
   if (failure !== undefined) throw failure
   return files
+}
+
+function flattened(files: Files, where: string, budget: Budget, depth: number): Files {
+  if (depth > NESTING_LIMIT) throw broken(where, `subcharts nest deeper than ${NESTING_LIMIT}`)
+  const flat: Files = new Map()
+  for (const [path, content] of files) {
+    const packed = /^((?:.*\/)?charts\/[^/]+)\.tgz$/.exec(path)?.[1]
+    if (packed === undefined) flat.set(path, content)
+    else {
+      const at = `${where}, ${path}`
+      for (const [inner, bytes] of flattened(unpack(content, at, budget), at, budget, depth + 1))
+        flat.set(`${packed}/${inner}`, bytes)
+    }
+  }
+  return flat
 }
 
 function chartOf(files: Files, where: string, budget: Budget, depth: number): Chart {

@@ -70,7 +70,8 @@ const parseGuard = ({ text }: Guard): Term => {
         at += 1
       }
     }
-    if (words[1] === ':=') words.splice(0, 2)
+    const assigned = words.indexOf(':=')
+    if (assigned >= 0) words.splice(0, assigned + 1)
     return words.length === 1 ? (words[0] ?? '') : words
   }
   return pipeline()
@@ -125,7 +126,7 @@ function truth(path: Path, holds: boolean, { values, want }: Solver): void {
   if (value === undefined || typeof value === 'boolean') want(path, true)
   else if (value === null || value === '') want(path, 'x')
   else if (isMap(value) && Object.keys(value).length === 0) want(path, { x: {} })
-  else if (Array.isArray(value) && value.length === 0) want(path, ['x'])
+  else if (Array.isArray(value) && value.length === 0) want(path, [{ x: 'x' }])
 }
 
 function equal(

@@ -3,8 +3,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BundleError } from '../../lib/errors.ts'
+import { createOnce } from '../../lib/once.ts'
 import { createPool } from '../../lib/pool.ts'
 import { createDocuments, type RenderedDocument } from './documents.ts'
+import { writeRelaxed } from './relaxed.ts'
 import type { Values } from './tree.ts'
 
 /** A real helm, version 3 or 4. */
@@ -22,6 +24,8 @@ export interface RenderOptions {
   readonly apiVersions?: readonly string[]
   readonly release?: string
   readonly namespace?: string
+  /** Without the chart's own checks: see `writeRelaxed`. */
+  readonly relaxed?: boolean
 }
 
 export type Rendered =
@@ -69,8 +73,16 @@ async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
   const documents = createDocuments()
   let renders = 0
 
+  const relaxedOnce = createOnce<string>()
+  const relaxed = (): Promise<string> =>
+    relaxedOnce('', async () => {
+      await writeRelaxed(tgz, join(folder, 'relaxed'))
+      return join(folder, 'relaxed')
+    })
+
   const render = async (options: RenderOptions): Promise<Rendered> => {
     renders += 1
+    const number = renders
     const {
       values = [],
       release = 'release',
@@ -78,9 +90,10 @@ async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
       kubeVersion,
       apiVersions = [],
     } = options
-    const args = ['template', release, chart, '--namespace', namespace]
+    const path = options.relaxed === true ? await relaxed() : chart
+    const args = ['template', release, path, '--namespace', namespace]
     for (const [at, layer] of values.entries()) {
-      const file = join(folder, `values-${renders}-${at}.yaml`)
+      const file = join(folder, `values-${number}-${at}.yaml`)
       await writeFile(file, JSON.stringify(layer), { mode: 0o600 })
       args.push('--values', file)
     }

@@ -9,7 +9,7 @@ import { looksLikeStem, normalisedReference } from './reference-text.ts'
 import { referencesOf, type RenderedReference } from './rendered.ts'
 import type { Search } from './search.ts'
 import type { Values } from './tree.ts'
-import { optionsOf, type Variant } from './variants.ts'
+import { optionsOf, type Variant } from './variant.ts'
 import { assignmentsFor, type Assignment, type NotWritten, type WriteOptions, type Written } from './write.ts'
 
 export type Destinations = Omit<WriteOptions, 'recipeOf'>

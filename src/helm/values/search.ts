@@ -10,15 +10,10 @@ import { referencesOf, type RenderedReference } from './rendered.ts'
 import type { Candidate } from './sentinel.ts'
 import { findStatic } from './static.ts'
 import { readTemplates } from './template-text.ts'
-import { mergeValues, pathText, type Values } from './tree.ts'
-import {
-  allOnVariant,
-  baseVariant,
-  optionsOf,
-  targetedVariants,
-  type Render,
-  type Variant,
-} from './variants.ts'
+import { mergeValues, pathText, type Path, type Values } from './tree.ts'
+import { baseVariant } from './help.ts'
+import { optionsOf, type Render, type Variant } from './variant.ts'
+import { allOnVariant, targetedVariants } from './variants.ts'
 
 /** A reference that no value changes: written in a template, or put together in a way that was not understood. */
 export interface Unreachable {
@@ -37,7 +32,7 @@ export interface Search {
   readonly places: ReadonlyMap<string, Binding>
   /** The variants that were rendered; the first is the user's own layers. */
   readonly variants: readonly Variant[]
-  /** Helm's words when the chart does not render at all; the bindings are then unproven. */
+  /** Helm's words when the chart does not render with the user's layers alone. */
   readonly failure?: string
 }
 
@@ -61,15 +56,16 @@ export async function findByRendering(
   const values = effectiveValues(chart, layers)
   const statics = findStatic(chart, layers)
   const templates = readTemplates(chart)
-  const render: Render = (options) =>
+  const strict: Render = (options) =>
     renderer.template({ ...options, values: [...layers, ...(options.values ?? [])] })
-  const { variant: base, failure } = await baseVariant(
-    values,
-    render,
-    given[0] ?? { name: 'as given', values: {} },
-  )
-  if (failure !== undefined)
+  const own = given[0] ?? { name: 'as given', values: {} }
+  const { variant, failure } = await baseVariant(values, strict, templates, own)
+  const withoutChecks = await baseVariant(values, strict, templates, { ...variant, relaxed: true })
+  if (failure !== undefined && withoutChecks.failure !== undefined)
     return { bindings: statics, unreachable: [], places: new Map(), variants: [], failure }
+  const base = failure === undefined ? variant : withoutChecks.variant
+  const render: Render =
+    withoutChecks.failure === undefined ? strict : ({ relaxed: _, ...options }) => strict(options)
 
   const sighted = new Map<string, Sighted>()
   const used: Variant[] = []
@@ -85,7 +81,8 @@ export async function findByRendering(
       sighted.set(reference.place, sightedOf(reference, variant, used.length === 1))
     if (!deep) return
     const scene: Scene = {
-      render: (layer) => render(optionsOf({ ...variant, values: mergeValues(variant.values, layer) })),
+      render: (layer) =>
+        render(optionsOf({ ...variant, relaxed: true, values: mergeValues(variant.values, layer) })),
       fields,
       base: values,
       mentions: templates.mentions,
@@ -162,7 +159,7 @@ export async function findByRendering(
   const unproven = statics.filter(
     ({ leaves, path }) =>
       !leaves.some((leaf) => leaf.role !== 'tag' && taken.has(pathText(leaf.path))) &&
-      isMentioned(pathText(path), mentioned),
+      isMentioned(path, mentioned),
   )
   const shown = new Set([...sighted.values()].flatMap(({ text }) => text ?? []))
   return {
@@ -185,6 +182,7 @@ export async function findByRendering(
     ],
     places: rendered.places,
     variants: used,
+    ...(failure === undefined ? {} : { failure }),
   }
 }
 
@@ -214,6 +212,9 @@ const sightedOf = (
   ...(looksLikeStem(text) ? { stem: true } : {}),
 })
 
-/** Some template reads the place, a part of it, or a map around it. */
-const isMentioned = (path: string, mentioned: readonly string[]): boolean =>
-  mentioned.some((text) => text === path || text.startsWith(`${path}.`) || path.startsWith(`${text}.`))
+/** Some template reads the place, a part of it, a map around it, or a neighbour. */
+function isMentioned(path: Path, mentioned: readonly string[]): boolean {
+  const own = pathText(path)
+  const around = path.length > 1 ? pathText(path.slice(0, -1)) : own
+  return mentioned.some((text) => text === own || text.startsWith(`${around}.`) || own.startsWith(`${text}.`))
+}

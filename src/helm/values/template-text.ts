@@ -45,7 +45,8 @@ export function readTemplates(chart: Chart): TemplateText {
       if (!/\.(?:ya?ml|tpl|json|txt)$/.test(file)) continue
       const where = [...at.prefix, file].join('/')
       scan(at, text, where, { mentions, defines, includes })
-      if (!file.endsWith('.txt')) literals.push(...literalsOf(text, where))
+      if (!file.endsWith('.txt') && !/^kind: CustomResourceDefinition/m.test(text))
+        literals.push(...literalsOf(text, where))
     }
   }
   return { mentions, defines, includes, literals }
@@ -77,9 +78,10 @@ function scan({ prefix }: ChartAt, text: string, file: string, { mentions, defin
     steps.startsWith('.global.') || steps === '.global'
       ? steps.slice(1).split('.')
       : [...prefix, ...steps.slice(1).split('.')]
+  const aliases = new Map<string, string>()
   for (const match of text.matchAll(ACTION)) {
-    const action = match[1]
-    if (action === undefined || action === '') continue
+    if (match[1] === undefined || match[1] === '') continue
+    const action = resolved(match[1], aliases)
     const [, word = '', rest = ''] = /^(\w+)?\s*([\s\S]*)$/.exec(action) ?? []
     const guards = stack.flatMap(({ guard }) => (guard === undefined ? [] : [guard]))
     const define = stack.find(({ kind }) => kind === 'define')?.name
@@ -116,6 +118,20 @@ function scan({ prefix }: ChartAt, text: string, file: string, { mentions, defin
       stack.push({ kind: 'define', name: /"([^"]+)"/.exec(rest)?.[1] ?? '' })
     else if (word === 'end') stack.pop()
   }
+}
+
+/** `$x := .Values.a` makes every later `$x.b` a mention of `.Values.a.b`. */
+function resolved(action: string, aliases: Map<string, string>): string {
+  const plain = action.replace(
+    /\$(\w+)(?=[.\s)|]|$)(?!\s*:?=)/g,
+    (whole, name: string) => aliases.get(name) ?? whole,
+  )
+  const [, name, value] =
+    /^(?:with\s+|if\s+)?\$(\w+)\s*:?=\s*\(?(?:default\s+(?:dict|\(dict\))\s+)?((?:\$\w*)?\.Values(?:\.[A-Za-z_][\w-]*)*)\)?(?:\s*\|.*)?$/.exec(
+      plain,
+    ) ?? []
+  if (name !== undefined && value !== undefined) aliases.set(name, value.replace(/^\$\w*/, ''))
+  return plain
 }
 
 /** Lines that name an image in plain text: `image: busybox`, or any text that is a reference. */

@@ -2,43 +2,10 @@ import type { Binding } from './binding.ts'
 import { chartTree, type Chart } from './chart-files.ts'
 import { grow, pathsNamed } from './grow.ts'
 import { switchesFor, type Switches } from './guards.ts'
-import type { Rendered, RenderOptions } from './helm.ts'
+import type { Render, Variant } from './variant.ts'
+import { attemptHelped } from './help.ts'
 import type { TemplateText } from './template-text.ts'
-import { isMap, leavesOf, pathText, setAt, valueAt, type Path, type Values } from './tree.ts'
-
-/** A way to render a chart: one render cannot show what excludes each other. */
-export interface Variant {
-  readonly name: string
-  /** A layer between the user's and the override. */
-  readonly values: Values
-  readonly kubeVersion?: string
-  readonly apiVersions?: readonly string[]
-}
-
-export type Render = (options: RenderOptions) => Promise<Rendered>
-
-/**
- * The variant of the user's own layers. A chart that does not render with them is helped as its own message asks:
- * the named value is filled in, the Kubernetes version raised.
- * @returns the failure when no help is enough
- */
-export async function baseVariant(
-  values: Values,
-  render: Render,
-  given: Variant,
-): Promise<{ variant: Variant; failure?: string }> {
-  let variant = given
-  let failure = ''
-  for (let tries = 0; tries < 12; tries += 1) {
-    const rendered = await render(optionsOf(variant))
-    if (rendered.ok) return { variant }
-    failure = rendered.message
-    const helped = help(variant, failure, values)
-    if (helped === undefined) break
-    variant = helped
-  }
-  return { variant: given, failure }
-}
+import { leavesOf, pathText, setAt, valueAt, type Path, type Values } from './tree.ts'
 
 /** Switches on everything that is called `enabled` or the like, as far as it renders together. */
 export async function allOnVariant(
@@ -67,16 +34,14 @@ export async function allOnVariant(
     for (const path of paths) setAt(on, path, true, values)
     return on
   }
-  const { accepted } = await grow<Path, boolean>(
+  const start = { ...base, relaxed: true, name: 'everything on' }
+  const { accepted, result } = await grow<Path, Variant>(
     [...toggles.values()],
-    async (paths) => {
-      const rendered = await render(optionsOf({ ...base, values: layer(paths) }))
-      return rendered.ok ? { ok: true, result: true } : rendered
-    },
-    true,
+    (paths) => attemptHelped({ ...start, values: layer(paths) }, render, values, templates),
+    start,
     (message, paths) => pathsNamed(message, paths, templates.mentions),
   )
-  return accepted.length === 0 ? undefined : { ...base, name: 'everything on', values: layer(accepted) }
+  return accepted.length === 0 ? undefined : result
 }
 
 /**
@@ -105,6 +70,7 @@ export async function targetedVariants(
     const names = [...new Set(some.map(({ binding }) => pathText(binding.path)))]
     return {
       ...base,
+      relaxed: true,
       name: `for ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`,
       values: layer,
       ...(api.size === 0 ? {} : { apiVersions: [...api] }),
@@ -114,13 +80,10 @@ export async function targetedVariants(
     const together = left.filter(
       (target, at) => !left.slice(0, at).some((other) => contradict(target.switches, other.switches)),
     )
-    const { accepted } = await grow<Target, boolean>(
+    const { accepted, result } = await grow<Target, Variant>(
       together,
-      async (some) => {
-        const rendered = await render(optionsOf(variantOf(some)))
-        return rendered.ok ? { ok: true, result: true } : rendered
-      },
-      true,
+      (some) => attemptHelped(variantOf(some), render, values, templates),
+      base,
       (message, some) => {
         const paths = some.flatMap(({ switches }) => [...switches.set.values()].map(({ path }) => path))
         const named = new Set(pathsNamed(message, paths, templates.mentions).map(pathText))
@@ -129,17 +92,11 @@ export async function targetedVariants(
       TARGETED_TRIES,
     )
     if (accepted.length === 0) break
-    variants.push(variantOf(accepted))
+    variants.push(result)
     left = left.filter((target) => !accepted.includes(target))
   }
   return variants
 }
-
-export const optionsOf = ({ values, kubeVersion, apiVersions }: Variant): RenderOptions => ({
-  values: Object.keys(values).length === 0 ? [] : [values],
-  ...(kubeVersion === undefined ? {} : { kubeVersion }),
-  ...(apiVersions === undefined ? {} : { apiVersions }),
-})
 
 // --- internal ---
 
@@ -194,31 +151,4 @@ function ancestors(path: Path, chart: Chart, values: Values): Map<string, { path
     }
   }
   return on
-}
-
-/** What a failure message asks for. */
-function help(variant: Variant, message: string, values: Values): Variant | undefined {
-  const version = /chart requires kubeVersion: (\S.*?) which is incompatible/.exec(message)?.[1]
-  if (version !== undefined && variant.kubeVersion === undefined) {
-    const least = /(\d+)\.(\d+)/.exec(version)
-    return least === null ? undefined : { ...variant, kubeVersion: `${least[1]}.${least[2]}.0` }
-  }
-  const layer = structuredClone(variant.values)
-  for (const [, text = ''] of message.matchAll(
-    /(?:\.Values\.|['"`\s(])([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)+|[a-z]\w*[A-Z]\w*)/g,
-  )) {
-    const path = text.replace(/^Values\./, '').split('.')
-    const now = valueAt(values, path)
-    const parent = path.length > 1 ? valueAt(values, path.slice(0, -1)) : undefined
-    const fits = now === '' || now === null || now === false || (now === undefined && isMap(parent))
-    if (!fits || valueAt(layer, path) !== undefined) continue
-    setAt(
-      layer,
-      path,
-      now === false ? true : /url|host|endpoint/i.test(text) ? 'https://example.com' : 'x',
-      values,
-    )
-    return { ...variant, values: layer }
-  }
-  return undefined
 }

@@ -1,0 +1,95 @@
+import type { Attempt } from './grow.ts'
+import type { TemplateText } from './template-text.ts'
+import { isMap, pathText, setAt, valueAt, type Path, type Values } from './tree.ts'
+import { optionsOf, type Render, type Variant } from './variant.ts'
+
+/**
+ * The variant of the user's own layers. A chart that does not render with them is helped as its own message asks:
+ * the named value is filled in, the Kubernetes version raised.
+ * @returns the failure when no help is enough
+ */
+export async function baseVariant(
+  values: Values,
+  render: Render,
+  templates: TemplateText,
+  given: Variant,
+): Promise<{ variant: Variant; failure?: string }> {
+  const helped = await attemptHelped(given, render, values, templates, 12)
+  return helped.ok ? { variant: helped.result } : { variant: given, failure: helped.message }
+}
+
+/** Renders a variant; while it fails, does what the failure asks for and tries again. */
+export async function attemptHelped(
+  given: Variant,
+  render: Render,
+  values: Values,
+  templates: TemplateText,
+  tries = 4,
+): Promise<Attempt<Variant>> {
+  let variant = given
+  let message = ''
+  for (let left = tries; left > 0; left -= 1) {
+    const rendered = await render(optionsOf(variant))
+    if (rendered.ok) return { ok: true, result: variant }
+    message = rendered.message
+    const helped = help(variant, message, values, templates)
+    if (helped === undefined) break
+    variant = helped
+  }
+  return { ok: false, message }
+}
+
+// --- internal ---
+
+/** What a failure message asks for. */
+function help(
+  variant: Variant,
+  message: string,
+  values: Values,
+  { mentions }: TemplateText,
+): Variant | undefined {
+  const version = /chart requires kubeVersion: (\S.*?) which is incompatible/.exec(message)?.[1]
+  if (version !== undefined && variant.kubeVersion === undefined) {
+    const least = /(\d+)\.(\d+)/.exec(version)
+    return least === null ? undefined : { ...variant, kubeVersion: `${least[1]}.${least[2]}.0` }
+  }
+  const layer = structuredClone(variant.values)
+  const fill = (path: Path): Variant | undefined => {
+    const now = valueAt(values, path)
+    const parent = path.length > 1 ? valueAt(values, path.slice(0, -1)) : undefined
+    const free =
+      now === '' ||
+      now === null ||
+      now === false ||
+      (now === undefined && (parent === undefined || parent === null || isMap(parent)))
+    if (!free || valueAt(layer, path) !== undefined) return undefined
+    const key = String(path.at(-1))
+    setAt(
+      layer,
+      path,
+      now === false ? true : /url|host|endpoint/i.test(key) ? 'https://example.com' : 'x',
+      values,
+    )
+    return { ...variant, values: layer }
+  }
+  // `at <$backup.google.account>: nil pointer evaluating interface {}.account`
+  const missing = /<\S*?((?:\.[A-Za-z]\w*)+)>: nil pointer evaluating/
+    .exec(message)?.[1]
+    ?.replace(/^\.Values\./, '.')
+  if (missing !== undefined) {
+    for (const { path } of mentions) {
+      const filled = `.${pathText(path)}`.endsWith(missing) ? fill(path) : undefined
+      if (filled !== undefined) return filled
+    }
+  }
+  for (const [, text = ''] of message.matchAll(NAMES)) {
+    const path = text.replace(/^Values\./, '').split('.')
+    const parent = path.length > 1 ? valueAt(values, path.slice(0, -1)) : undefined
+    if (valueAt(values, path) === undefined && !isMap(parent)) continue
+    const filled = fill(path)
+    if (filled !== undefined) return filled
+  }
+  return undefined
+}
+
+const NAMES = /(?:\.Values\.|['"`\s(])([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)+|[a-z]\w*[A-Z]\w*)/g

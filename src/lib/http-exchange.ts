@@ -38,11 +38,12 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
       answer?.destroy()
       if (answer === undefined) reject(reason)
     }
-    const watchdog = createWatchdog(limits.stallMs, (waited) => {
-      const seconds = Math.round(waited / 1000)
-      const at = route.proxy === undefined ? route.host : `${route.host} (through the proxy ${route.proxy})`
-      end(new HttpError(`${at}: no byte for ${seconds} s`, 'STALLED', route.host, true, STALLED))
-    })
+    let connected = false
+    const watchdog = createWatchdog(limits.stallMs, (waited) => end(stalled(route, waited, connected)))
+    const connect = (): void => {
+      connected = true
+      watchdog.renew()
+    }
     const abort = (): void => end(signal === undefined ? undefined : cancelled(signal))
     signal?.addEventListener('abort', abort, { once: true })
     const finished = (): void => {
@@ -64,8 +65,8 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
     })
     sent.on('socket', (socket) => {
       // Fewer seconds for a connection than for an answer: a firewall that drops packets never says no.
-      if (socket.connecting) socket.once('connect', () => watchdog.wait())
-      else watchdog.wait()
+      if (socket.connecting) socket.once('connect', connect)
+      else connect()
     })
     sent.on('close', () => {
       if (answer !== undefined) return
@@ -103,7 +104,6 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
 // --- internal ---
 
 const CONNECT_MS = 30_000
-const STALLED = { next: 'check the network and the firewall; on a slow line, lower --concurrency' }
 /** Small pieces let the watchdog see progress on slow lines; they are views, not copies. */
 const PIECE = 128 * 1024
 /** After the last byte a registry may still hash and copy gigabytes before it answers. */
@@ -224,6 +224,14 @@ function headersOf(message: IncomingMessage): Headers {
   const raw = message.rawHeaders
   for (let at = 0; at + 1 < raw.length; at += 2) headers.append(raw[at] ?? '', raw[at + 1] ?? '')
   return headers
+}
+
+function stalled(route: Route, waitedMs: number, connected: boolean): unknown {
+  const seconds = Math.round(waitedMs / 1000)
+  if (!connected) return explain(Object.assign(new Error(`after ${seconds} s`), { code: 'ETIMEDOUT' }), route)
+  const at = route.proxy === undefined ? route.host : `${route.host} (through the proxy ${route.proxy})`
+  const next = 'check the network and the firewall; on a slow line, lower --concurrency'
+  return new HttpError(`${at}: no byte for ${seconds} s`, 'STALLED', route.host, true, { next })
 }
 
 const refusedBy = (route: Route, status: number): HttpError =>

@@ -2,6 +2,8 @@
 export interface Watchdog {
   /** Something is waited for from now on, for at most `limitMs`. */
   wait(limitMs?: number): void
+  /** What is waited for, if anything, made a step: the wait begins anew. */
+  renew(): void
   /** It came; nothing is waited for. */
   rest(): void
   stop(): void
@@ -23,6 +25,11 @@ export function createWatchdog(defaultMs: number, bark: (waitedMs: number) => vo
       since = performance.now()
       limit = limitMs
       timer ??= setTimeout(look, limit)
+    },
+    renew() {
+      if (since === undefined) return
+      since = performance.now()
+      limit = defaultMs
     },
     rest() {
       since = undefined

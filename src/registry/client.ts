@@ -1,6 +1,6 @@
 import { BundleError } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
-import { HttpError } from '../lib/http-error.ts'
+import { HttpError, isUnreached } from '../lib/http-error.ts'
 import type { Http, HttpRequest, HttpResponse } from '../lib/http.ts'
 import { createOnce } from '../lib/once.ts'
 import { createPatience, retry, type Patience, type RetryPolicy, type Verdict } from '../lib/retry.ts'
@@ -134,7 +134,8 @@ export function createClient(options: ClientOptions): RegistryClient {
     }
     if (!(error instanceof HttpError)) return { retryable: false }
     const { retryable, host } = error
-    return traffic.hasAnswered(host) ? { retryable } : { retryable, attempts: STRANGER_ATTEMPTS }
+    const stranger = isUnreached(error) && !traffic.hasAnswered(host)
+    return stranger ? { retryable, attempts: STRANGER_ATTEMPTS } : { retryable }
   }
   const patience = (registry: string, what: string): Patience => {
     const inner = createPatience({
@@ -165,7 +166,7 @@ export function createClient(options: ClientOptions): RegistryClient {
 
 /** Statuses of HEAD whose reason is worth a second request; 404 is clear, and the busy are not asked twice. */
 const HAS_WORDS = new Set([400, 401, 403, 405, 406, 415])
-/** Tries for a host that has never answered: it is most likely a wrong name, or behind a firewall. */
+/** Tries to reach a host that has never answered. */
 const STRANGER_ATTEMPTS = 2
 
 const notRegistry = (origin: string, where: string): BundleError =>

@@ -12,12 +12,17 @@ export interface Gate {
   pace(): { readonly limit: number; readonly intervalMs: number }
 }
 
-/** Additive increase, multiplicative decrease: what TCP does, for the same reason. */
+/** Requests at once: additive increase, multiplicative decrease, as TCP does, for the same reason. */
 const SHRINK = 0.5
-const SLOWER = 1.6
-const FASTER = 0.9
+/**
+ * Their rate settles where about a third is refused: a host that refuses so many whatever the rate is not slowed down
+ * without end, and one that counts per second is asked little more often than it allows.
+ */
+const SLOWER = 1.5
+const FASTER = 0.8
 const FIRST_INTERVAL = 25
-const MAX_INTERVAL = 2_000
+/** The lowest rate known: public.ecr.aws, anonymously. */
+const MAX_INTERVAL = 1_000
 const NO_INTERVAL = 5
 
 export function createGate(limit: number): Gate {
@@ -61,6 +66,10 @@ export function createGate(limit: number): Gate {
         resolve()
       }
       waiting.add(start)
+      if (signal?.aborted === true) {
+        leave()
+        return
+      }
       signal?.addEventListener('abort', leave, { once: true })
       pump()
     })

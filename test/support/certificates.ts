@@ -9,65 +9,48 @@ export interface TestCertificate {
   readonly keyFile: string
 }
 
+export interface CertificateOptions {
+  /** Subject alternative names, as `DNS:…` or `IP:…`, in place of those of loopback. */
+  readonly only?: readonly string[]
+  readonly expired?: boolean
+}
+
 /** A CA of our own, in a folder of its own. */
 export interface TestAuthority {
   readonly caFile: string
-  /** Signs a certificate for `localhost`, 127.0.0.1 and the given names; `days` may lie in the past. */
-  issue(
-    name: string,
-    options?: { readonly names?: readonly string[]; readonly expired?: boolean },
-  ): Promise<TestCertificate>
+  /** Signs a certificate, for `localhost` and 127.0.0.1 unless told otherwise. */
+  issue(name: string, options?: CertificateOptions): Promise<TestCertificate>
   remove(): Promise<void>
 }
 
 export async function createAuthority(): Promise<TestAuthority> {
   if (!existsSync(OPENSSL)) throw new Error(`${OPENSSL} is missing: apt-get install openssl`)
   const folder = await mkdtemp(join(tmpdir(), 'ma-bundle-ca-'))
-  const file = (name: string) => join(folder, name)
-  openssl([
-    'req',
-    '-x509',
-    ...NEW_KEY,
-    '-keyout',
-    file('ca.key'),
-    '-out',
-    file('ca.pem'),
-    '-days',
-    '30',
-    '-subj',
-    '/CN=test CA',
-  ])
+  const file = (name: string): string => join(folder, name)
+  const [caFile, caKey, config] = [file('ca.pem'), file('ca.key'), file('ca.cnf')]
+  openssl(`req -x509 ${NEW_KEY} -keyout ${caKey} -out ${caFile} -days 30`, '-subj', '/CN=test CA')
+  await writeFile(file('index.txt'), '')
+  await writeFile(
+    config,
+    [
+      '[ca]\ndefault_ca = own',
+      `[own]\ndatabase = ${file('index.txt')}\nnew_certs_dir = ${folder}\nunique_subject = no\nrand_serial = yes`,
+      `certificate = ${caFile}\nprivate_key = ${caKey}\ndefault_md = sha256\npolicy = any`,
+      '[any]\ncommonName = supplied\n',
+    ].join('\n'),
+  )
   return {
-    caFile: file('ca.pem'),
-    async issue(name, { names = [], expired = false } = {}) {
-      const [keyFile, request, certFile, extensions] = ['key', 'csr', 'pem', 'ext'].map((end) =>
-        file(`${name}.${end}`),
-      ) as [string, string, string, string]
-      openssl(['req', ...NEW_KEY, '-keyout', keyFile, '-out', request, '-subj', `/CN=${name}`])
-      const all = ['DNS:localhost', 'IP:127.0.0.1', ...names.map((other) => `DNS:${other}`)]
-      await writeFile(extensions, `subjectAltName=${all.join(',')}\n`)
-      const life = expired
-        ? ['-not_before', '20200101000000Z', '-not_after', '20200201000000Z']
-        : ['-days', '30']
-      const sign = expired ? await signExpired(folder, request, certFile, extensions) : undefined
-      if (sign === undefined) {
-        openssl([
-          'x509',
-          '-req',
-          '-in',
-          request,
-          '-CA',
-          file('ca.pem'),
-          '-CAkey',
-          file('ca.key'),
-          '-CAcreateserial',
-          '-extfile',
-          extensions,
-          '-out',
-          certFile,
-          ...life,
-        ])
-      }
+    caFile,
+    async issue(name, { only = LOOPBACK, expired = false } = {}) {
+      const [keyFile, request, certFile] = [file(`${name}.key`), file(`${name}.csr`), file(`${name}.pem`)]
+      const extensions = file(`${name}.ext`)
+      await writeFile(extensions, `subjectAltName=${only.join(',')}\n`)
+      openssl(`req ${NEW_KEY} -keyout ${keyFile} -out ${request}`, '-subj', `/CN=${name}`)
+      // Of all the ways of openssl, only `ca` can date back in every version.
+      const life = expired ? '-startdate 20200101000000Z -enddate 20200201000000Z' : '-days 30'
+      openssl(
+        `ca -batch -notext -config ${config} -in ${request} -out ${certFile} -extfile ${extensions} ${life}`,
+      )
       return { certFile, keyFile }
     },
     remove: () => rm(folder, { recursive: true, force: true }),
@@ -77,42 +60,10 @@ export async function createAuthority(): Promise<TestAuthority> {
 // --- internal ---
 
 const OPENSSL = '/usr/bin/openssl'
-const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'] as const
+const LOOPBACK = ['DNS:localhost', 'IP:127.0.0.1'] as const
+const NEW_KEY = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
 
-function openssl(args: readonly string[]): void {
-  execFileSync(OPENSSL, [...args], { stdio: ['ignore', 'ignore', 'pipe'] })
-}
-
-/** `openssl x509` cannot date back before version 3.4, `openssl ca` always could. */
-async function signExpired(
-  folder: string,
-  request: string,
-  certFile: string,
-  extensions: string,
-): Promise<true> {
-  const file = (name: string) => join(folder, name)
-  await writeFile(file('index.txt'), '')
-  await writeFile(file('serial'), `${Date.now().toString(16).padStart(12, '0')}\n`)
-  await writeFile(
-    file('ca.cnf'),
-    `[ca]\ndefault_ca=own\n[own]\ndatabase=${file('index.txt')}\nserial=${file('serial')}\nnew_certs_dir=${folder}\ncertificate=${file('ca.pem')}\nprivate_key=${file('ca.key')}\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n`,
-  )
-  openssl([
-    'ca',
-    '-batch',
-    '-notext',
-    '-config',
-    file('ca.cnf'),
-    '-in',
-    request,
-    '-out',
-    certFile,
-    '-extfile',
-    extensions,
-    '-startdate',
-    '20200101000000Z',
-    '-enddate',
-    '20200201000000Z',
-  ])
-  return true
+/** `line` is cut at its spaces; what may hold some follows it. */
+function openssl(line: string, ...more: readonly string[]): void {
+  execFileSync(OPENSSL, [...line.split(' '), ...more], { stdio: ['ignore', 'ignore', 'pipe'] })
 }

@@ -50,6 +50,13 @@ const patienceFor = ({ emit, signal }: Connected, url: string): Patience =>
     signal,
     judge,
     onRetry: (attempt, waitMs, error) => {
-      emit({ type: 'retry', host: new URL(url).host, what: redactUrl(url), attempt, waitMs, reason: messageOf(error) })
+      emit({
+        type: 'retry',
+        host: new URL(url).host,
+        what: redactUrl(url),
+        attempt,
+        waitMs,
+        reason: messageOf(error),
+      })
     },
   })

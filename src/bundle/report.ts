@@ -21,7 +21,8 @@ export interface RootWeight {
 export function weigh(roots: readonly Root[]): readonly RootWeight[] {
   const users = new Map<Digest, number>()
   const blobs = (root: Root) => (root.kind === 'file' ? [root.descriptor] : blobsIn(root.graph))
-  for (const root of roots) for (const { digest } of blobs(root)) users.set(digest, (users.get(digest) ?? 0) + 1)
+  for (const root of roots)
+    for (const { digest } of blobs(root)) users.set(digest, (users.get(digest) ?? 0) + 1)
   return roots.map((root) => {
     const all = blobs(root)
     const sum = (list: typeof all) => list.reduce((total, { size }) => total + size, 0)

@@ -32,7 +32,9 @@ export async function resolveChart(chart: SpecChart, options: ChartOptions): Pro
   if (repository.startsWith('oci://')) return fromOci(chart, `${trimmed(repository)}/${chart.name}`, options)
   const places = urlCandidates(repository, options.mirrors)
   return firstOf(places, chart, options.session, (place) =>
-    place.startsWith('oci://') ? fromOci(chart, `${trimmed(place)}/${chart.name}`, options) : fromHttp(chart, place, options),
+    place.startsWith('oci://')
+      ? fromOci(chart, `${trimmed(place)}/${chart.name}`, options)
+      : fromHttp(chart, place, options),
   )
 }
 
@@ -73,10 +75,17 @@ async function fromOci(chart: SpecChart, url: string, options: ChartOptions): Pr
   return firstOf(places, chart, session, async (place) => {
     const source = openRepository(session.client, place.registry, place.repository)
     const where = `source oci://${place.registry}/${place.repository}`
-    const pinned = /[:@][^/]*$/.test(written.slice(written.indexOf('/'))) ? (named.digest ?? named.tag) : undefined
-    const raw = await findVersion(source, pinned === undefined ? versionTags(chart.version) : [pinned], options.locked)
+    const pinned = /[:@][^/]*$/.test(written.slice(written.indexOf('/')))
+      ? (named.digest ?? named.tag)
+      : undefined
+    const raw = await findVersion(
+      source,
+      pinned === undefined ? versionTags(chart.version) : [pinned],
+      options.locked,
+    )
     const layer = chartLayer(parseManifest(raw, where), where)
-    if (layer.size > CHART_LIMIT) throw new BundleError(`the chart has ${layer.size} bytes`, { kind: 'failed', where })
+    if (layer.size > CHART_LIMIT)
+      throw new BundleError(`the chart has ${layer.size} bytes`, { kind: 'failed', where })
     const tgz = await collect(verified(await source.fetch(layer), layer, where))
     const memory = createMemorySource(source)
     memory.add(layer.digest, tgz)
@@ -99,7 +108,8 @@ async function findVersion(source: Source, tags: readonly string[], locked?: Dig
   throw failure
 }
 
-const isMissing = (error: unknown): boolean => error instanceof Error && 'status' in error && error.status === 404
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'status' in error && error.status === 404
 
 async function finished(
   chart: SpecChart,
@@ -112,7 +122,11 @@ async function finished(
   const where = `chart ${chart.name} ${chart.version}`
   const { name, version } = readChartMetadata(tgz, where)
   if (name !== chart.name || !sameVersion(version, chart.version)) {
-    throw new BundleError(`the repository gave ${name} ${version}`, { kind: 'failed', where, next: 'correct the list' })
+    throw new BundleError(`the repository gave ${name} ${version}`, {
+      kind: 'failed',
+      where,
+      next: 'correct the list',
+    })
   }
   const found = manifest.descriptor.digest
   if (locked !== undefined && found !== locked) {
@@ -122,7 +136,11 @@ async function finished(
     })
   }
   if (version !== chart.version) {
-    session.emit({ type: 'warning', message: `its Chart.yaml says ${version}; that is its tag in the registry`, where })
+    session.emit({
+      type: 'warning',
+      message: `its Chart.yaml says ${version}; that is its tag in the registry`,
+      where,
+    })
   }
   return {
     kind: 'chart',
@@ -152,7 +170,11 @@ async function firstOf<Place, Result>(
     } catch (error) {
       if (!(error instanceof BundleError) || at === places.length - 1) throw error
       failure = error
-      emit({ type: 'warning', message: `a mirror did not serve it: ${error.message}`, where: `chart ${chart.name}` })
+      emit({
+        type: 'warning',
+        message: `a mirror did not serve it: ${error.message}`,
+        where: `chart ${chart.name}`,
+      })
     }
   }
   throw failure

@@ -16,14 +16,23 @@ const FILE = 'application/octet-stream'
 /** A plain file to its digest and size; one that nobody has pinned yet is read whole. */
 export async function resolveFile(
   file: SpecFile,
-  { session, mirrors, locked }: { readonly session: Session; readonly mirrors: Mirrors; readonly locked?: Digest },
+  {
+    session,
+    mirrors,
+    locked,
+  }: { readonly session: Session; readonly mirrors: Mirrors; readonly locked?: Digest },
 ): Promise<FileRoot> {
   const { name } = file
   const [url = file.url] = urlCandidates(file.url, mirrors)
   const digest = file.digest ?? locked
   const size = file.size ?? (digest === undefined ? undefined : await sizeAt(session, url))
   if (digest !== undefined && size !== undefined) {
-    return { kind: 'file', name, descriptor: { mediaType: FILE, digest, size }, source: webSource(url, session) }
+    return {
+      kind: 'file',
+      name,
+      descriptor: { mediaType: FILE, digest, size },
+      source: webSource(url, session),
+    }
   }
   const content = await readSmall(url, name, session)
   const found = digestOf(content)
@@ -58,10 +67,13 @@ async function readSmall(url: string, name: string, session: Session): Promise<U
     for await (const chunk of downloadFrom(session, url)) {
       size += chunk.length
       if (size > UNPINNED_LIMIT) {
-        throw usageError(`the file is larger than ${formatBytes(UNPINNED_LIMIT)}, and neither its sha256 nor its size is known`, {
-          where: `file ${name}`,
-          next: 'write sha256 and size into the spec',
-        })
+        throw usageError(
+          `the file is larger than ${formatBytes(UNPINNED_LIMIT)}, and neither its sha256 nor its size is known`,
+          {
+            where: `file ${name}`,
+            next: 'write sha256 and size into the spec',
+          },
+        )
       }
       yield chunk
     }

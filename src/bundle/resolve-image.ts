@@ -86,7 +86,10 @@ interface Found {
   readonly from?: string
 }
 
-async function findManifest(reference: Reference, { session, mirrors, locked }: ResolveOptions): Promise<Found> {
+async function findManifest(
+  reference: Reference,
+  { session, mirrors, locked }: ResolveOptions,
+): Promise<Found> {
   const digest = reference.digest ?? locked
   const places = candidates(reference, mirrors)
   let failure: unknown
@@ -135,12 +138,17 @@ async function checkPlatform(
 
 function tolerate(problem: BundleError, allowed: boolean, { emit }: Session): void {
   if (!allowed) throw problem
-  emit({ type: 'warning', message: problem.message, ...(problem.where === undefined ? {} : { where: problem.where }) })
+  emit({
+    type: 'warning',
+    message: problem.message,
+    ...(problem.where === undefined ? {} : { where: problem.where }),
+  })
 }
 
 function configPlatform(content: Uint8Array): Platform | undefined {
   const json = parseObject(content)
-  if (!isObject(json) || typeof json['os'] !== 'string' || typeof json['architecture'] !== 'string') return undefined
+  if (!isObject(json) || typeof json['os'] !== 'string' || typeof json['architecture'] !== 'string')
+    return undefined
   if (json['os'] === '' || json['architecture'] === '') return undefined
   const variant = typeof json['variant'] === 'string' && json['variant'] !== '' ? `/${json['variant']}` : ''
   return parsePlatform(`${json['os']}/${json['architecture']}${variant}`)

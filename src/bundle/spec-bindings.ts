@@ -68,7 +68,17 @@ function byChart<Item>(
 }
 
 function readBinding(place: Place): SpecBinding | undefined {
-  const found = fields(place, ['path', 'leaves', 'reference', 'also', 'image', 'where', 'hook', 'off', 'note'])
+  const found = fields(place, [
+    'path',
+    'leaves',
+    'reference',
+    'also',
+    'image',
+    'where',
+    'hook',
+    'off',
+    'note',
+  ])
   const path = matching(found?.need('path'), PATH, PATH_RULE)
   const leaves = items(found?.get('leaves'), 'keys').flatMap(
     (item) => matching(item, LEAF, 'a values key') ?? [],

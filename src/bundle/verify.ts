@@ -115,7 +115,12 @@ async function endDamage(file: RandomReader, entries: readonly Placed[]): Promis
     if (next <= end) continue
     for await (const chunk of file.read(end, next - end)) {
       if (chunk.some((byte) => byte !== 0)) {
-        damages.push({ path: '(padding)', offset: end, size: next - end, reason: 'bytes between entries are not zero' })
+        damages.push({
+          path: '(padding)',
+          offset: end,
+          size: next - end,
+          reason: 'bytes between entries are not zero',
+        })
         break
       }
     }

@@ -18,7 +18,14 @@ export default defineBundleCommand({
     try {
       const { contents, roots, archive } = await openBundle(file)
       const { name = 'OCI layout of another tool', version } = contents ?? {}
-      const data = { bundle: basename(args.bundle), name, version, size: file.size, entries: archive.entries.size, roots }
+      const data = {
+        bundle: basename(args.bundle),
+        name,
+        version,
+        size: file.size,
+        entries: archive.entries.size,
+        roots,
+      }
       session.result(data, () => {
         const rows = roots.map((root) => [
           root.kind,

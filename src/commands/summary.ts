@@ -9,7 +9,13 @@ export function exportSummary(weights: readonly RootWeight[], { columns, style }
     .toSorted((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1))
     .map(({ kind, name, size, own, from }) => [kind, name, formatBytes(size), formatBytes(own), from ?? ''])
   return table(
-    ['kind', 'name', { title: 'size', align: 'right', whole: true }, { title: 'own', align: 'right', whole: true }, 'from mirror'],
+    [
+      'kind',
+      'name',
+      { title: 'size', align: 'right', whole: true },
+      { title: 'own', align: 'right', whole: true },
+      'from mirror',
+    ],
     rows,
     columns,
     { style },

@@ -146,3 +146,13 @@ export function present<T>(value: T | undefined | null, what = 'a value'): T {
   if (value === undefined || value === null) throw new Error(`${what} is missing`)
   return value
 }
+
+/** `Name: message` of the refusal that must come. */
+export async function refusal(answer: Promise<unknown>): Promise<string> {
+  try {
+    await answer
+  } catch (error) {
+    return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  }
+  throw new Error('it was not refused')
+}

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
-import { OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import {
+  HELM_CONFIG,
+  OCI_CONFIG,
+  OCI_INDEX,
+  OCI_LAYER_GZIP,
+  OCI_MANIFEST,
+} from '../../src/oci/media-types.ts'
 import { startEcr, type Ecr } from '../support/ecr/server.ts'
 import { ask, blobsOf, indexOf, pushImage, putManifest, told } from './client.ts'
 
@@ -64,6 +70,16 @@ describe('a manifest', () => {
     }
     expect(await told(await putManifest(ecr, 'app', 'bad', '{"schemaVersion":2'))).toMatch(SYNTAX)
     expect(ecr.tags()['app:bad']).toBeUndefined()
+  })
+
+  test('of a chart needs no mediaType, since helm writes none', async () => {
+    const { manifest } = await blobsOf(ecr, 'app')
+    const config = { ...(manifest['config'] as object), mediaType: HELM_CONFIG }
+    const raw = JSON.stringify({ ...manifest, mediaType: undefined, config })
+    expect((await putManifest(ecr, 'app', 'chart', raw)).status).toBe(201)
+    const got = await ask(ecr, '/v2/app/manifests/chart', { headers: { accept: OCI_MANIFEST } })
+    expect(got.headers.get('content-type')).toBe(OCI_MANIFEST)
+    expect(await got.text()).toBe(raw)
   })
 
   test('has at least one layer', async () => {

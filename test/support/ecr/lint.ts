@@ -79,6 +79,9 @@ export function lint(raw: Uint8Array, declared: string | undefined, explicit = f
 
 // --- internal ---
 
+const isChart = ({ config }: Record<string, unknown>): boolean =>
+  typeof config === 'object' && config !== null && 'mediaType' in config && config.mediaType === HELM_CONFIG
+
 interface Checked {
   readonly mediaType: string
   readonly digest: Digest

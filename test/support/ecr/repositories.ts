@@ -113,5 +113,13 @@ function encryptionOf(registry: Registry, input: Input | undefined): Repository[
   }
   // Without a key AWS uses the one it manages for ECR, and answers with its ARN.
   const arn = `arn:${registry.partition}:kms:${registry.region}:${registry.account}:key/`
-  return { type, key: key === undefined ? `${arn}aws-ecr` : key.startsWith('arn:') ? key : arn + key }
+  return {
+    type,
+    key:
+      key === undefined
+        ? `${arn}0a1b2c3d-0000-4000-8000-ec0000000000`
+        : key.startsWith('arn:')
+          ? key
+          : arn + key,
+  }
 }

@@ -1,6 +1,7 @@
 import { isDigest, type Digest } from '../../../src/oci/digest.ts'
 import {
   bareMediaType,
+  HELM_CONFIG,
   isForeignLayer,
   isIndex,
   isManifest,

@@ -1,5 +1,5 @@
 import { isObject, MANIFEST_LIMIT, parseObject } from './manifest.ts'
-import { isIndex, isSchema1 } from './media-types.ts'
+import { HELM_CONFIG, isIndex, isSchema1 } from './media-types.ts'
 import { isTag } from './reference.ts'
 
 /** Something that ECR refuses, found where it can still be helped. */
@@ -74,8 +74,9 @@ const LAYER_LIMIT = 52_000 * 1024 * 1024
 const REPUBLISH = 'a copy made with "skopeo copy --format v2s2" (a new digest) is taken'
 
 function* lintManifest(manifest: Json, mediaType: string): Generator<Finding> {
-  // https://github.com/containers/image/issues/584
-  if (typeof manifest['mediaType'] !== 'string') {
+  // https://github.com/containers/image/issues/584. Helm never writes one, and ECR takes its charts:
+  // https://github.com/aws/containers-roadmap/issues/308
+  if (typeof manifest['mediaType'] !== 'string' && !isChart(manifest)) {
     yield {
       rule: 'media-type-missing',
       what: 'the manifest has no mediaType of its own, which ECR answers with 405 "Invalid JSON syntax"',
@@ -86,6 +87,8 @@ function* lintManifest(manifest: Json, mediaType: string): Generator<Finding> {
   const index = isIndex(typeof manifest['mediaType'] === 'string' ? manifest['mediaType'] : mediaType)
   if (!index && !Array.isArray(manifest['manifests'])) yield* lintImage(manifest)
 }
+
+const isChart = ({ config }: Json): boolean => isObject(config) && config['mediaType'] === HELM_CONFIG
 
 function* lintImage(manifest: Json): Generator<Finding> {
   const { config } = manifest

@@ -22,6 +22,10 @@ describe('lintForEcr', () => {
     ['an image', image],
     ['a chart', { ...image, config: { ...config, mediaType: HELM_CONFIG } }],
     [
+      'a chart as Helm pushes it',
+      { schemaVersion: 2, config: { ...config, mediaType: HELM_CONFIG }, layers: [layer] },
+    ],
+    [
       'an image with annotations of its own and of layers',
       { ...image, annotations: { a: 'b' }, layers: [{ ...layer, annotations: { a: 'b' } }] },
     ],

@@ -1,13 +1,14 @@
 import { place } from '../archive/tar.ts'
-import type { Digest } from '../oci/digest.ts'
+import { integrityError } from '../lib/errors.ts'
 import type { Platform } from '../oci/platform.ts'
 import type { Mirrors } from '../registry/mirror.ts'
 import { collectRoots, DEFAULT_PLATFORMS } from './collect.ts'
 import { FORMAT, type RootContents } from './contents.ts'
-import type { RootKind } from './events.ts'
 import { fillArchive, type Filled } from './fill.ts'
 import { hubBudget, type HubBudget } from './hub-budget.ts'
 import { lintRoots, type LintFinding } from './lint.ts'
+import { diffLock, formatChange, lockOf, pinnedBy } from './lock.ts'
+import { encodeLock, type Lock } from './lock-file.ts'
 import { plan, type Plan } from './plan.ts'
 import { weigh, type RootWeight } from './report.ts'
 import { platformsOf } from './resolve-image.ts'
@@ -26,13 +27,16 @@ export interface ExportOptions {
   readonly allowMissingPlatforms: boolean
   readonly mirrors: Mirrors
   readonly referrers: boolean
-  readonly locked?: (kind: RootKind, name: string) => Digest | undefined
+  /** Replays these digests; what has moved since is an error. */
+  readonly lock?: Lock
 }
 
 /** What an export will be, known before the first layer is fetched. */
 export interface Prepared {
   readonly roots: readonly Root[]
   readonly plan: Plan
+  /** What every reference was resolved to. */
+  readonly lock: Lock
   readonly weights: readonly RootWeight[]
   /** Bytes of the bundle, and of what has to be fetched for it. */
   readonly size: number
@@ -54,17 +58,22 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     platforms === 'all' ? undefined : platforms.length,
     session,
   )
+  const locked = options.lock === undefined ? undefined : pinnedBy(options.lock)
   const roots = await collectRoots(groups, {
     ...options,
+    ...(locked === undefined ? {} : { locked }),
     ...(spec.platforms === undefined ? {} : { specPlatforms: spec.platforms }),
   })
   session.signal.throwIfAborted()
+  const lock = lockOf(spec, roots)
+  if (options.lock !== undefined) checkLock(options.lock, lock)
   const layout = plan(roots, {
     format: FORMAT,
     name: spec.name,
     ...(spec.version === undefined ? {} : { version: spec.version }),
     spec: options.specText,
     roots: roots.map(contentsOf),
+    lock: encodeLock(lock),
   })
   const findings = lintRoots(roots)
   for (const { name, what, remedy } of findings) {
@@ -72,6 +81,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   }
   return {
     roots,
+    lock,
     findings,
     ...(hub === undefined ? {} : { hub }),
     plan: layout,
@@ -86,6 +96,19 @@ export const writeExport = (output: string, prepared: Prepared, session: Session
   fillArchive(output, prepared.plan, session)
 
 // --- internal ---
+
+/** Everything the lock pins that is also in the bundle has to be the same there, platforms included. */
+function checkLock(wanted: Lock, found: Lock): void {
+  const changes = diffLock(wanted, found)
+  const missing = changes.filter(({ before, after }) => before === undefined || after !== undefined)
+  if (missing.length === 0) return
+  throw integrityError(
+    `${missing.length} things are not as the lock has them:\n${missing.map(formatChange).join('\n')}`,
+    {
+      next: 'use the spec and the platforms the lock was made with, or refresh it with: ma-bundle lock',
+    },
+  )
+}
 
 function contentsOf(root: Root): RootContents {
   const { kind, name } = root

@@ -31,12 +31,17 @@ export interface Plan {
 }
 
 export const HEAD = 'bundle.json'
+/** The lock, for `tar xOf bundle.tar lock.json`. */
+export const LOCK = 'lock.json'
 
 /** `blobs/sha256/<hex>`: https://github.com/opencontainers/image-spec/blob/main/image-layout.md */
 export const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`
 
 /** Lays the archive out. Pure: the same roots and facts give the same bytes. */
-export function plan(roots: readonly Root[], facts: Omit<Contents, 'entries'>): Plan {
+export function plan(
+  roots: readonly Root[],
+  { lock, ...facts }: Omit<Contents, 'entries'> & { readonly lock: string },
+): Plan {
   const ready = new Map<string, Uint8Array>()
   const small = new Map<string, Transfer | undefined>()
   const large = new Map<string, Transfer>()
@@ -63,6 +68,7 @@ export function plan(roots: readonly Root[], facts: Omit<Contents, 'entries'>): 
   const { index, blobs: wrappers } = encodeLayoutIndex(layoutRoots)
   ready.set(LAYOUT_FILE.path, LAYOUT_FILE.content)
   ready.set('index.json', index)
+  ready.set(LOCK, new TextEncoder().encode(lock))
   for (const { descriptor, raw } of wrappers) {
     ready.set(blobPath(descriptor.digest), raw)
     small.set(blobPath(descriptor.digest), undefined)
@@ -76,6 +82,7 @@ export function plan(roots: readonly Root[], facts: Omit<Contents, 'entries'>): 
   const listed = [
     LAYOUT_FILE.path,
     'index.json',
+    LOCK,
     ...[...small.keys()].toSorted(),
     ...charts,
     ...files,

@@ -1,5 +1,5 @@
 import { collect } from '../lib/bytes.ts'
-import { BundleError } from '../lib/errors.ts'
+import { BundleError, integrityError } from '../lib/errors.ts'
 import type { RawManifest, Source } from '../oci/content.ts'
 import type { Digest } from '../oci/digest.ts'
 import { walk } from '../oci/graph.ts'
@@ -11,7 +11,7 @@ import { formatReference, repositoryName, type Reference } from '../oci/referenc
 import { lacks, selectPlatforms } from '../oci/select.ts'
 import { verified } from '../oci/verify.ts'
 import { candidates, type Mirrors } from '../registry/mirror.ts'
-import { openRepository } from '../registry/repository.ts'
+import { openRepository, type Repository } from '../registry/repository.ts'
 import type { ImageRoot } from './root.ts'
 import type { Session } from './session.ts'
 
@@ -96,12 +96,13 @@ async function findManifest(
   for (const place of places) {
     session.signal.throwIfAborted()
     try {
-      const source = openRepository(session.client, place.registry, place.repository)
+      const source = openRepository(session.client, place.registry, place.repository, { foreign: true })
+      if (locked !== undefined && reference.digest === undefined) await checkMoved(source, reference, locked)
       const raw = await source.resolve(digest ?? reference.tag ?? 'latest')
       const from = repositoryName(place)
       return from === repositoryName(reference) ? { raw, source } : { raw, source, from }
     } catch (error) {
-      if (!(error instanceof BundleError)) throw error
+      if (!(error instanceof BundleError) || error.kind === 'integrity') throw error
       failure = error
       if (place !== places.at(-1)) {
         session.emit({
@@ -113,6 +114,16 @@ async function findManifest(
     }
   }
   throw failure
+}
+
+/** The lock says what a tag stood for; that it stands for something else now is for a person to decide on. */
+async function checkMoved(source: Repository, reference: Reference, locked: Digest): Promise<void> {
+  const now = await source.head(reference.tag ?? 'latest')
+  if (now === undefined || now.digest === locked) return
+  throw integrityError(`the tag has moved: the lock says ${locked}, the registry ${now.digest}`, {
+    where: `source ${formatReference(reference)}`,
+    next: 'look at what changed, then refresh the lock with: ma-bundle lock',
+  })
 }
 
 /** A lone manifest offers no choice: it is taken when it runs on one of the platforms, and refused when on none. */

@@ -1,13 +1,13 @@
 import { basename } from 'node:path'
 import { prepareExport, writeExport } from '../bundle/export.ts'
 import { loadSpec } from '../bundle/bundled-specs.ts'
-import { usageError } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
 import { forecast } from './forecast.ts'
-import { parsePlatform, type Platform } from '../oci/platform.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
+import { readLock, writeLock } from './lock-io.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
+import { platformsFrom, sourceArgs } from './source-args.ts'
 import { exportSummary } from './summary.ts'
 
 export default defineBundleCommand({
@@ -32,33 +32,11 @@ export default defineBundleCommand({
   ],
   args: {
     bundle: { type: 'positional', description: 'File to write' },
-    spec: {
+    ...sourceArgs,
+    lock: {
       type: 'string',
-      hint: 'file|name',
-      description: 'What to bundle: a file, or the name of a bundled spec',
-    },
-    with: {
-      type: 'string',
-      multiple: true,
-      hint: 'group',
-      description: 'Take this optional group of the spec along',
-    },
-    platform: {
-      type: 'string',
-      multiple: true,
-      hint: 'os/arch',
-      description:
-        'Platforms to take, or "all" for everything byte for byte (default: linux/amd64 and linux/arm64)',
-    },
-    allowMissingPlatform: {
-      type: 'boolean',
-      description: 'Warn about an image that lacks a platform; do not fail',
-    },
-    mirror: {
-      type: 'string',
-      multiple: true,
-      hint: 'host=mirror,…',
-      description: 'Ask these mirrors before the host, in order; a mirror may have a path',
+      hint: 'file',
+      description: 'Take exactly what this lock pins; a tag that has moved is an error',
     },
     referrers: {
       type: 'boolean',
@@ -77,7 +55,7 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     const { spec, text } = await loadSpec(args.spec)
-    const platforms = parsePlatforms(args.platform)
+    const platforms = platformsFrom(args.platform)
     const network = await openNetwork(args, session)
     const prepared = await prepareExport({
       session: network,
@@ -87,6 +65,7 @@ export default defineBundleCommand({
       ...(platforms === undefined ? {} : { platforms }),
       allowMissingPlatforms: args.allowMissingPlatform,
       referrers: args.referrers,
+      ...(args.lock === undefined ? {} : { lock: await readLock(args.lock) }),
       mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
     })
     if (args.dryRun) {
@@ -96,6 +75,7 @@ export default defineBundleCommand({
     const { size, weights } = prepared
     const started = performance.now()
     const filled = await writeExport(args.bundle, prepared, network)
+    await writeLock(`${args.bundle}.lock.json`, prepared.lock)
     const seconds = (performance.now() - started) / 1000
     const name = basename(args.bundle)
     session.result(
@@ -110,14 +90,3 @@ export default defineBundleCommand({
     )
   },
 })
-
-// --- internal ---
-
-function parsePlatforms(texts: readonly string[]): readonly Platform[] | 'all' | undefined {
-  const names = texts.flatMap((text) => text.split(',')).filter((text) => text !== '')
-  if (names.length === 0) return undefined
-  if (!names.includes('all')) return names.map(parsePlatform)
-  if (names.length > 1)
-    throw usageError('--platform all stands alone', { next: 'leave the other platforms out' })
-  return 'all'
-}

@@ -27,6 +27,10 @@ export const commands: CommandTable = {
     description: 'Check every byte of a bundle',
     load: async () => (await import('./verify.ts')).default,
   },
+  lock: {
+    description: 'Pin every reference of a spec by digest, and show what has moved',
+    load: async () => (await import('./lock.ts')).default,
+  },
   values: {
     description: 'Print the Helm values override, or mirror configuration for nodes',
     load: async () => (await import('./values.ts')).default,

@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
+import { loadSpec } from '../bundle/bundled-specs.ts'
+import { prepareExport } from '../bundle/export.ts'
+import { diffLock, formatChange } from '../bundle/lock.ts'
+import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
+import { plural } from '../lib/format.ts'
+import { defineBundleCommand } from './command.ts'
+import { readLock, writeLock } from './lock-io.ts'
+import { networkArgs, openNetwork } from './network.ts'
+import { platformsFrom, sourceArgs } from './source-args.ts'
+
+export default defineBundleCommand({
+  name: 'lock',
+  description:
+    'Resolves every image, chart and file of a spec to its digest and writes them down. With a lock that is there ' +
+    'already, it says what has changed since. Fetches manifests and charts, no layers.',
+  examples: [
+    { command: 'ma-bundle lock ma.lock.json', description: 'write or refresh the lock, and see what moved' },
+    { command: 'ma-bundle export bundle.tar --lock ma.lock.json', description: 'take exactly that' },
+  ],
+  args: { file: { type: 'positional', description: 'Lock to write' }, ...sourceArgs, ...networkArgs },
+  async run(args, session) {
+    const { spec, text } = await loadSpec(args.spec)
+    const before = existsSync(args.file) ? await readLock(args.file) : undefined
+    const platforms = platformsFrom(args.platform)
+    const { lock } = await prepareExport({
+      session: await openNetwork(args, session),
+      spec,
+      specText: text,
+      groups: args.with,
+      ...(platforms === undefined ? {} : { platforms }),
+      allowMissingPlatforms: args.allowMissingPlatform,
+      mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
+      referrers: args.referrers,
+    })
+    const changes = before === undefined ? [] : diffLock(before, lock)
+    await writeLock(args.file, lock)
+    const count = lock.images.length + lock.charts.length + lock.files.length
+    session.result({ lock: basename(args.file), items: count, isNew: before === undefined, changes }, () =>
+      [
+        ...changes.map(formatChange),
+        before === undefined
+          ? `Wrote ${basename(args.file)}: ${plural(count, 'item')} pinned.`
+          : `Wrote ${basename(args.file)}: ${plural(count, 'item')} pinned, ${changes.length} changed.`,
+        '',
+      ].join('\n'),
+    )
+  },
+})

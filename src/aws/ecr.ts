@@ -2,6 +2,7 @@ import type { ECR } from '@aws-sdk/client-ecr'
 import type { BundleError } from '../lib/errors.ts'
 import { usageError } from '../lib/errors.ts'
 import { silent, type Emit } from '../lib/events.ts'
+import { createPool, type Pool } from '../lib/pool.ts'
 import { connectionTo, type Trust } from './connection.ts'
 import { awsCredentials, sdkLogger } from './credentials.ts'
 import type { Env } from '../lib/proxy.ts'
@@ -38,6 +39,8 @@ export interface Ecr {
   readonly env: Env
   readonly signal: AbortSignal | undefined
   readonly emit: Emit<AwsEvent>
+  /** Parts of layers on their way; each stands for some 60 MiB of memory while the SDK encodes and sends it. */
+  readonly parts: Pool
   /** For calls that can name another account's registry; empty when the registry's account is not known. */
   readonly registry: { readonly registryId?: string }
   /** Runs calls of `action` (as in `CreateRepository`); whatever goes wrong comes back as a BundleError. */
@@ -79,6 +82,7 @@ export function createEcr(options: EcrOptions): Ecr {
     env,
     signal,
     emit,
+    parts: createPool(PARTS_AT_ONCE),
     registry: host === undefined ? {} : { registryId: host.account },
     async call(action, run, where) {
       const facts = { action: `ecr:${action}`, endpoint: new URL(endpoint).host, region, env }
@@ -96,6 +100,8 @@ export function createEcr(options: EcrOptions): Ecr {
 }
 
 // --- internal ---
+
+const PARTS_AT_ONCE = 3
 
 /** Throttling and a lost connection pass within seconds. */
 const ATTEMPTS = 8

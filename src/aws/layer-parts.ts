@@ -22,7 +22,7 @@ export function partSizeFor(size: number, asked: number | undefined): number {
 
 /**
  * Cuts content that begins at byte `from` into parts that begin at byte `at` (not before `from`); the last may be
- * shorter. Holds one part in memory; a part is the consumer's until it asks for the next one.
+ * shorter. There is one buffer: a part is the consumer's until it asks for the next one.
  */
 export async function* cutParts(
   content: Bytes,
@@ -30,7 +30,7 @@ export async function* cutParts(
   at: number,
   partSize: number,
 ): AsyncGenerator<LayerPart> {
-  let part = new Uint8Array(partSize)
+  const part = new Uint8Array(partSize)
   let filled = 0
   let start = at
   let position = from
@@ -46,7 +46,6 @@ export async function* cutParts(
         yield { at: start, bytes: part }
         start += partSize
         filled = 0
-        part = new Uint8Array(partSize)
       }
     }
   }

@@ -96,7 +96,7 @@ async function sendParts(ecr: Ecr, upload: LayerUpload, begun: UploadRecord): Pr
     let moved = false
     for await (const part of cutParts(content, from, record.at, record.partSize)) {
       ecr.signal?.throwIfAborted()
-      const at = await sendPart(ecr, upload, record, part)
+      const at = await ecr.parts.run(() => sendPart(ecr, upload, record, part))
       moved = at !== part.at + part.bytes.length
       record = { ...record, at }
       upload.progress?.(at)

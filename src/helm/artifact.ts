@@ -78,12 +78,12 @@ const CONFIG_FIELDS = {
   name: 'text',
   home: 'text',
   sources: 'texts',
-  version: 'text',
+  version: 'word',
   description: 'text',
   keywords: 'texts',
   maintainers: 'maintainers',
   icon: 'text',
-  apiVersion: 'text',
+  apiVersion: 'word',
   condition: 'text',
   tags: 'text',
   appVersion: 'text',
@@ -91,20 +91,29 @@ const CONFIG_FIELDS = {
   annotations: 'map',
   kubeVersion: 'text',
   dependencies: 'dependencies',
-  type: 'text',
+  type: 'word',
 } as const
 
 type FieldKind = (typeof CONFIG_FIELDS)[keyof typeof CONFIG_FIELDS]
 
+/** Charts from before Helm 3 may have no apiVersion; Helm takes them for `v1`. */
 const configOf = ({ fields }: ChartMetadata): Record<string, unknown> =>
-  defined(Object.entries(CONFIG_FIELDS).map(([key, kind]) => [key, convert(fields[key], kind)]))
+  defined(
+    Object.entries(CONFIG_FIELDS).map(([key, kind]) => [
+      key,
+      convert(fields[key], kind) ?? (key === 'apiVersion' ? 'v1' : undefined),
+    ]),
+  )
 
 function convert(value: unknown, kind: FieldKind): unknown {
-  if (kind === 'text') return asText(value) === '' ? undefined : asText(value)
+  if (kind === 'text' || kind === 'word') {
+    const text = asText(value) ?? ''
+    return (kind === 'word' ? text : cleaned(text)) || undefined
+  }
   if (kind === 'flag') return value === true ? true : undefined
   if (kind === 'map') return isObject(value) ? nonEmpty(texts(value)) : undefined
   if (!Array.isArray(value)) return undefined
-  if (kind === 'texts') return nonEmpty(value.flatMap((item) => asText(item) ?? []))
+  if (kind === 'texts') return nonEmpty(value.flatMap((item) => cleaned(asText(item) ?? '')))
   const parts = value.filter(isObject)
   return nonEmpty(kind === 'maintainers' ? parts.map(maintainer) : parts.map(dependency))
 }
@@ -124,23 +133,25 @@ const dependency = (value: Record<string, unknown>): Record<string, unknown> =>
     ['alias', convert(value['alias'], 'text')],
   ])
 
+/** As Helm's Metadata.Validate has it: white space is a blank, what cannot be printed is left out. */
+const cleaned = (text: string): string =>
+  text.replaceAll(/\p{White_Space}/gu, ' ').replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '')
+
 /** https://github.com/helm/helm/blob/main/pkg/registry/chart.go: Chart.yaml's own annotations win, but for title and version. */
 function annotationsOf(metadata: ChartMetadata): Record<string, string> {
   const authors = metadata.maintainers
-    .map(({ name = '', email = '' }) => name + (email === '' ? '' : ` (${email})`))
+    .map(({ name = '', email = '' }) => cleaned(name) + (email === '' ? '' : ` (${cleaned(email)})`))
     .join(', ')
   const own = {
-    [`${OCI}description`]: metadata.description,
+    [`${OCI}description`]: cleaned(metadata.description ?? ''),
     [`${OCI}title`]: metadata.name,
     [`${OCI}version`]: metadata.version,
-    [`${OCI}url`]: metadata.home,
-    [`${OCI}source`]: metadata.sources[0],
+    [`${OCI}url`]: cleaned(metadata.home ?? ''),
+    [`${OCI}source`]: cleaned(metadata.sources[0] ?? ''),
     [`${OCI}authors`]: authors,
   }
   const { [`${OCI}title`]: _title, [`${OCI}version`]: _version, ...theirs } = metadata.annotations
-  const kept = Object.entries(own).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && entry[1].trim() !== '',
-  )
+  const kept = Object.entries(own).filter(([, text]) => text.trim() !== '')
   return sorted({ ...Object.fromEntries(kept), ...theirs })
 }
 

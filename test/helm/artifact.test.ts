@@ -26,7 +26,7 @@ const CHART_YAML = `apiVersion: v2
 name: web
 version: v1.2.3+up.1
 appVersion: 1.10
-description: Serves <pages> & "more"
+description: "Serves <pages>\\u00a0&\\tmore\\n on two lines\\u0007"
 home: https://web.example
 icon: https://web.example/icon.png
 type: application
@@ -104,7 +104,11 @@ describe('packChart', () => {
     expect(JSON.stringify(manifest)).not.toContain('created')
   })
 
-  it.each([3, 4] as const)('writes what helm %i push writes, but for the time', async (major) => {
+  it.each([
+    [3, 'a chart', tgz],
+    [4, 'a chart', tgz],
+    [3, 'a chart of Helm 2', layerOf({ 'web/Chart.yaml': 'name: web\nversion: v1.2.3+up.1\n' })],
+  ] as const)('writes what helm %i push writes of %s, but for the time', async (major, _, tgz) => {
     const helm = await helmBinary(major)
     const file = join(folder, 'web.tgz')
     await writeFile(file, tgz)

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest'
+import { isLoopback, isPrivateHost, redactUrl } from '../../src/lib/url.ts'
+
+test.each([
+  ['https://user:pw@host:8443/a/b?X-Amz-Signature=1#x', 'https://host:8443/a/b'],
+  ['nonsense', '(not a URL)'],
+])('redactUrl %s', (url, shown) => {
+  expect(redactUrl(url)).toBe(shown)
+})
+
+describe('isLoopback', () => {
+  test.each([
+    'localhost',
+    'LOCALHOST:5000',
+    'registry.localhost',
+    '127.0.0.1',
+    '127.9.9.9:80',
+    '::1',
+    '[::1]:5000',
+    'localhost.',
+  ])('%s is', (host) => {
+    expect(isLoopback(host)).toBe(true)
+  })
+  test.each(['localhost.example', 'mylocalhost', '128.0.0.1', '127.example', '0.0.0.0', '::2'])(
+    '%s is not',
+    (host) => {
+      expect(isLoopback(host)).toBe(false)
+    },
+  )
+})
+
+describe('isPrivateHost', () => {
+  test.each([
+    '10.0.0.1',
+    '172.16.0.1:443',
+    '172.31.255.255',
+    '192.168.1.1',
+    '169.254.169.254',
+    '100.64.0.1',
+    '0.0.0.0',
+    '[fd12::1]:443',
+    'fe80::1',
+    '::ffff:10.0.0.1',
+    '[::ffff:a00:1]',
+    'localhost',
+  ])('%s is', (host) => {
+    expect(isPrivateHost(host)).toBe(true)
+  })
+  test.each([
+    '8.8.8.8',
+    '172.32.0.1',
+    '100.128.0.1',
+    '192.169.0.1',
+    'example.com',
+    '[2606:4700::1111]',
+    '::ffff:8.8.8.8',
+    '10.example',
+  ])('%s is not', (host) => {
+    expect(isPrivateHost(host)).toBe(false)
+  })
+})

@@ -1,6 +1,7 @@
 import { parseDigest } from '../oci/digest.ts'
 import { parsePlatform, type Platform } from '../oci/platform.ts'
 import { parseReference } from '../oci/reference.ts'
+import { parseMirrors } from '../registry/mirror.ts'
 import { readBindings, readConsumer, readHints } from './spec-bindings.ts'
 import type { BundleSpec, SpecChart, SpecFile, SpecGroup, SpecImage } from './spec-model.ts'
 import { entries, expected, fields, isMapping, items, problem, type Place } from './spec-reader.ts'
@@ -147,9 +148,16 @@ function readFile(place: Place): SpecFile | undefined {
   }
 }
 
-function readMirrors([registry, place]: readonly [string, Place]): [string, readonly string[]] {
-  return [registry, items(place, 'mirrors').flatMap((item) => text(item, 'host or host/path') ?? [])]
+function readMirrors([origin, place]: readonly [string, Place]): [string, readonly string[]] {
+  const places = items(place, 'mirrors').flatMap(
+    (item) => parsed(item, 'host or host/path', (text) => mirrorsOf(origin, text)) ?? [],
+  )
+  return [origin, places]
 }
+
+/** One mirror, checked as `--mirror` checks it. */
+const mirrorsOf = (origin: string, text: string): readonly string[] =>
+  [...parseMirrors([`${origin}=${text}`]).values()].flat()
 
 /** Names that must differ: of groups, of files, of the keys a consumer knows charts by. */
 function checkNames(place: Place, spec: BundleSpec): void {

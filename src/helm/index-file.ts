@@ -1,4 +1,5 @@
 import { YAML } from 'bun'
+import { parse } from 'yaml'
 import { BundleError, messageOf } from '../lib/errors.ts'
 import { isObject } from '../oci/manifest.ts'
 import { isVersion, sameVersion } from './version.ts'
@@ -71,20 +72,20 @@ function sectionOf(text: string, name: string): Record<string, unknown> | undefi
 
 function tryParse(text: string): unknown {
   try {
-    return YAML.parse(text)
-  } catch (error) {
+    return parseYaml(text)
+  } catch {
     // An alias to an anchor outside of the section, for one: the whole index will tell.
-    if (error instanceof SyntaxError || error instanceof RangeError) return undefined
-    throw error
+    return undefined
   }
 }
 
 function parseIndex(text: string, where: string): Record<string, unknown> {
   let index: unknown
   try {
-    index = YAML.parse(text)
+    index = parseYaml(text)
   } catch (cause) {
-    throw new BundleError(`the index of the chart repository is not valid YAML: ${messageOf(cause)}`, {
+    const why = messageOf(cause).split('\n', 1)[0]
+    throw new BundleError(`the index of the chart repository is not valid YAML: ${why}`, {
       kind: 'failed',
       where,
       cause,
@@ -96,6 +97,15 @@ function parseIndex(text: string, where: string): Record<string, unknown> {
     where,
     next: 'check the address of the repository; index.yaml lies directly below it',
   })
+}
+
+/** Bun's parser is ten times faster and takes a fifth of the memory; the other one knows every corner of YAML. */
+function parseYaml(text: string): unknown {
+  try {
+    return YAML.parse(text)
+  } catch {
+    return parse(text, { maxAliasCount: 100, uniqueKeys: false, logLevel: 'error' })
+  }
 }
 
 function entryOf(item: unknown, chart: string): IndexEntry | undefined {

@@ -106,6 +106,11 @@ groups:
     ['another API version', 'apiVersion: v1', '1:13 apiVersion: found "v1", expected ma-bundle/v1'],
     ['another kind', 'kind: Manifest', '1:7 kind: found "Manifest", expected BundleSpec'],
     [
+      'a mirror that is no host',
+      'mirrors: { docker.io: [no host] }',
+      '1:24 mirrors.docker.io[0]: not a mirror: "docker.io=no host": "no host" is neither host[/path] nor a URL; write --mirror origin=mirror[,mirror…], as in docker.io=mirror.gcr.io,public.ecr.aws/docker',
+    ],
+    [
       'an unknown platform',
       'platforms: [linux]',
       '1:13 platforms[0]: not a platform: "linux"; write os/architecture, as in linux/amd64 or linux/arm/v7',

@@ -46,9 +46,17 @@ class TrustingProxyAgent extends HttpsProxyAgent<string> {
     this.#secureContext = options.secureContext
   }
 
-  override connect(
-    ...[request, options]: Parameters<HttpsProxyAgent<string>['connect']>
-  ): ReturnType<HttpsProxyAgent<string>['connect']> {
-    return super.connect(request, { ...options, secureContext: this.#secureContext } as typeof options)
+  override async connect(...[request, options]: Parameters<HttpsProxyAgent<string>['connect']>) {
+    let status = 200
+    request.once('proxyConnect', (tunnel: { statusCode: number }) => {
+      status = tunnel.statusCode
+    })
+    const trusting = { ...options, secureContext: this.#secureContext } as typeof options
+    const socket = await super.connect(request, trusting)
+    if (status === 200) return socket
+    // Left alone, the proxy's own answer is taken for one of AWS.
+    socket.destroy()
+    const message = `the proxy ${this.proxy.host} answers ${status} to CONNECT`
+    throw Object.assign(new Error(message), { code: 'ERR_PROXY_TUNNEL' })
   }
 }

@@ -53,7 +53,7 @@ export function stsEndpoint({ env, region }: Pick<CredentialOptions, 'env' | 're
 /** The SDK warns on the console; here it reports as everything else does. */
 export function sdkLogger(emit: Emit<AwsEvent>) {
   const report = (...said: readonly unknown[]): void => {
-    emit({ type: 'warning', message: said.map(String).join(' ').trim() })
+    emit({ type: 'warning', message: said.map(String).join(' ').replaceAll(/\s+/g, ' ').trim() })
   }
   const quiet = (): void => undefined
   return { trace: quiet, debug: quiet, info: quiet, warn: report, error: quiet }

@@ -19,16 +19,18 @@ export function credentialSource(env: Env): string {
 /** What to do when the credentials named by `credentialSource` are missing, expired or wrong. */
 export function nextForCredentials(said: string, env: Env): string {
   const source = credentialSource(env)
-  const profile = env.AWS_PROFILE ? ` --profile ${env.AWS_PROFILE}` : ''
+  const profile = env['AWS_PROFILE'] ? ` --profile ${env['AWS_PROFILE']}` : ''
   if (/\bsso\b/i.test(said)) return `run: aws sso login${profile}`
   if (/aws login/i.test(said)) return `run: aws login${profile}`
-  if (/could not be found|was not found/i.test(said) && env.AWS_PROFILE) {
-    return `correct AWS_PROFILE, or configure it: aws configure${profile}`
+  if (/multi-factor/i.test(said)) {
+    return `codes cannot be asked for here; take a session along: eval "$(aws configure export-credentials${profile} --format env)"`
   }
   if (/metadata|IMDS/i.test(said)) {
     return 'give this instance a role; in a container on it, raise the hop limit of its metadata service to 2'
   }
   if (/expired/i.test(said)) return `get fresh credentials for what was tried: ${source}`
+  if (profile !== '')
+    return `tried ${source}; see whether it exists and has credentials: aws configure list${profile}`
   return (
     `tried ${source}; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ` +
     'or run where a role is attached'

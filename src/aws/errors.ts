@@ -1,4 +1,5 @@
 import { BundleError, codeOf, messageOf, type ErrorFacts, type ErrorKind } from '../lib/errors.ts'
+import { isObject } from '../oci/manifest.ts'
 import { explain } from '../lib/http-error.ts'
 import type { Env } from '../lib/proxy.ts'
 import { nextForCredentials } from './environment.ts'
@@ -41,6 +42,11 @@ export function awsError(error: unknown, facts: CallFacts): BundleError {
   const failed = (why: string): string => `${facts.action} failed: ${why}`
 
   if (exception === 'AbortError') return make('cancelled', 'cancelled')
+  if (codeOf(error) === 'ENOENT') {
+    // The message names a path of this machine.
+    const why = 'a file that the environment names is not there'
+    return make(`no usable AWS credentials: ${why}`, 'auth', nextForCredentials(why, facts.env))
+  }
   if (CREDENTIALS.test(exception)) {
     return make(`no usable AWS credentials: ${firstLine(said)}`, 'auth', nextForCredentials(said, facts.env))
   }
@@ -87,6 +93,21 @@ export function awsError(error: unknown, facts: CallFacts): BundleError {
     const why = explain(Object.assign(new Error(firstLine(said)), { code }), { host })
     return make(failed(why.message), 'network', isCertificate(code) ? why.next : nextForNetwork(host, facts))
   }
+  if (/^(Unknown(Error)?|SyntaxError)$/.test(exception)) {
+    const status = statusOf(error)
+    return make(
+      failed(`what answers there${status === undefined ? '' : ` (with ${status})`} is not AWS`),
+      'network',
+      'see whether a proxy or another service answers at this name',
+    )
+  }
+  if ((statusOf(error) ?? 0) >= 500) {
+    return make(
+      failed(`${said} (${exception})`),
+      'network',
+      'AWS has a failure of its own; run the same command again',
+    )
+  }
   return make(failed(exception === 'Error' ? said : `${said} (${exception})`), 'failed')
 }
 
@@ -115,6 +136,12 @@ const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''
 
 const isCertificate = (code: string): boolean =>
   /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ERR_TLS|ERR_SSL/.test(code)
+
+function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('$metadata' in error) || !isObject(error.$metadata)) return undefined
+  const { httpStatusCode } = error.$metadata
+  return typeof httpStatusCode === 'number' ? httpStatusCode : undefined
+}
 
 /** DNS errors name the host, which may be that of STS when a role is assumed. */
 const hostOf = (error: unknown): string | undefined =>

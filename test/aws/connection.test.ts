@@ -150,6 +150,31 @@ describe('createEcr', () => {
   })
 })
 
+test('a proxy that refuses is told from AWS', async () => {
+  const refusing = createServer((client) => {
+    client.once('data', () =>
+      client.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n'),
+    )
+  })
+  await new Promise<void>((done) => refusing.listen(0, '127.0.0.1', done))
+  const url = `http://user:secret@127.0.0.1:${(refusing.address() as AddressInfo).port}`
+  const error = await refusalOf(() => ecrLogin(open({ env: real({ HTTPS_PROXY: url }) }))())
+  refusing.close()
+  expect(error).toMatchObject({ kind: 'network', message: expect.stringContaining('answers 407 to CONNECT') })
+  expect(error).toHaveProperty('next', expect.stringContaining('HTTPS_PROXY'))
+  expect(error.message).not.toContain('secret')
+})
+
+test('something that is not AWS is told from AWS', async () => {
+  double.faults.add({
+    on: { plane: 'api' },
+    fault: { kind: 'status', status: 403, body: '<html>blocked</html>' },
+    times: 9,
+  })
+  const error = await refusalOf(() => ecrLogin(open())())
+  expect(error).toMatchObject({ kind: 'network', message: expect.stringContaining('(with 403) is not AWS') })
+})
+
 describe('callerIdentity', () => {
   const identity = (env: Record<string, string>) =>
     callerIdentity({ region: 'eu-central-1', env, trust: createTrust({ caFiles: [double.caFile] }) })

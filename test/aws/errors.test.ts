@@ -41,7 +41,7 @@ describe('awsError', () => {
       'Could not resolve credentials using profile: [x] in configuration/credentials file(s). Profile x could not be found',
       { AWS_PROFILE: 'x' },
       'auth',
-      'correct AWS_PROFILE',
+      'aws configure list --profile x',
     ],
     ['ProviderError', 'Error response received from instance metadata service', {}, 'auth', 'hop limit'],
     [
@@ -124,6 +124,23 @@ describe('awsError', () => {
       message: expect.stringContaining(message),
       next: expect.stringContaining(next),
     })
+  })
+
+  test('takes a failure of AWS for one that passes, and an answer that is none for what it is', () => {
+    const answered = (name: string, message: string, httpStatusCode: number) =>
+      awsError(thrown(name, message, { $metadata: { httpStatusCode } }), facts)
+    expect(answered('ServerException', 'internal', 500)).toMatchObject({ kind: 'network' })
+    expect(answered('Unknown', 'UnknownError', 403).message).toContain('(with 403) is not AWS')
+    expect(answered('SyntaxError', 'JSON Parse error', 200).message).toContain('(with 200) is not AWS')
+  })
+
+  test('keeps a path of this machine to itself', () => {
+    const error = awsError(
+      thrown('Error', "ENOENT: no such file, open '/home/me/token'", { code: 'ENOENT' }),
+      facts,
+    )
+    expect(error.kind).toBe('auth')
+    expect(error.message).not.toContain('/home/me')
   })
 
   test('keeps what is already said, and the words of AWS for what it does not know', () => {

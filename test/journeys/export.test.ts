@@ -261,7 +261,7 @@ version: "1"
 groups:
   - name: all
     files:
-      - { name: dash.json, url: "http://127.0.0.1:${server.port}/dash.json", sha256: ${sha256} }
+      - { name: dash.json, url: "http://127.0.0.1:${server.port}/dash.json", sha256: "${sha256}" }
 `
       writeFileSync(at('spec.yaml'), spec(digestOf(content).slice(7)))
       const right = await runShell(['export', at('out.tar'), '--spec', at('spec.yaml')])

@@ -48,8 +48,17 @@ async function start(options: EcrOptions = {}): Promise<Ecr> {
 const run = (registry: Ecr, ...more: readonly string[]): Promise<Outcome> =>
   runShell(
     [
-      ...['import', bundle(), '--registry', registry.registry, '--endpoint-url', registry.endpoint],
-      ...['--region', registry.region, '--values', join(folder, 'values.yaml'), ...more],
+      'import',
+      bundle(),
+      '--registry',
+      registry.registry,
+      '--endpoint-url',
+      registry.endpoint,
+      '--region',
+      registry.region,
+      '--values',
+      join(folder, 'values.yaml'),
+      ...more,
     ],
     { env: { ...registry.environment, XDG_STATE_HOME: folder } },
   )

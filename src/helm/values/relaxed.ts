@@ -9,7 +9,13 @@ import { chartFiles } from './chart-files.ts'
  */
 export async function writeRelaxed(tgz: Uint8Array, folder: string): Promise<void> {
   for (const [path, content] of chartFiles(tgz)) {
-    if (LEFT_OUT.test(path) || path.startsWith('/') || path.split('/').includes('..')) continue
+    if (
+      LEFT_OUT.test(path) ||
+      isDefinitions(path, content) ||
+      path.startsWith('/') ||
+      path.split('/').includes('..')
+    )
+      continue
     const file = join(folder, path)
     await mkdir(dirname(file), { recursive: true })
     await writeFile(file, relaxed(path, content), { mode: 0o600 })
@@ -20,6 +26,18 @@ export async function writeRelaxed(tgz: Uint8Array, folder: string): Promise<voi
 
 const LEFT_OUT =
   /^(?:charts\/[^/]+\/)*(?:values\.schema\.json|templates\/NOTES\.txt|README[^/]*|crds\/.*|ci\/.*)$/
+
+/** A template of nothing but custom resource definitions: often most of a chart, and it names no image. */
+function isDefinitions(path: string, content: Uint8Array): boolean {
+  if (!/(?:^|\/)templates\/.*\.ya?ml$/.test(path)) return false
+  const text = decode(content)
+  const kinds = text.match(/^kind: .*$/gm) ?? []
+  return (
+    kinds.length > 0 &&
+    kinds.every((kind) => /CustomResourceDefinition/.test(kind)) &&
+    !/\{\{-?\s*define/.test(text)
+  )
+}
 
 function relaxed(path: string, content: Uint8Array): Uint8Array | string {
   if (/(?:^|\/)Chart\.yaml$/.test(path)) return decode(content).replace(/^kubeVersion:.*$/m, '')

@@ -120,12 +120,18 @@ const OFF = /psp|podSecurityPolicy|openshift|windows.*hostProcess/i
 
 function switchesOf(binding: Binding, templates: TemplateText, chart: Chart, values: Values): Switches[] {
   const own = pathText(binding.path)
+  const leaves = new Set(binding.leaves.map(({ path }) => pathText(path)))
   const around = ancestors(binding.path, chart, values)
   const found = new Map<string, Switches>()
   for (const mention of templates.mentions) {
     const text = pathText(mention.path)
     if (text !== own && !text.startsWith(`${own}.`)) continue
-    const switches = switchesFor(mention, templates, values)
+    const { set, apiVersions } = switchesFor(mention, templates, values)
+    // A condition on a part of the reference itself, such as its digest, would only change how it is written.
+    const switches = {
+      set: new Map([...set].filter(([key]) => !leaves.has(key))),
+      apiVersions,
+    }
     const all = { set: new Map([...around, ...switches.set]), apiVersions: switches.apiVersions }
     found.set(JSON.stringify([...all.set.values(), all.apiVersions]), all)
     if (found.size >= 4) break

@@ -25,7 +25,10 @@ export interface Ask {
   readonly token?: string | null
 }
 
-/** One raw request to the OCI door; redirects are not followed. */
+/**
+ * One raw request to the OCI door; redirects are not followed. On a connection of its own: when one that was used
+ * before closes without an answer, Bun's fetch sends the request again by itself.
+ */
 export function ask(ecr: Ecr, pathOrUrl: string, { method = 'GET', headers = {}, body, token }: Ask = {}) {
   const base = `${ecr.ca === '' ? 'http' : 'https'}://${ecr.registry}`
   return fetch(new URL(pathOrUrl, base), {
@@ -35,6 +38,7 @@ export function ask(ecr: Ecr, pathOrUrl: string, { method = 'GET', headers = {},
       ...headers,
     },
     redirect: 'manual',
+    keepalive: false,
     ...(body === undefined ? {} : { body }),
     ...(ecr.ca === '' ? {} : { tls: { ca: ecr.ca } }),
   })

@@ -1,9 +1,10 @@
+import { BundleError } from '../lib/errors.ts'
 import type { Ecr } from './ecr.ts'
-import { AwsError } from './errors.ts'
 
 /**
  * Whether the registry takes over layers from one repository into another (`BLOB_MOUNTING`, off unless enabled).
- * `unknown` when this identity may not ask, or an old API does not know the question: treat it as off.
+ * `unknown` when this identity may not ask, or what answers does not know the question: treat it as off. It only
+ * saves uploads, so it is no reason to fail.
  * https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html
  */
 export async function blobMounting(ecr: Ecr): Promise<'on' | 'off' | 'unknown'> {
@@ -13,12 +14,7 @@ export async function blobMounting(ecr: Ecr): Promise<'on' | 'off' | 'unknown'> 
     )
     return value === 'ENABLED' ? 'on' : 'off'
   } catch (error) {
-    if (error instanceof AwsError && REFUSED.test(error.exception)) return 'unknown'
+    if (error instanceof BundleError && error.kind !== 'cancelled') return 'unknown'
     throw error
   }
 }
-
-// --- internal ---
-
-const REFUSED =
-  /^(AccessDenied|AccessDeniedException|ValidationException|InvalidParameterException|UnknownOperationException|SerializationException|InternalFailure|NotImplemented.*|UnknownError|Error|501)$/

@@ -2,7 +2,15 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { parseEcrHost, type EcrHost } from '../../src/aws/host.ts'
 import { iamPolicy, type PolicyOptions } from '../../src/aws/iam-policy.ts'
+import { uploadLayer } from '../../src/aws/layer-upload.ts'
+import { ecrLogin } from '../../src/aws/login.ts'
+import { blobMounting } from '../../src/aws/mounting.ts'
+import { ensureRepository } from '../../src/aws/repositories.ts'
 import { vpcEndpoints } from '../../src/aws/vpc-endpoints.ts'
+import { bytesOf } from '../../src/lib/bytes.ts'
+import { digestOf } from '../../src/oci/digest.ts'
+import { openEcr } from '../support/ecr-client.ts'
+import { startEcr } from '../support/ecr/server.ts'
 
 function host(name = '123456789012.dkr.ecr.eu-central-1.amazonaws.com'): EcrHost {
   const parsed = parseEcrHost(name)
@@ -86,6 +94,42 @@ describe('iamPolicy', () => {
     const features = { tags: true, lifecyclePolicy: true, repositoryPolicy: true, kmsKey: true as const }
     expect(JSON.stringify(iamPolicy({ ...base, features })).length).toBeLessThan(10_240)
   })
+})
+
+test('the policy names every action that the code asks for', async () => {
+  const double = await startEcr()
+  try {
+    const { ecr } = openEcr(double)
+    const settings = {
+      tags: { a: 'b' },
+      lifecyclePolicy: JSON.stringify({
+        rules: [
+          {
+            rulePriority: 1,
+            selection: { tagStatus: 'any', countType: 'imageCountMoreThan', countNumber: 9 },
+            action: { type: 'expire' },
+          },
+        ],
+      }),
+      repositoryPolicy: JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [{ Sid: 'x', Effect: 'Allow', Principal: '*', Action: ['ecr:BatchGetImage'] }],
+      }),
+    }
+    await ecrLogin(ecr)()
+    await blobMounting(ecr)
+    for (const _ of ['made', 'compared']) await ensureRepository(ecr, 'mirrored/x', settings)
+    const content = new Uint8Array([1])
+    const layer = { digest: digestOf(content), size: 1 }
+    await uploadLayer(ecr, { repository: 'mirrored/x', layer, open: async (at) => bytesOf(content, at) })
+    const features = { tags: true, lifecyclePolicy: true, repositoryPolicy: true }
+    const allowed = new Set(actions({ ...base, features }))
+    const asked = Object.keys(double.log.counts()).map((action) => `ecr:${action}`)
+    expect(asked.length).toBeGreaterThan(9)
+    expect(asked.filter((action) => !allowed.has(action))).toEqual([])
+  } finally {
+    await double.stop()
+  }
 })
 
 describe('vpcEndpoints', () => {

@@ -207,4 +207,17 @@ describe('blobMounting', () => {
     await start(options)
     expect(await blobMounting(open())).toBe(expected)
   })
+
+  test('is unknown to an emulator that stumbles over the question', async () => {
+    double.faults.add({
+      on: { action: 'GetAccountSetting' },
+      fault: { kind: 'status', status: 500, body: '<html>' },
+    })
+    expect(await blobMounting(open({ attempts: 1 }))).toBe('unknown')
+  })
+
+  test('is no question any more once the run is stopped', async () => {
+    const stopped = open({ signal: AbortSignal.abort() })
+    await expect(blobMounting(stopped)).rejects.toHaveProperty('kind', 'cancelled')
+  })
 })

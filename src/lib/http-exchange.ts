@@ -1,9 +1,10 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
-import { bytesOf, type Bytes } from './bytes.ts'
-import { BundleError, integrityError } from './errors.ts'
+import type { IncomingMessage } from 'node:http'
+import type { Bytes } from './bytes.ts'
+import { BundleError } from './errors.ts'
 import { explain, HttpError, StaleConnection } from './http-error.ts'
 import type { Route } from './http-route.ts'
-import type { HttpRequest, HttpResponse, SizedBody } from './http.ts'
+import { sendBody, sized } from './http-send.ts'
+import type { HttpRequest, HttpResponse } from './http.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 export interface ExchangeLimits {
@@ -29,6 +30,8 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
         ...request.headers,
       },
     })
+    const progress = { written: 0 }
+    let over = false
     let answer: IncomingMessage | undefined
     /** Why the exchange was ended from this side; what the socket says about it afterwards is no news. */
     let reason: unknown
@@ -55,10 +58,12 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
     const why = (error: unknown): unknown => reason ?? explain(error, route)
 
     sent.on('error', (error) => {
+      over = true
       if (answer !== undefined) return
       finished()
       const shown = why(error)
-      const stale = reason === undefined && sent.reusedSocket && shown instanceof HttpError && shown.retryable
+      const early = sent.reusedSocket && (progress.written <= EARLY || body === undefined)
+      const stale = early && reason === undefined && shown instanceof HttpError && shown.retryable
       reject(
         stale ? new StaleConnection(shown.message, shown.code, shown.host, true, { cause: error }) : shown,
       )
@@ -69,6 +74,7 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
       else connect()
     })
     sent.on('close', () => {
+      over = true
       if (answer !== undefined) return
       finished()
       reject(why(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })))
@@ -91,12 +97,17 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
     watchdog.wait(Math.min(limits.stallMs, CONNECT_MS))
     if (body === undefined) sent.end()
     else {
-      send(sent, body, () => answer !== undefined || reason !== undefined, watchdog, limits.stallMs).catch(
-        (error: unknown) => {
-          end(error)
-          if (answer === undefined) reject(error)
-        },
-      )
+      sendBody(
+        sent,
+        body,
+        () => answer !== undefined || reason !== undefined || over,
+        watchdog,
+        limits.stallMs,
+        progress,
+      ).catch((error: unknown) => {
+        end(error)
+        if (answer === undefined) reject(error)
+      })
     }
   })
 }
@@ -104,64 +115,13 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
 // --- internal ---
 
 const CONNECT_MS = 30_000
-/** Small pieces let the watchdog see progress on slow lines; they are views, not copies. */
-const PIECE = 128 * 1024
-/** After the last byte a registry may still hash and copy gigabytes before it answers. */
-const COMMIT_PATIENCE = 10
+/** What a socket takes before it learns that the other side has gone: less was sent, so nothing of it arrived. */
+const EARLY = 4 * 1024 * 1024
 /** A body no longer than this is read to its end, so that the connection can be used again. */
 const DRAIN = 64 * 1024
 
 const cancelled = (signal: AbortSignal): BundleError =>
   signal.reason instanceof BundleError ? signal.reason : new BundleError('cancelled', { kind: 'cancelled' })
-
-function sized(body: HttpRequest['body']): SizedBody | undefined {
-  if (!(body instanceof Uint8Array)) return body
-  return {
-    size: body.length,
-    open: async () => bytesOf(body),
-  }
-}
-
-/** Writes the body at the pace of the connection; stops early when an answer is there before its end. */
-async function send(
-  sent: ClientRequest,
-  body: SizedBody,
-  stopped: () => boolean,
-  watchdog: Watchdog,
-  stallMs: number,
-): Promise<void> {
-  let wake: () => void = () => undefined
-  const woken = (): void => wake()
-  sent.on('drain', woken)
-  sent.on('close', woken)
-  sent.on('response', woken)
-  let written = 0
-  watchdog.rest()
-  for await (const chunk of await body.open()) {
-    for (let at = 0; at < chunk.length; at += PIECE) {
-      if (stopped()) return
-      const piece = chunk.length <= PIECE ? chunk : chunk.subarray(at, at + PIECE)
-      written += piece.length
-      if (written > body.size) throw wrongLength(body.size, written)
-      if (sent.write(piece)) continue
-      watchdog.wait()
-      await new Promise<void>((resolve) => {
-        wake = resolve
-        if (stopped() || sent.destroyed) resolve()
-      })
-      if (!stopped()) watchdog.rest()
-    }
-  }
-  if (stopped()) return
-  if (written !== body.size) throw wrongLength(body.size, written)
-  watchdog.wait(body.size > DRAIN ? stallMs * COMMIT_PATIENCE : stallMs)
-  sent.end()
-}
-
-const wrongLength = (size: number, found: number): BundleError =>
-  integrityError(
-    `content to be sent has ${found > size ? 'more than' : 'only'} ${found > size ? size : found} of ${size} bytes`,
-  )
 
 function toResponse(
   request: HttpRequest,

@@ -1,5 +1,6 @@
 import http, { type ClientRequest, type RequestOptions } from 'node:http'
 import https from 'node:https'
+import { checkServerIdentity as isFor, type PeerCertificate } from 'node:tls'
 import { HttpsProxyAgent } from 'https-proxy-agent'
 import type { Peer } from './http-error.ts'
 import { proxyFor, type Env } from './proxy.ts'
@@ -47,7 +48,10 @@ export function createRoutes(options: TrustOptions): (url: URL) => Route {
         const own = proxy.protocol === 'https:' ? { secureContext: trust(proxy.host) } : {}
         return new HttpsProxyAgent(proxy.href, { ...KEEP_ALIVE, ...own })
       })
-      const through = { ...request, agent, secureContext, maxHeaderSize: MAX_HEADERS }
+      // Within a tunnel an address is no server name, and the socket's own end is the proxy.
+      const name = url.hostname.replace(/^\[|\]$/g, '')
+      const checkServerIdentity = (_: string, certificate: PeerCertificate) => isFor(name, certificate)
+      const through = { ...request, agent, secureContext, checkServerIdentity, maxHeaderSize: MAX_HEADERS }
       return https.request(url, through)
     },
   })

@@ -63,9 +63,7 @@ export function createHttp(options: HttpOptions = {}): Http {
       try {
         return await exchange(request, route, { stallMs, userAgent })
       } catch (error) {
-        // Whether a part of an upload arrived is not known, and the session it went to may be spent.
-        const replayable = request.body === undefined || request.body instanceof Uint8Array
-        if (!(error instanceof StaleConnection) || !replayable || tries > STALE_TRIES) throw error
+        if (!(error instanceof StaleConnection) || tries > STALE_TRIES) throw error
       }
     }
   }

@@ -1,6 +1,7 @@
 import type { Bytes } from '../lib/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import { HttpError } from '../lib/http-error.ts'
+import { decodedBody, isEncoded } from '../lib/http-encoding.ts'
 import type { HttpResponse } from '../lib/http.ts'
 import { isPrivateHost } from '../lib/url.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
@@ -24,8 +25,9 @@ export async function* download(place: Place, target: Descriptor, start = 0): By
   while (at < size && call !== undefined) {
     try {
       const response = await place.client.once(continued(call, at))
-      let skip = await placeOf(response, at, size, where)
-      for await (const chunk of response.body) {
+      const { body, before } = await contentOf(response, at, size, where)
+      let skip = before
+      for await (const chunk of body) {
         if (skip >= chunk.length) {
           skip -= chunk.length
           continue
@@ -78,25 +80,33 @@ function callsFor(place: Place, target: Descriptor, where: string): Call[] {
 const continued = (call: Call, at: number): Call =>
   at === 0 ? call : { ...call, headers: { ...call.headers, range: `bytes=${at}-` }, expect: [200, 206] }
 
-/** How many bytes of the body lie before `at`. */
-async function placeOf(response: HttpResponse, at: number, size: number, where: string): Promise<number> {
+/** The content a response carries, and how many bytes of it lie before `at`. */
+async function contentOf(
+  response: HttpResponse,
+  at: number,
+  size: number,
+  where: string,
+): Promise<{ body: Bytes; before: number }> {
   const { status, headers } = response
   const fail = async (why: string): Promise<BundleError> => {
     await response.discard()
     return integrityError(`the registry sent the wrong bytes: ${why}`, { where })
   }
+  // A range of what was compressed on its way is none of the content.
+  if (status === 206 && isEncoded(response)) throw await fail('a range of something compressed')
   if (status === 206) {
     const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)/.exec(headers.get('content-range') ?? '') ?? []
     if (Number(first) !== at) throw await fail(`from ${first ?? 'an unknown place'} on instead of from ${at}`)
     if (total !== undefined && total !== '*' && Number(total) !== size)
       throw await fail(`${total} in all, not ${size}`)
-    return 0
+    return { body: response.body, before: 0 }
   }
   const length = headers.get('content-length')
-  if (length !== null && headers.get('content-encoding') === null && Number(length) !== size) {
-    throw await fail(`${length} of them instead of ${size}`)
-  }
-  return at
+  // Some stores call what they hold encoded and send it as it is; of another length, it was compressed on the way.
+  if (isEncoded(response) && Number(length) !== size)
+    return { body: decodedBody(response, where), before: at }
+  if (length !== null && Number(length) !== size) throw await fail(`${length} of them instead of ${size}`)
+  return { body: response.body, before: at }
 }
 
 const tooLong = (size: number, where: string): BundleError =>

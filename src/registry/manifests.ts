@@ -1,6 +1,6 @@
-import { gunzipSync } from 'node:zlib'
 import { collect } from '../lib/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
+import { decodedBody, isEncoded } from '../lib/http-encoding.ts'
 import type { HttpResponse } from '../lib/http.ts'
 import { retry } from '../lib/retry.ts'
 import type { RawManifest } from '../oci/content.ts'
@@ -113,7 +113,7 @@ const LAG_TRIES = 2
 
 async function readManifest(response: HttpResponse, reference: string, where: string): Promise<RawManifest> {
   const contentType = response.headers.get('content-type') ?? ''
-  const raw = decoded(await readAll(response, where), response.headers.get('content-encoding'))
+  const raw = await readAll(response, where)
   const digest = digestOf(raw)
   const said = response.headers.get('docker-content-digest')
   const expected = isDigest(reference) ? reference : said
@@ -144,10 +144,11 @@ async function readManifest(response: HttpResponse, reference: string, where: st
   return { descriptor: { mediaType: mediaTypeOf(json, contentType), digest, size: raw.length }, raw }
 }
 
-async function readAll({ body }: HttpResponse, where: string): Promise<Uint8Array> {
+async function readAll(response: HttpResponse, where: string): Promise<Uint8Array> {
   let size = 0
   const bounded = async function* () {
-    for await (const chunk of body) {
+    // A cache that compresses JSON does so for everybody.
+    for await (const chunk of isEncoded(response) ? decodedBody(response, where) : response.body) {
       size += chunk.length
       if (size > READ_LIMIT)
         throw integrityError('the manifest is larger than the 4 MiB a registry takes', { where })
@@ -155,10 +156,4 @@ async function readAll({ body }: HttpResponse, where: string): Promise<Uint8Arra
     }
   }
   return collect(bounded())
-}
-
-/** We ask for no encoding; some caches compress JSON nevertheless. No manifest begins like gzip. */
-function decoded(raw: Uint8Array, encoding: string | null): Uint8Array {
-  if (encoding === null || raw[0] !== 0x1f || raw[1] !== 0x8b) return raw
-  return gunzipSync(raw, { maxOutputLength: READ_LIMIT })
 }

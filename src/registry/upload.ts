@@ -29,6 +29,7 @@ export async function uploadBlob(
       throw error
     }
   }
+  let lost = 0
   for (;;) {
     let session: URL | undefined
     try {
@@ -52,7 +53,9 @@ export async function uploadBlob(
       if (session !== undefined) await cancel(place, session)
       // What cannot be read here does not get better by asking the registry again.
       if (source !== undefined) throw source
-      await patience.after(error instanceof RegistryError && isSessionLost(error) ? error.again() : error)
+      const again = error instanceof RegistryError && lost < LOST_SESSIONS && isSessionLost(error)
+      if (again) lost += 1
+      await patience.after(again ? error.again() : error)
     }
   }
 }
@@ -67,9 +70,18 @@ export async function mountBlob(place: Place, target: Descriptor, from: string):
 
 // --- internal ---
 
-/** Another replica answers, or the session timed out: a new one helps. */
+const LOST_SESSIONS = 2
+
+/**
+ * Another replica answers, the session timed out, or it holds a part of an earlier try: a new one helps. What we
+ * send is verified, so a wrong digest is of the session's or the line's making.
+ */
 const isSessionLost = (error: RegistryError): boolean =>
-  error.method === 'PUT' && (error.status === 416 || error.has('BLOB_UPLOAD_UNKNOWN'))
+  error.method === 'PUT' &&
+  (error.status === 416 ||
+    ['BLOB_UPLOAD_UNKNOWN', 'BLOB_UPLOAD_INVALID', 'DIGEST_INVALID', 'SIZE_INVALID'].some((code) =>
+      error.has(code),
+    ))
 
 /** The URL to upload to, or undefined when the mount was granted. */
 async function startSession(place: Place, target: Descriptor, from?: string): Promise<URL | undefined> {

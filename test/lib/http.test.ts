@@ -88,13 +88,12 @@ describe('an exchange', () => {
   ])('does not complete a body of 5 bytes with %i', async (size, words) => {
     let whole = false
     const { url } = await serve((request, response) => {
-      bodyOf(request).then(
-        () => {
-          whole = true
-          response.end()
-        },
-        () => response.destroy(),
-      )
+      request.on('end', () => {
+        whole = true
+        response.end()
+      })
+      request.on('error', () => response.destroy())
+      request.resume()
     })
     async function* open(): Bytes {
       yield Buffer.alloc(size)
@@ -132,6 +131,34 @@ describe('an exchange', () => {
     expect(await response.text()).toBe('no')
     await expect.poll(() => closed).toBe(true)
     expect(sent).toBeLessThan(1e9)
+  })
+
+  test('stops reading the source when the connection is gone', async () => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => setTimeout(() => socket.destroy(), 20))
+    })
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve)
+    })
+    let closed = false
+    async function* endless(): Bytes {
+      try {
+        for (;;) {
+          yield Buffer.alloc(65_536)
+          await new Promise((resolve) => setTimeout(resolve, 1))
+        }
+      } finally {
+        closed = true
+      }
+    }
+    const url = `http://127.0.0.1:${portOf(server)}/`
+    const error = await failure(
+      createHttp()({ method: 'PUT', url, body: { size: 1e12, open: async () => endless() } }),
+    )
+    expect(error).toMatchObject({ kind: 'network', retryable: true })
+    await expect.poll(() => closed).toBe(true)
+    server.close()
   })
 
   test('reads no more of an error than asked for', async () => {

@@ -134,7 +134,11 @@ describe('files', () => {
 })
 
 describe('helpers', () => {
-  const ANSWER = `read server; echo "$server" >> "${'$'}HOME/asked"; printf '{"ServerURL":"%s","Username":"helped","Secret":"pw"}' "$server"`
+  const ANSWER = [
+    'read server',
+    'echo "$server" >> "$HOME/asked"',
+    `printf '{"ServerURL":"%s","Username":"helped","Secret":"pw"}' "$server"`,
+  ].join('\n')
 
   test('are asked for the hosts they are for', async () => {
     await helper('own', ANSWER)

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { openRepository } from '../../src/registry/repository.ts'
-import { noise } from '../support/images.ts'
+import { layerOf, noise } from '../support/images.ts'
 import { startDouble, type DoubleOptions, type RegistryDouble } from '../support/registry/double.ts'
 import * as fault from '../support/registry/faults.ts'
 import { digestAll, failureOf, harness, listAll } from '../support/registry/harness.ts'
@@ -109,6 +109,55 @@ describe('fetch', () => {
     const small = double.addBlob('team/app', noise(140, 2))
     expect((await digestAll(await repository.fetch(small))).digest).toBe(small.digest)
     expect(double.requests).toHaveLength(1)
+  })
+
+  test('undoes a compression on the way', async () => {
+    const { blob, repository } = await setUp({ faults: [{ on: /blobs/, change: fault.gzipped }] })
+    expect(await digestAll(await repository.fetch(blob))).toEqual({ size: blob.size, digest: blob.digest })
+  })
+
+  test('continues a body that was compressed on the way, from the start', async () => {
+    const { double, blob, repository } = await setUp({
+      faults: [
+        {
+          on: /blobs/,
+          change: (next, request) => ({ ...fault.wholeBody(content)(next, request), status: 200 }),
+        },
+        { on: /blobs/, change: fault.gzipped },
+        { on: /blobs/, times: 1, change: fault.cutAfter(500_000) },
+      ],
+    })
+    expect(await digestAll(await repository.fetch(blob))).toEqual({ size: blob.size, digest: blob.digest })
+    expect(double.requests).toHaveLength(2)
+  })
+
+  test('leaves alone what is only called encoded', async () => {
+    const { double, repository } = await setUp({
+      faults: [{ on: /blobs/, change: fault.withHeaders({ 'content-encoding': 'gzip' }) }],
+    })
+    const layer = double.addBlob('team/app', layerOf({ 'etc/x': 'hello' }))
+    expect((await digestAll(await repository.fetch(layer))).digest).toBe(layer.digest)
+  })
+
+  test.each([
+    ['a bomb', 'gzip', Bun.gzipSync(new Uint8Array(50_000_000)), 'more than the 900000 bytes'],
+    ['not what it says', 'gzip', Buffer.from('plain'), 'not of its content encoding'],
+    ['of an unknown kind', 'rot13', Buffer.from('cynva'), 'was not asked for'],
+  ])('refuses a compression that is %s', async (_, encoding, body, words) => {
+    const { blob, repository } = await setUp({
+      faults: [
+        {
+          on: /blobs/,
+          change: fault.answer({
+            status: 200,
+            headers: { 'content-encoding': encoding },
+            body: Buffer.from(body),
+          }),
+        },
+      ],
+    })
+    const error = await failureOf(digestAll(await repository.fetch(blob)))
+    expect(error).toMatchObject({ kind: 'integrity', message: expect.stringContaining(words) })
   })
 
   test('refuses a body of another length before reading it', async () => {

@@ -115,6 +115,22 @@ describe('push of a blob', () => {
     expect(double.take().filter((line) => line.startsWith('PUT'))).toHaveLength(2)
   })
 
+  test.each(['BLOB_UPLOAD_UNKNOWN', 'BLOB_UPLOAD_INVALID', 'DIGEST_INVALID'])(
+    'starts a new session when the registry has lost the thread (%s), but not for ever',
+    async (code) => {
+      const words = JSON.stringify({ errors: [{ code, message: 'which one' }] })
+      const { double, repository, stored } = await setUp({
+        faults: [{ on: /^PUT/, times: 2, change: fault.status(400, words) }],
+      })
+      await repository.push(blob, async () => pieces())
+      expect(stored()?.length).toBe(blob.size)
+      double.addFault({ on: /^PUT/, change: fault.status(400, words) })
+      const error = await failureOf(repository.push(blob, async () => pieces()))
+      expect(error.message).toContain(`${code}: which one`)
+      expect(double.requests.filter(({ method }) => method === 'PUT')).toHaveLength(6)
+    },
+  )
+
   test('fails at once, in the words of the registry, when it may not', async () => {
     const words = 'User: arn:aws:iam::1:user/x is not authorized to perform: ecr:InitiateLayerUpload'
     const { double, repository } = await setUp({

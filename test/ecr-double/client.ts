@@ -160,3 +160,14 @@ export async function refusal(answer: Promise<unknown>): Promise<string> {
   }
   throw new Error('it was not refused')
 }
+
+/** A blob, by way of the redirect. */
+export async function download(
+  ecr: Ecr,
+  repository: string,
+  digest: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const redirect = await ask(ecr, `/v2/${repository}/blobs/${digest}`)
+  const tls = ecr.ca === '' ? {} : { tls: { ca: ecr.ca } }
+  return (await fetch(present(redirect.headers.get('location'), 'the redirect'), tls)).bytes()
+}

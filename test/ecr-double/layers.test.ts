@@ -9,7 +9,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
 import { startEcr, type Ecr } from '../support/ecr/server.ts'
-import { bytes, present, refusal, sdk } from './client.ts'
+import { bytes, download, present, pushImage, refusal, sdk } from './client.ts'
 
 const MIB = 1024 * 1024
 const repositoryName = 'native'
@@ -123,15 +123,21 @@ describe('the layer-part API', () => {
     ).toMatch(/^LayersNotFoundException: /)
   })
 
-  test('may drop a layer that no manifest names', async () => {
-    const content = bytes(50)
+  test('may drop a layer that no manifest names, and only where none does', async () => {
+    ecr.createRepository('named')
+    const { layer } = await pushImage(ecr, 'named', '1')
+    const content = await download(ecr, 'named', layer)
     const uploadId = await begin()
     await part(uploadId, 0, content)
-    await complete(uploadId, digestOf(content))
+    await complete(uploadId, layer)
     expect(ecr.collectGarbage()).toBeGreaterThan(0)
-    const { layers } = await sdk(ecr).send(
-      new BatchCheckLayerAvailabilityCommand({ repositoryName, layerDigests: [digestOf(content)] }),
-    )
-    expect(layers?.[0]?.layerAvailability).toBe('UNAVAILABLE')
+    const availability = async (repositoryName: string) => {
+      const asked = { repositoryName, layerDigests: [layer] }
+      const { layers } = await sdk(ecr).send(new BatchCheckLayerAvailabilityCommand(asked))
+      return layers?.[0]?.layerAvailability
+    }
+    expect(await availability(repositoryName)).toBe('UNAVAILABLE')
+    expect(await availability('named')).toBe('AVAILABLE')
+    expect(digestOf(await download(ecr, 'named', layer))).toBe(layer)
   })
 })

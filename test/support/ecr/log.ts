@@ -107,7 +107,12 @@ export function createLog(): LogWriter {
     },
     busiestSecond(action) {
       const times = of(action).map((entry) => entry.at)
-      return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + 1000).length))
+      let most = 0
+      for (let from = 0, to = 0; to < times.length; to += 1) {
+        while ((times[to] ?? 0) - (times[from] ?? 0) >= 1000) from += 1
+        most = Math.max(most, to - from + 1)
+      }
+      return most
     },
     clear() {
       entries.length = 0

@@ -103,31 +103,40 @@ export function permit(
 /** Drops what no manifest names, as ECR may do at any time; answers how many blobs went. */
 export function collectGarbage(registry: Registry): number {
   let dropped = 0
-  const used = new Set<Digest>()
+  const gone = new Set<Digest>()
   for (const repository of registry.repositories.values()) {
     const named = new Set([...repository.images.values()].flatMap((image) => image.blobs))
     for (const digest of repository.blobs) {
-      if (named.has(digest)) used.add(digest)
-      else {
-        repository.blobs.delete(digest)
-        registry.blobs.drop(digest)
-        dropped += 1
-      }
+      if (named.has(digest)) continue
+      repository.blobs.delete(digest)
+      gone.add(digest)
+      dropped += 1
     }
   }
+  // Repositories share the bytes.
+  for (const { blobs } of registry.repositories.values()) for (const digest of blobs) gone.delete(digest)
+  for (const digest of gone) registry.blobs.drop(digest)
   return dropped
 }
 
-/** The partition a region lies in. */
-export function partitionOf(region: string): string {
-  const table: readonly (readonly [string, string])[] = [
-    ['us-gov-', 'aws-us-gov'],
-    ['cn-', 'aws-cn'],
-    ['eusc-', 'aws-eusc'],
-    ['us-isob-', 'aws-iso-b'],
-    ['us-isof-', 'aws-iso-f'],
-    ['eu-isoe-', 'aws-iso-e'],
-    ['us-iso-', 'aws-iso'],
-  ]
-  return table.find(([prefix]) => region.startsWith(prefix))?.[1] ?? 'aws'
+/** The partition a region lies in: its name in ARNs, and the domain of its hosts. */
+export function partitionOf(region: string): { readonly name: string; readonly domain: string } {
+  const [, name, domain] = PARTITIONS.find(([prefix]) => region.startsWith(prefix)) ?? COMMERCIAL
+  return { name, domain }
 }
+
+// --- internal ---
+
+type Partition = readonly [prefix: string, name: string, domain: string]
+
+const COMMERCIAL: Partition = ['', 'aws', 'amazonaws.com']
+
+const PARTITIONS: readonly Partition[] = [
+  ['us-gov-', 'aws-us-gov', 'amazonaws.com'],
+  ['cn-', 'aws-cn', 'amazonaws.com.cn'],
+  ['eusc-', 'aws-eusc', 'amazonaws.eu'],
+  ['us-isob-', 'aws-iso-b', 'sc2s.sgov.gov'],
+  ['us-isof-', 'aws-iso-f', 'csp.hci.ic.gov'],
+  ['eu-isoe-', 'aws-iso-e', 'cloud.adc-e.uk'],
+  ['us-iso-', 'aws-iso', 'c2s.ic.gov'],
+]

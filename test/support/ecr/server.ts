@@ -65,7 +65,7 @@ export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
   const registry: Registry = {
     account,
     region,
-    partition: partitionOf(region),
+    partition: partitionOf(region).name,
     address: () => addresses.dkr,
     scheme,
     now,
@@ -143,6 +143,7 @@ export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
     collectGarbage: () => collectGarbage(registry),
     async stop() {
       await Promise.all(listeners.map((listener) => listener.stop()))
+      for (const upload of registry.uploads.values()) upload.staged.discard()
       if (caDir !== undefined) rmSync(caDir, { recursive: true, force: true })
     },
   }
@@ -151,11 +152,18 @@ export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
 // --- internal ---
 
 /** The real names, for callers that map them here, and loopback's. */
-const hostNames = (account: string, region: string): readonly string[] => [
-  'localhost',
-  `${account}.dkr.ecr.${region}.amazonaws.com`,
-  `api.ecr.${region}.amazonaws.com`,
-  `sts.${region}.amazonaws.com`,
-  `prod-${region}-starport-layer-bucket.s3.${region}.amazonaws.com`,
-  `prod-${region}-starport-layer-bucket.s3.amazonaws.com`,
-]
+const hostNames = (account: string, region: string): readonly string[] => {
+  const { domain } = partitionOf(region)
+  const bucket = `prod-${region}-starport-layer-bucket`
+  return [
+    'localhost',
+    ...['dkr.ecr', 'dkr.ecr-fips'].map((service) => `${account}.${service}.${region}.${domain}`),
+    ...['dkr-ecr', 'dkr-ecr-fips'].map((service) => `${account}.${service}.${region}.on.aws`),
+    ...['api.ecr', 'api.ecr-fips', 'ecr-fips', 'sts', 'sts-fips'].map(
+      (name) => `${name}.${region}.${domain}`,
+    ),
+    `ecr.${region}.api.aws`,
+    `${bucket}.s3.${region}.${domain}`,
+    `${bucket}.s3.${domain}`,
+  ]
+}

@@ -16,6 +16,8 @@ import type { Variant } from './variant.ts'
 
 /** A place that holds a reference, and all that was learned about how it is made. */
 export interface Sighted {
+  /** `placeKey`: place and name. */
+  readonly key: string
   readonly place: string
   readonly text: string | undefined
   readonly where: Where
@@ -80,22 +82,22 @@ const unreachableOf = ({ text = '', at, hook, shapes }: Sighted): Unreachable =>
   reason: shapes.length > 0 ? 'values change its tag, but not its name' : 'it is written in a template',
 })
 
-/** How many different references each leaf takes part in. */
+/** The places each leaf takes part in. */
 function usersOf(sighted: readonly Sighted[]): Map<string, Set<string>> {
   const users = new Map<string, Set<string>>()
-  for (const { shapes, text } of sighted) {
+  for (const { shapes, place } of sighted) {
     for (const { name } of shapes) {
       for (const { leaf } of name) {
         if (leaf === undefined) continue
         const key = pathText(leaf)
-        users.set(key, (users.get(key) ?? new Set()).add(text ?? ''))
+        users.set(key, (users.get(key) ?? new Set()).add(place))
       }
     }
   }
   return users
 }
 
-/** The leaf that says which image it is: the last of the name, in the shape where it serves fewest references. */
+/** The leaf that says which image it is: the last of the name, in the shape where it serves fewest places. */
 function primaryLeaf(shapes: readonly Shape[], users: ReadonlyMap<string, ReadonlySet<string>>): Path {
   let best: Path = []
   let fewest = Number.POSITIVE_INFINITY
@@ -188,7 +190,7 @@ function named(groups: readonly Group[], values: Values, places: Map<string, Bin
     .map((group) => {
       const map = mapOf(group)
       const binding = bindingOf(group, maps.get(pathText(map)) === 1 ? map : group.primary, values)
-      for (const { place } of group.entries) places.set(place, binding)
+      for (const { key } of group.entries) places.set(key, binding)
       return binding
     })
     .toSorted((a, b) => (pathText(a.path) < pathText(b.path) ? -1 : 1))

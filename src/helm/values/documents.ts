@@ -59,6 +59,8 @@ function objectsOf(text: string): Values[] {
       read = { kind: 'Unreadable', text }
     }
     if (!isMap(read)) continue
+    // helm prints what a template writes, objects or not.
+    if (typeof read.kind !== 'string') continue
     if (read.kind === 'List' && Array.isArray(read.items)) objects.push(...read.items.filter(isMap))
     else objects.push(read)
   }

@@ -1,4 +1,4 @@
-import type { Guard, TemplateText, ValueMention } from './template-text.ts'
+import type { Guard, Site, TemplateText, ValueMention } from './template-text.ts'
 import { isMap, pathText, setAt, valueAt, type Path, type Values } from './tree.ts'
 
 /** Values to switch on, and what the cluster must offer, for a piece of a template to be rendered. */
@@ -11,7 +11,11 @@ export interface Switches {
  * What makes all conditions around a mention of a value come true, as far as they can be read from the text.
  * A condition that is not understood is taken to hold.
  */
-export function switchesFor(mention: ValueMention, templates: TemplateText, values: Values): Switches {
+export function switchesFor(mention: ValueMention, templates: TemplateText, values: Values): Switches[] {
+  return chainsOf(mention, templates, 0).map((guards) => switchesOfGuards(guards, templates, values))
+}
+
+function switchesOfGuards(guards: readonly Guard[], templates: TemplateText, values: Values): Switches {
   const set = new Map<string, { path: Path; value: unknown }>()
   const apiVersions: string[] = []
   const solver: Solver = {
@@ -23,7 +27,7 @@ export function switchesFor(mention: ValueMention, templates: TemplateText, valu
     },
     api: (version) => apiVersions.push(version),
   }
-  for (const guard of mention.guards) satisfy(parseGuard(guard), guard.holds, guard.prefix, solver, 0)
+  for (const guard of guards) satisfy(parseGuard(guard), guard.holds, guard.prefix, solver, 0)
   return { set, apiVersions }
 }
 
@@ -41,6 +45,14 @@ interface Solver {
   readonly values: Values
   readonly want: (path: Path, value: unknown) => void
   readonly api: (version: string) => void
+}
+
+/** The conditions around a mention, those around the uses of its named template included; a few alternatives. */
+function chainsOf({ guards, define }: Site, templates: TemplateText, depth: number): (readonly Guard[])[] {
+  const sites = define === undefined || depth > 3 ? [] : (templates.includes.get(define) ?? [])
+  if (sites.length === 0) return [guards]
+  const chains = sites.slice(0, 4).flatMap((site) => chainsOf(site, templates, depth + 1))
+  return chains.slice(0, 4).map((outer) => [...outer, ...guards])
 }
 
 /** A word, or a call: the function first. */
@@ -133,7 +145,7 @@ function equal(
   args: readonly Term[],
   holds: boolean,
   prefix: readonly string[],
-  { want, values }: Solver,
+  { want, values, templates }: Solver,
 ): void {
   const at = args.findIndex((one) => reference(one, prefix) !== undefined)
   const path = reference(args[at], prefix)
@@ -151,7 +163,8 @@ function equal(
   if (literal === undefined) return
   if (holds) want(path, literal)
   else if (typeof literal === 'boolean') want(path, !literal)
-  else if (valueAt(values, path) === literal && literal === '') want(path, 'x')
+  else if (valueAt(values, path) === literal)
+    want(path, templates.modes.get(pathText(path))?.find((mode) => mode !== literal) ?? 'x')
 }
 
 /** `.Values.x`, also under `lower`, `toString`, `default "y"`. */

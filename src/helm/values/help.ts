@@ -46,7 +46,7 @@ function help(
   variant: Variant,
   message: string,
   values: Values,
-  { mentions }: TemplateText,
+  { mentions, modes }: TemplateText,
 ): Variant | undefined {
   const version = /chart requires kubeVersion: (\S.*?) which is incompatible/.exec(message)?.[1]
   if (version !== undefined && variant.kubeVersion === undefined) {
@@ -67,7 +67,9 @@ function help(
     setAt(
       layer,
       path,
-      now === false ? true : /url|host|endpoint/i.test(key) ? 'https://example.com' : 'x',
+      now === false
+        ? true
+        : (modes.get(pathText(path))?.[0] ?? (/url|host|endpoint/i.test(key) ? 'https://example.com' : 'x')),
       values,
     )
     return { ...variant, values: layer }

@@ -6,9 +6,9 @@ import { grow } from './grow.ts'
 import type { Rendered, Renderer } from './helm.ts'
 import { overrideValues } from './override.ts'
 import { looksLikeStem, normalisedReference } from './reference-text.ts'
-import { referencesOf, type RenderedReference } from './rendered.ts'
+import { placeKey, referencesOf, type RenderedReference } from './rendered.ts'
 import type { Search } from './search.ts'
-import type { Values } from './tree.ts'
+import { leavesOf, type Values } from './tree.ts'
 import { optionsOf, type Variant } from './variant.ts'
 import { assignmentsFor, type Assignment, type NotWritten, type WriteOptions, type Written } from './write.ts'
 
@@ -40,11 +40,19 @@ export async function landOverride(
   const recipes = new Map<Binding, number>(writable.map((binding) => [binding, 0]))
   const reasons = new Map<Binding, string>()
   const recipeOf = (binding: Binding): Recipe | undefined => binding.recipes[recipes.get(binding) ?? -1]
-  const write = (bindings: Iterable<Binding>): Written =>
-    assignmentsFor([...bindings], { ...destinations, recipeOf })
+  const consents: Assignment[] = []
+  const write = (bindings: Iterable<Binding>): Written => {
+    const { assignments, refused } = assignmentsFor([...bindings], { ...destinations, recipeOf })
+    return { assignments: assignments.length > 0 ? [...assignments, ...consents] : [], refused }
+  }
   const stages = await stagesOf(layers, search, renderer)
 
   let written = write(recipes.keys())
+  const consent = await consentOf(written, stages, base)
+  if (consent !== undefined) {
+    consents.push(consent)
+    written = write(recipes.keys())
+  }
   for (let left = ROUNDS; left > 0; left -= 1) {
     const failed = new Map(written.refused.map(({ binding, reason }) => [binding, reason]))
     for (const stage of stages) {
@@ -108,6 +116,33 @@ export function sameImage(rendered: string, wanted: string): boolean {
 
 const ROUNDS = 8
 
+/**
+ * Some charts refuse other registries until a switch says that it is meant: their failure names the switch. It is
+ * written when nothing else makes the override render.
+ */
+async function consentOf(
+  written: Written,
+  stages: readonly Stage[],
+  base: Values,
+): Promise<Assignment | undefined> {
+  for (const { render } of stages) {
+    const rendered = await render(overrideValues(written.assignments, base))
+    if (rendered.ok) continue
+    for (const { path, value } of leavesOf(base)) {
+      if (value !== false || path.length < 2 || !rendered.message.includes(path.join('.'))) continue
+      const consent: Assignment = {
+        path,
+        value: true,
+        references: [],
+        note: 'the chart asks for it before it takes another registry',
+      }
+      const again = await render(overrideValues([...written.assignments, consent], base))
+      if (again.ok) return consent
+    }
+  }
+  return undefined
+}
+
 interface Stage {
   readonly render: (override: Values) => Promise<Rendered>
   /** What is checked here: everything in the user's own variant, in another only what that one does not show. */
@@ -122,8 +157,10 @@ async function stagesOf(layers: readonly Values[], search: Search, renderer: Ren
       renderer.template(stacked(layers, variant, override))
     const rendered = await render({})
     if (!rendered.ok) continue
-    const references = referencesOf(rendered.documents).filter(({ place }) => !seen.has(place))
-    for (const { place } of references) seen.add(place)
+    const references = referencesOf(rendered.documents).filter(
+      ({ place, text }) => !seen.has(placeKey(place, text)),
+    )
+    for (const { place, text } of references) seen.add(placeKey(place, text))
     if (references.length > 0) stages.push({ render, references })
   }
   return stages
@@ -151,8 +188,8 @@ function misses(
   const after = new Map(
     referencesOf(rendered.documents, (token) => names.has(nameOf(token))).map((one) => [one.place, one.text]),
   )
-  for (const { place } of references) {
-    const binding = search.places.get(place)
+  for (const { place, text } of references) {
+    const binding = search.places.get(placeKey(place, text))
     const want = wanted.get(place)
     const now = after.get(place)
     if (binding === undefined || want === undefined || (now !== undefined && sameImage(now, want))) continue

@@ -158,7 +158,9 @@ const lastPart = (text: string): string => text.slice(text.lastIndexOf('/') + 1)
 
 /** A reference that the chart leaves out while its leaves are empty. */
 function isNewReference({ hint, where }: Field, { text }: Mention, shape: Shape): boolean {
-  const leaves = leavesOfShape({ name: shape.name, tag: [], digest: [] })
+  const leaves = leavesOfShape({ name: shape.name, tag: [], digest: [] }).filter(
+    (path) => !/tag|version|digest|sha$/i.test(String(path.at(-1))),
+  )
   if (leaves.length === 0) return false
   const speaks = leaves.some((path) => path.some((step) => /image|img/i.test(String(step))))
   if (where === 'configmap' || where === 'secret') return speaks && hint !== 'none' && /[:/]/.test(text)

@@ -18,10 +18,12 @@ export function overrideValues(assignments: readonly Assignment[], base: Values)
  */
 export function overrideYaml(assignments: readonly Assignment[], base: Values, heading?: string): string {
   const document = new Document(sorted(overrideValues(assignments, base)))
-  for (const { path, references } of assignments) {
+  for (const { path, references, note } of assignments) {
     const key = keyNode(document.contents, path)
-    if (key !== undefined && references.length > 0)
-      key.commentBefore = references.map((reference) => ` ${reference}`).join('\n')
+    const lines = [...(note === undefined ? [] : [note]), ...references]
+    if (key === undefined || lines.length === 0) continue
+    const before = typeof key.commentBefore === 'string' ? `${key.commentBefore}\n` : ''
+    key.commentBefore = before + lines.map((line) => ` ${line}`).join('\n')
   }
   quoteVersions(document.contents)
   if (heading !== undefined) document.commentBefore = heading.replace(/^/gm, ' ')

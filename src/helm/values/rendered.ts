@@ -1,7 +1,9 @@
+import { parseAllDocuments } from 'yaml'
 import type { Where } from './binding.ts'
 import type { RenderedDocument } from './documents.ts'
 import { isImageKey, mentionsIn, type Hint } from './reference-text.ts'
-import { isMap, pathText, type Path } from './tree.ts'
+import { compositesIn, type Composite } from './composite.ts'
+import { isMap, pathText, type Path, type Values } from './tree.ts'
 
 /** A reference in a rendered object. */
 export interface RenderedReference {
@@ -17,6 +19,10 @@ export interface RenderedReference {
   /** Where in the field's text it starts. */
   readonly start: number
 }
+
+/** One place may hold different images in different variants. */
+export const placeKey = (place: string, text: string | undefined): string =>
+  `${place} ${text === undefined ? '' : text.replace(/@.*$/, '').replace(/:[^/:]*$/, '')}`
 
 /** A string of a rendered object that may hold references, with what its surroundings say about it. */
 export interface Field {
@@ -41,6 +47,7 @@ export function* fieldsOf(documents: readonly RenderedDocument[]): Iterable<Fiel
         text: found.text,
       }
     }
+    yield* splitFields(document)
   }
 }
 
@@ -71,6 +78,36 @@ export const placeOf = (
 
 // --- internal ---
 
+/** The parts of a reference joined as if they were one field. Pods name images whole; other objects may not. */
+function* splitFields(document: RenderedDocument): Iterable<Field> {
+  const made = ({ path, text }: Composite, inside: Path, where: Where): Field => ({
+    place: `${document.key}#${pathText([...inside, ...path])}+`,
+    document,
+    path: [...inside, ...path],
+    where,
+    hint: 'image',
+    text,
+  })
+  if (document.kind === 'ConfigMap') {
+    const data = isMap(document.object.data) ? document.object.data : {}
+    for (const [key, value] of Object.entries(data)) {
+      if (typeof value !== 'string' || !/(?:hub|registry|repository)["']?\s*:/.test(value)) continue
+      for (const composite of compositesIn(parsedText(value)))
+        yield made(composite, ['data', key], 'configmap')
+    }
+  } else if (!WORKLOADS.test(document.kind) && isMap(document.object.spec)) {
+    for (const composite of compositesIn(document.object.spec)) yield made(composite, ['spec'], 'cr')
+  }
+}
+
+function parsedText(text: string): unknown {
+  if (text.length > 500_000) return undefined
+  const [document] = parseAllDocuments(text, { logLevel: 'silent', uniqueKeys: false })
+  return document === undefined || !('errors' in document) || document.errors.length > 0
+    ? undefined
+    : (document.toJS({ maxAliasCount: 100 }) as unknown)
+}
+
 interface Walked {
   readonly path: Path
   readonly text: string
@@ -92,11 +129,12 @@ function* walk(value: unknown, path: Path, hint: Hint): Iterable<Walked> {
   if (typeof value === 'string') {
     if (value !== '') yield { path, text: value, hint }
   } else if (Array.isArray(value)) {
+    const names = namesOf(value)
     for (const [at, item] of value.entries()) {
       const flag: unknown = at > 0 ? value[at - 1] : undefined
       const named =
         typeof flag === 'string' && /^-{1,2}[A-Za-z]/.test(flag) && !flag.includes('=') && isImageKey(flag)
-      yield* walk(item, [...path, at], named || hint === 'named' ? 'named' : 'none')
+      yield* walk(item, [...path, names[at] ?? at], named || hint === 'named' ? 'named' : 'none')
     }
   } else if (isMap(value)) {
     const variable = typeof value.name === 'string' && isImageKey(value.name)
@@ -107,6 +145,10 @@ function* walk(value: unknown, path: Path, hint: Hint): Iterable<Walked> {
         continue
       }
       const named = isImageKey(key) || (key === 'value' && variable)
+      // `image: auto` is filled in by istio's injector when the pod starts.
+      if (key === 'image' && inner === 'auto') continue
+      // A bare name next to a repository is only a part.
+      if (key === 'image' && isPartOf(value)) continue
       const exact = key === 'image' && typeof inner === 'string' && path[0] !== 'data'
       yield* walk(
         inner,
@@ -115,6 +157,17 @@ function* walk(value: unknown, path: Path, hint: Hint): Iterable<Walked> {
       )
     }
   }
+}
+
+const isPartOf = (map: Values): boolean =>
+  typeof map.repository === 'string' && typeof map.image === 'string' && !/[/:]/.test(map.image)
+
+/** Containers and variables are known by their names, which stay when others come before them. */
+function namesOf(items: readonly unknown[]): (string | undefined)[] {
+  const names = items.map((item) =>
+    isMap(item) && typeof item.name === 'string' ? `[${item.name}]` : undefined,
+  )
+  return names.map((name, at) => (name === undefined || names.indexOf(name) === at ? name : undefined))
 }
 
 /** The texts among a secret's base64 values. */

@@ -6,7 +6,7 @@ import { effectiveValues } from './effective.ts'
 import type { Renderer } from './helm.ts'
 import { fieldsByPlace, observe, type Observation, type Scene } from './observe.ts'
 import { looksLikeStem, normalisedReference } from './reference-text.ts'
-import { referencesOf, type RenderedReference } from './rendered.ts'
+import { placeKey, referencesOf, type RenderedReference } from './rendered.ts'
 import type { Candidate } from './sentinel.ts'
 import { findStatic } from './static.ts'
 import { readTemplates } from './template-text.ts'
@@ -28,7 +28,7 @@ export interface Unreachable {
 export interface Search {
   readonly bindings: readonly Binding[]
   readonly unreachable: readonly Unreachable[]
-  /** Which binding makes the reference at a place of a render (`RenderedReference.place`). */
+  /** Which binding makes the reference at a place of a render, by `placeKey`. */
   readonly places: ReadonlyMap<string, Binding>
   /** The variants that were rendered; the first is the user's own layers. */
   readonly variants: readonly Variant[]
@@ -74,11 +74,13 @@ export async function findByRendering(
     if (!rendered.ok) return
     const fields = fieldsByPlace(rendered.documents)
     const references = referencesOf(rendered.documents)
-    const fresh = references.filter(({ place }) => !sighted.has(place))
+    const fresh = references.filter(({ place, text }) => !sighted.has(placeKey(place, text)))
     if (used.length > 0 && !deep && fresh.length === 0) return
     used.push(variant)
-    for (const reference of fresh)
-      sighted.set(reference.place, sightedOf(reference, variant, used.length === 1))
+    for (const reference of fresh) {
+      const one = sightedOf(reference, variant, used.length === 1)
+      sighted.set(one.key, one)
+    }
     if (!deep) return
     const scene: Scene = {
       render: (layer) =>
@@ -93,8 +95,10 @@ export async function findByRendering(
 
   const note = ({ sightings }: Observation, variant: Variant): void => {
     for (const { place, text, shape, where, hook, at } of sightings) {
-      const known = sighted.get(place)
+      const key = placeKey(place, text)
+      const known = sighted.get(key)
       const entry: Sighted = known ?? {
+        key,
         place,
         text,
         where,
@@ -107,7 +111,7 @@ export async function findByRendering(
       if (known !== undefined && text !== undefined && known.text !== text && known.shapes.length > 0)
         continue
       entry.shapes.push(shape)
-      sighted.set(place, entry)
+      sighted.set(key, entry)
     }
   }
 
@@ -201,6 +205,7 @@ const sightedOf = (
   variant: Variant,
   inBase: boolean,
 ): Sighted => ({
+  key: placeKey(place, text),
   place,
   text,
   where,

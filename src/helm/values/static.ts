@@ -59,11 +59,21 @@ function familiesOf(map: Values, path: Path): Family[] {
     const registry = sibling(prefix, /^(?:image_?|container_?)?registry$/i)
     if (registry !== undefined && main[0] !== 'reference') leaves.push(['registry', registry])
     leaves.push(main)
-    const name = main[0] === 'repository' ? sibling(prefix, /^(?:image_?)?name$/i) : undefined
-    if (name !== undefined && underImage && typeof map[name] === 'string' && map[name] !== '')
+    const name =
+      main[0] === 'repository'
+        ? (sibling(prefix, /^(?:image_?)?name$/i) ?? (prefix === '' ? sibling('', /^image$/i) : undefined))
+        : undefined
+    const named = name === undefined ? '' : map[name]
+    if (
+      name !== undefined &&
+      (underImage || name === 'image') &&
+      typeof named === 'string' &&
+      /^[a-z0-9][a-z0-9._-]*$/.test(named)
+    )
       leaves.push(['name', name])
     const tag =
-      sibling(prefix, /^(?:image_?)?tag$/i) ?? (underImage ? sibling(prefix, /^version$/i) : undefined)
+      sibling(prefix, /^(?:image_?)?tag$/i) ??
+      (underImage || name === 'image' ? sibling(prefix, /^version$/i) : undefined)
     if (tag !== undefined) leaves.push(['tag', tag])
     const digest = sibling(prefix, /^(?:image_?)?(?:digest|sha|sha256)$/i)
     if (digest !== undefined) leaves.push(['digest', digest])

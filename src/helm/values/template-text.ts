@@ -1,6 +1,6 @@
 import { chartTree, type Chart, type ChartAt } from './chart-files.ts'
 import { mentionsIn } from './reference-text.ts'
-import type { Path } from './tree.ts'
+import { pathText, type Path } from './tree.ts'
 
 /** A mention of a value in the text of a template, with the conditions around it, outermost first. */
 export interface ValueMention {
@@ -8,7 +8,12 @@ export interface ValueMention {
   readonly path: Path
   readonly guards: readonly Guard[]
   readonly file: string
+  /** The named template it stands in. */
+  readonly define?: string
 }
+
+/** Where a named template is used. */
+export type Site = Pick<ValueMention, 'guards' | 'define'>
 
 export interface Guard {
   /** The condition as written; `with` and `range` count as one. */
@@ -22,8 +27,10 @@ export interface TemplateText {
   readonly mentions: readonly ValueMention[]
   /** Named templates that speak of values, by name. */
   readonly defines: ReadonlyMap<string, readonly ValueMention[]>
-  /** Conditions around each `include` of a named template. */
-  readonly includes: ReadonlyMap<string, readonly (readonly Guard[])[]>
+  /** Where each named template is used. */
+  readonly includes: ReadonlyMap<string, readonly Site[]>
+  /** Texts that a value is compared with, by its path: the modes a chart knows. */
+  readonly modes: ReadonlyMap<string, readonly string[]>
   /** References written out in the templates. */
   readonly literals: readonly Literal[]
 }
@@ -38,18 +45,19 @@ export interface Literal {
 export function readTemplates(chart: Chart): TemplateText {
   const mentions: ValueMention[] = []
   const defines = new Map<string, ValueMention[]>()
-  const includes = new Map<string, (readonly Guard[])[]>()
+  const includes = new Map<string, Site[]>()
+  const modes = new Map<string, string[]>()
   const literals: Literal[] = []
   for (const at of chartTree(chart)) {
     for (const [file, text] of at.chart.templates) {
       if (!/\.(?:ya?ml|tpl|json|txt)$/.test(file)) continue
       const where = [...at.prefix, file].join('/')
-      scan(at, text, where, { mentions, defines, includes })
+      scan(at, text, where, { mentions, defines, includes, modes })
       if (!file.endsWith('.txt') && !/^kind: CustomResourceDefinition/m.test(text))
         literals.push(...literalsOf(text, where))
     }
   }
-  return { mentions, defines, includes, literals }
+  return { mentions, defines, includes, modes, literals }
 }
 
 // --- internal ---
@@ -57,11 +65,13 @@ export function readTemplates(chart: Chart): TemplateText {
 interface Sink {
   readonly mentions: ValueMention[]
   readonly defines: Map<string, ValueMention[]>
-  readonly includes: Map<string, (readonly Guard[])[]>
+  readonly includes: Map<string, Site[]>
+  readonly modes: Map<string, string[]>
 }
 
 const ACTION = /\{\{-?\s*(?:\/\*[\s\S]*?\*\/|([\s\S]*?))\s*-?\}\}/g
 const VALUE = /(?:^|[^\w.])(?:\$\w*)?\.(?:root\.|context\.|ctx\.|Context\.)?Values((?:\.[A-Za-z_][\w-]*)+)/g
+const MODE = /\b(?:eq|ne)\s+\(?(?:lower\s+)?\$?\.Values((?:\.[A-Za-z_][\w-]*)+)\)?\s+"([^"]+)"/g
 const CALL = /\b(?:include|template)\s+"([^"]+)"/g
 
 interface Block {
@@ -72,7 +82,12 @@ interface Block {
   dot?: Path
 }
 
-function scan({ prefix }: ChartAt, text: string, file: string, { mentions, defines, includes }: Sink): void {
+function scan(
+  { prefix }: ChartAt,
+  text: string,
+  file: string,
+  { mentions, defines, includes, modes }: Sink,
+): void {
   const stack: Block[] = []
   const rooted = (steps: string): Path =>
     steps.startsWith('.global.') || steps === '.global'
@@ -86,11 +101,15 @@ function scan({ prefix }: ChartAt, text: string, file: string, { mentions, defin
     const guards = stack.flatMap(({ guard }) => (guard === undefined ? [] : [guard]))
     const define = stack.find(({ kind }) => kind === 'define')?.name
     const note = (path: Path): void => {
-      const mention = { path, guards, file }
+      const mention = { path, guards, file, ...(define === undefined ? {} : { define }) }
       mentions.push(mention)
       if (define !== undefined) defines.set(define, [...(defines.get(define) ?? []), mention])
     }
     for (const [, steps = ''] of action.matchAll(VALUE)) note(rooted(steps))
+    for (const [, steps = '', mode = ''] of action.matchAll(MODE)) {
+      const key = pathText(rooted(steps))
+      modes.set(key, [...new Set([...(modes.get(key) ?? []), mode])])
+    }
     const dot = stack.findLast((block) => block.dot !== undefined)?.dot
     if (dot !== undefined) {
       for (const [, steps = ''] of action.matchAll(/(?:^|[\s(])((?:\.[a-zA-Z_][\w-]*)+)/g))
@@ -98,7 +117,10 @@ function scan({ prefix }: ChartAt, text: string, file: string, { mentions, defin
           note([...dot, ...steps.slice(1).split('.')])
     }
     for (const [, name = ''] of action.matchAll(CALL))
-      includes.set(name, [...(includes.get(name) ?? []), guards])
+      includes.set(name, [
+        ...(includes.get(name) ?? []),
+        { guards, ...(define === undefined ? {} : { define }) },
+      ])
     if (word === 'if' || word === 'with' || word === 'range') {
       const single = /^(?:\$\w+\s*(?:,\s*\$\w+\s*)?:=\s*)?\$?\.Values((?:\.[A-Za-z_][\w-]*)+)$/.exec(
         rest,
@@ -131,6 +153,12 @@ function resolved(action: string, aliases: Map<string, string>): string {
       plain,
     ) ?? []
   if (name !== undefined && value !== undefined) aliases.set(name, value.replace(/^\$\w*/, ''))
+  else {
+    // `$on := or .Values.a .Values.b` is a condition with a name.
+    const [, condition, expression] = /^\$(\w+)\s*:?=\s*([\s\S]*\.Values[\s\S]*)$/.exec(plain) ?? []
+    if (condition !== undefined && expression !== undefined && expression.length < 400)
+      aliases.set(condition, `(${expression})`)
+  }
   return plain
 }
 

@@ -14,6 +14,7 @@ export const pathText = (path: Path): string =>
   path
     .map((step, at) => {
       if (typeof step === 'number') return `[${step}]`
+      if (/^\[.*\]$/.test(step)) return step
       const key = /^[^.[\]"\s]+$/.test(step) ? step : JSON.stringify(step)
       return at === 0 ? key : `.${key}`
     })

@@ -126,14 +126,12 @@ function switchesOf(binding: Binding, templates: TemplateText, chart: Chart, val
   for (const mention of templates.mentions) {
     const text = pathText(mention.path)
     if (text !== own && !text.startsWith(`${own}.`)) continue
-    const { set, apiVersions } = switchesFor(mention, templates, values)
-    // A condition on a part of the reference itself, such as its digest, would only change how it is written.
-    const switches = {
-      set: new Map([...set].filter(([key]) => !leaves.has(key))),
-      apiVersions,
+    for (const { set, apiVersions } of switchesFor(mention, templates, values)) {
+      // A condition on a part of the reference itself, such as its digest, would only change how it is written.
+      const others = [...set].filter(([key]) => !leaves.has(key))
+      const all = { set: new Map([...around, ...others]), apiVersions }
+      found.set(JSON.stringify([...all.set.values(), all.apiVersions]), all)
     }
-    const all = { set: new Map([...around, ...switches.set]), apiVersions: switches.apiVersions }
-    found.set(JSON.stringify([...all.set.values(), all.apiVersions]), all)
     if (found.size >= 4) break
   }
   if (found.size === 0 && around.size > 0) found.set('', { set: around, apiVersions: [] })

@@ -5,8 +5,10 @@ import { pathText, type Path } from './tree.ts'
 /** One line of the override: a leaf, its value and what it is for. */
 export interface Assignment {
   readonly path: Path
-  readonly value: string
+  readonly value: string | boolean
   readonly references: readonly string[]
+  /** Why it is written, when it makes no reference itself. */
+  readonly note?: string
 }
 
 export interface NotWritten {

@@ -94,6 +94,7 @@ export function createEcr(options: EcrOptions): Ecr {
       }
     },
     close() {
+      // What never loaded was told to whoever called; there is nothing to close.
       client?.then((ecr) => ecr.destroy()).catch(() => undefined)
     },
   }

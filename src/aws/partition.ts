@@ -112,8 +112,8 @@ export function ecrApi(region: string, partition: Partition, variant: ApiVariant
 }
 
 /** STS of the region. The global `sts.amazonaws.com` cannot be reached from an isolated VPC. */
-export const stsApi = (region: string, partition: Partition, variant: ApiVariant = {}): string =>
-  `https://sts${variant.fips === true ? '-fips' : ''}.${region}.${partition.dnsSuffix}`
+export const stsApi = (region: string, partition: Partition): string =>
+  `https://sts.${region}.${partition.dnsSuffix}`
 
 /**
  * The bucket that pulls of layers are redirected to; the S3 gateway endpoint must let it through.

@@ -41,10 +41,15 @@ export default defineBundleCommand({
     const layout = layoutOf(args)
     const { registry } = layout
     const { env, signal } = session
-    const http = createHttp({ env, caFiles: args.caFile, stallSeconds: STALL_SECONDS })
     const ecr = patientOf(args, layout, session)
     try {
-      const { client } = await openNetwork({ ...args, concurrency: 1 }, session, { home: registry })
+      const network = await openNetwork({ ...args, concurrency: 1 }, session, { home: registry })
+      const { client } = network
+      // Client certificates are read with the network; without them there is a more impatient way.
+      const http =
+        args.clientCert.length > 0
+          ? network.http
+          : createHttp({ env, caFiles: args.caFile, stallSeconds: STALL_SECONDS })
       const origin = await createEndpoints(http, args.insecureRegistry)(registry)
       const checks: Check[] = []
       const examination = { registry, origin, client, http, env, signal, folder: '.' }

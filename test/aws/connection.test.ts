@@ -1,5 +1,4 @@
-import { connect, createServer, type Server } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createEcr, type EcrOptions } from '../../src/aws/ecr.ts'
 import { parseEcrHost, type EcrHost } from '../../src/aws/host.ts'
@@ -8,30 +7,7 @@ import { ecrLogin } from '../../src/aws/login.ts'
 import { createTrust } from '../../src/lib/tls.ts'
 import { refusalOf } from '../support/ecr-client.ts'
 import { startEcr, type Ecr as Double } from '../support/ecr/server.ts'
-
-/** A proxy that leads every name to one port of loopback, and keeps the names it was asked for. */
-interface Proxy {
-  readonly url: string
-  readonly asked: string[]
-  readonly server: Server
-}
-
-async function startProxy(port: number): Promise<Proxy> {
-  const asked: string[] = []
-  const server = createServer((client) => {
-    client.once('data', (head) => {
-      asked.push(/^CONNECT (\S+)/.exec(head.toString())?.[1] ?? head.toString())
-      const far = connect(port, '127.0.0.1', () => {
-        client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
-        client.pipe(far).pipe(client)
-      })
-      far.on('error', () => client.destroy())
-      client.on('error', () => far.destroy())
-    })
-  })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, server }
-}
+import { portOf, startNameProxy, type NameProxy } from '../support/name-proxy.ts'
 
 const REGISTRY = '123456789012.dkr.ecr.eu-central-1.amazonaws.com'
 
@@ -42,14 +18,13 @@ function hostOf(name: string): EcrHost {
 }
 
 let double: Double
-let proxy: Proxy
+let proxy: NameProxy
 beforeEach(async () => {
   double = await startEcr()
-  proxy = await startProxy(Number(new URL(double.endpoint).port))
+  proxy = await startNameProxy(() => portOf(double.endpoint))
 })
 afterEach(async () => {
-  proxy.server.close()
-  await double.stop()
+  await Promise.all([proxy.stop(), double.stop()])
 })
 
 /** As in an isolated VPC: real names, our double behind them, nothing redirected by endpoint variables. */

@@ -1,4 +1,6 @@
 import type { Entry } from '../archive/tar.ts'
+import type { BoundChart } from './bind-charts.ts'
+import { decodeBoundCharts } from './bound-charts.ts'
 import { integrityError } from '../lib/errors.ts'
 import { isDigest, type Digest } from '../oci/digest.ts'
 import { isObject, parseObject } from '../oci/manifest.ts'
@@ -46,6 +48,8 @@ export interface Contents {
   readonly roots: readonly RootContents[]
   /** The spec's own text: what the values override is computed from. */
   readonly spec: string
+  /** Where the charts' values name images, as a real helm showed at export; empty when there was none. */
+  readonly bound: readonly BoundChart[]
   /** All entries behind this one, in order. */
   readonly entries: readonly Entry[]
 }
@@ -57,12 +61,12 @@ export const CONTENTS_LIMIT = 64 * 1024 * 1024
 
 /** Keys in a fixed order, one entry a line, so that a person can read it with `tar xOf`. */
 export function encodeContents(contents: Contents): Uint8Array {
-  const { format, name, version, roots, spec, entries } = contents
+  const { format, name, version, roots, spec, bound, entries } = contents
   const head = JSON.stringify({ format, name, version, spec }).slice(0, -1)
   const lines = (items: readonly unknown[]): string => items.map((item) => JSON.stringify(item)).join(',\n')
   const table = entries.map(({ path, size }) => [path, size])
   return new TextEncoder().encode(
-    `${head},\n"roots":[\n${lines(roots)}\n],\n"entries":[\n${lines(table)}\n]}\n`,
+    `${head},\n"roots":[\n${lines(roots)}\n],\n"bound":[\n${lines(bound)}\n],\n"entries":[\n${lines(table)}\n]}\n`,
   )
 }
 
@@ -88,6 +92,7 @@ export function decodeContents(raw: Uint8Array): Contents {
     name,
     ...(typeof version === 'string' ? { version } : {}),
     roots: roots.map(decodeRoot),
+    bound: decodeBoundCharts(json['bound']),
     spec,
     entries: decodeEntries(entries),
   }

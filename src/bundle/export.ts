@@ -1,7 +1,10 @@
 import { place } from '../archive/tar.ts'
+import type { Helm } from '../helm/values/helm.ts'
+import type { Values } from '../helm/values/tree.ts'
 import { integrityError } from '../lib/errors.ts'
 import type { Platform } from '../oci/platform.ts'
 import type { Mirrors } from '../registry/mirror.ts'
+import { bindChart, type BoundChart } from './bind-charts.ts'
 import { collectRoots, DEFAULT_PLATFORMS } from './collect.ts'
 import { FORMAT, type RootContents } from './contents.ts'
 import { fillArchive, type Filled } from './fill.ts'
@@ -27,6 +30,8 @@ export interface ExportOptions {
   readonly allowMissingPlatforms: boolean
   readonly mirrors: Mirrors
   readonly referrers: boolean
+  /** A real helm, to find where the charts' values name images, and layers of values by chart name. */
+  readonly helm?: { readonly program: Helm; readonly layers: ReadonlyMap<string, readonly Values[]> }
   /** Replays these digests; what has moved since is an error. */
   readonly lock?: Lock
 }
@@ -37,6 +42,8 @@ export interface Prepared {
   readonly plan: Plan
   /** What every reference was resolved to. */
   readonly lock: Lock
+  /** Image bindings of the charts that a real helm rendered. */
+  readonly bound: readonly BoundChart[]
   readonly weights: readonly RootWeight[]
   /** Bytes of the bundle, and of what has to be fetched for it. */
   readonly size: number
@@ -67,12 +74,15 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   session.signal.throwIfAborted()
   const lock = lockOf(spec, roots)
   if (options.lock !== undefined) checkLock(options.lock, lock)
+  const bound = await bindCharts(roots, options)
+  session.signal.throwIfAborted()
   const layout = plan(roots, {
     format: FORMAT,
     name: spec.name,
     ...(spec.version === undefined ? {} : { version: spec.version }),
     spec: options.specText,
     roots: roots.map(contentsOf),
+    bound,
     lock: encodeLock(lock),
   })
   const findings = lintRoots(roots)
@@ -81,6 +91,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   }
   return {
     roots,
+    bound,
     lock,
     findings,
     ...(hub === undefined ? {} : { hub }),
@@ -108,6 +119,37 @@ function checkLock(wanted: Lock, found: Lock): void {
       next: 'use the spec and the platforms the lock was made with, or refresh it with: ma-bundle lock',
     },
   )
+}
+
+async function bindCharts(
+  roots: readonly Root[],
+  { helm, session }: ExportOptions,
+): Promise<readonly BoundChart[]> {
+  if (helm === undefined) return []
+  const charts = roots.filter((root) => root.kind === 'chart')
+  session.emit({ type: 'phase', phase: 'prove', items: charts.length, bytes: 0 })
+  const bound: BoundChart[] = []
+  for (const { chart, name, tgz } of charts) {
+    session.signal.throwIfAborted()
+    const one = await bindChart(tgz, helm.layers.get(chart) ?? [], helm.program)
+    session.emit({
+      type: 'root',
+      phase: 'prove',
+      kind: 'chart',
+      name,
+      outcome: one === undefined ? 'failed' : 'resolved',
+    })
+    if (one !== undefined) bound.push(one)
+    else {
+      session.emit({
+        type: 'warning',
+        message: 'helm cannot render it, so its image bindings are not proven',
+        where: `chart ${name}`,
+        next: 'give the values it is installed with: --values <chart>=<file>',
+      })
+    }
+  }
+  return bound
 }
 
 function contentsOf(root: Root): RootContents {

@@ -1,7 +1,10 @@
 import { parseReference } from '../oci/reference.ts'
 import type { RootContents } from './contents.ts'
 import type { Layout } from './destination.ts'
-import { chartValues, umbrellaOverride, type UnboundIn } from './override.ts'
+import { boundValues } from './bind-charts.ts'
+import { chartValues, umbrellaOverride, type ChartThere, type UnboundIn } from './override.ts'
+import { createPrivateImages } from './private-reference.ts'
+import { chartPath } from './root.ts'
 import { chartsThere, consumerOf } from './override-input.ts'
 import { parseSpec, type Consumer } from './spec.ts'
 import type { Bundle } from './open.ts'
@@ -29,31 +32,56 @@ const PLAIN_CONSUMER: Consumer = {
  * Computes the values overrides from the bundle alone: no registry is asked.
  * @returns undefined for a layout of another tool, which knows no charts
  */
-export function valuesFor(bundle: Bundle, layout: Layout): ValuesFiles | undefined {
+export async function valuesFor(bundle: Bundle, layout: Layout): Promise<ValuesFiles | undefined> {
   const { contents, roots } = bundle
   if (contents === undefined) return undefined
   const spec = parseSpec(contents.spec, `${contents.name}.yaml`)
   const images = roots.filter(isImage).map(({ name }) => parseReference(name))
-  const charts = chartsThere(
+  const known = chartsThere(
     spec,
     roots.filter(isChart).map(({ chart, version }) => ({ name: chart, version })),
   )
-  const title = `${[contents.name, contents.version].filter(Boolean).join(' ')} from ${layout.registry}. Written by ma-bundle.`
-  const { yaml, unbound } = umbrellaOverride(
-    consumerOf(spec) ?? PLAIN_CONSUMER,
-    charts,
-    images,
-    layout,
-    title,
+  const consumer = consumerOf(spec) ?? PLAIN_CONSUMER
+  const found = await foundValues(bundle, layout)
+  const charts = known.map((chart) => withFound(chart, found.get(chart.name)))
+  // What the consumer is known to set in a child chart changes the child's references; the chart alone does not show it.
+  const consumed = known.map((chart) =>
+    consumer.sets.has(chart.key) && chart.bindings.length > 0
+      ? chart
+      : withFound(chart, found.get(chart.name)),
   )
+  const title = `${[contents.name, contents.version].filter(Boolean).join(' ')} from ${layout.registry}. Written by ma-bundle.`
+  const { yaml, unbound } = umbrellaOverride(consumer, consumed, images, layout, title)
   const perChart = charts.flatMap((chart): [string, string][] => {
     const own = chartValues(chart, images, layout, `${chart.name} ${chart.version}. ${title}`)
     return own.yaml === undefined ? [] : [[chart.name, own.yaml]]
   })
-  return { umbrella: yaml, charts: new Map(perChart), unbound }
+  const unfound = [...found].flatMap(([chart, one]) =>
+    one.unbound.map((place) => ({ chart, off: false, ...place })),
+  )
+  return { umbrella: yaml, charts: new Map(perChart), unbound: [...unbound, ...unfound] }
 }
 
 // --- internal ---
+
+type Found = ReturnType<typeof boundValues>
+
+/** What was found and proven at export, written for this registry. */
+async function foundValues(
+  { contents, roots, archive }: Bundle,
+  layout: Layout,
+): Promise<ReadonlyMap<string, Found>> {
+  const images = createPrivateImages(roots, layout)
+  const found = new Map<string, Found>()
+  for (const bound of contents?.bound ?? []) {
+    const tgz = await archive.readAll(chartPath(bound.chart, bound.version))
+    found.set(bound.chart, boundValues(bound, tgz, images, layout))
+  }
+  return found
+}
+
+const withFound = (chart: ChartThere, found: Found | undefined): ChartThere =>
+  found === undefined ? chart : { ...chart, values: found.values }
 
 const isImage = (root: RootContents) => root.kind === 'image'
 const isChart = (root: RootContents) => root.kind === 'chart'

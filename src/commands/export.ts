@@ -3,6 +3,7 @@ import { prepareExport, writeExport } from '../bundle/export.ts'
 import { loadSpec } from '../bundle/bundled-specs.ts'
 import { formatBytes } from '../lib/format.ts'
 import { forecast } from './forecast.ts'
+import { helmArgs, openHelm } from './helm-args.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
 import { readLock, writeLock } from './lock-io.ts'
 import { defineBundleCommand } from './command.ts'
@@ -51,12 +52,14 @@ export default defineBundleCommand({
       default: 20 * 1024 ** 2,
       description: 'Bytes per second that --dry-run reckons with',
     },
+    ...helmArgs,
     ...networkArgs,
   },
   async run(args, session) {
     const { spec, text } = await loadSpec(args.spec)
     const platforms = platformsFrom(args.platform)
     const network = await openNetwork(args, session)
+    const helm = await openHelm(args, spec, session)
     const prepared = await prepareExport({
       session: network,
       spec,
@@ -65,6 +68,7 @@ export default defineBundleCommand({
       ...(platforms === undefined ? {} : { platforms }),
       allowMissingPlatforms: args.allowMissingPlatform,
       referrers: args.referrers,
+      ...(helm === undefined ? {} : { helm }),
       ...(args.lock === undefined ? {} : { lock: await readLock(args.lock) }),
       mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
     })

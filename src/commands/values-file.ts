@@ -15,7 +15,7 @@ export interface WrittenValues {
 
 /** Writes the umbrella override, and beside it a folder with one values file a chart: `<name>.d/<chart>.yaml`. */
 export async function writeValues(file: string, bundle: Bundle, layout: Layout): Promise<WrittenValues> {
-  const values = valuesFor(bundle, layout)
+  const values = await valuesFor(bundle, layout)
   if (values === undefined)
     return { data: {}, lines: ['It is a layout of another tool: no charts, no values override.'] }
   const folder = `${file.replace(/\.ya?ml$/, '')}.d`

@@ -45,7 +45,7 @@ export default defineBundleCommand({
       const { format } = args
       const text =
         format === 'helm'
-          ? helmValues(valuesFor(bundle, layout), args.chart)
+          ? helmValues(await valuesFor(bundle, layout), args.chart)
           : nodeConfig(format, bundle.roots, layout)
       session.result({ format, text }, text)
     } finally {
@@ -56,7 +56,7 @@ export default defineBundleCommand({
 
 // --- internal ---
 
-function helmValues(values: ReturnType<typeof valuesFor>, chart: string | undefined): string {
+function helmValues(values: Awaited<ReturnType<typeof valuesFor>>, chart: string | undefined): string {
   if (values === undefined) throw usageError('a layout of another tool has no charts, so no values')
   if (chart === undefined) return values.umbrella
   const text = values.charts.get(chart)

@@ -7,6 +7,7 @@ type EventOf<Type extends BundleEvent['type']> = Extract<BundleEvent, { type: Ty
 
 export const phaseWords: Readonly<Record<Phase, string>> = {
   resolve: 'resolving',
+  prove: 'rendering charts',
   transfer: 'transferring',
   finish: 'finishing',
 }

@@ -1,0 +1,119 @@
+import { effectiveValues } from '../helm/values/effective.ts'
+import type { Binding } from '../helm/values/binding.ts'
+import { readChart } from '../helm/values/chart-files.ts'
+import type { Helm } from '../helm/values/helm.ts'
+import { landOverride } from '../helm/values/land.ts'
+import { overrideValues } from '../helm/values/override.ts'
+import { findByRendering } from '../helm/values/search.ts'
+import type { Values } from '../helm/values/tree.ts'
+import { pathText } from '../helm/values/tree.ts'
+import { assignmentsFor } from '../helm/values/write.ts'
+import { parseReference } from '../oci/reference.ts'
+import { imageRepository, type Layout } from './destination.ts'
+import type { PrivateImages } from './private-reference.ts'
+
+/** The image bindings of one chart, found in the chart itself and rendered by a real helm. */
+export interface BoundChart {
+  readonly chart: string
+  readonly version: string
+  /** Those whose override was seen to land; the recipe that landed is their first. */
+  readonly bindings: readonly Binding[]
+  /** Found, but what was written to them did not land, or could not be written. */
+  readonly notLanded: readonly {
+    readonly path: string
+    readonly reference: string
+    readonly reason: string
+  }[]
+  /** References that no value reaches. */
+  readonly unreachable: readonly {
+    readonly reference: string
+    readonly at: string
+    readonly reason: string
+  }[]
+}
+
+/** A registry that cannot be one: what is written at export is proven with it, and written anew for the real one. */
+const SOMEWHERE: Layout = {
+  registry: 'registry.invalid',
+  path: '',
+  prefix: 'mirrored',
+  chartPrefix: 'charts',
+}
+
+/**
+ * Finds where a chart's values name images, by rendering, and proves each place by writing to it.
+ * @param layers values between the chart's own and the override, the last of which wins
+ * @returns undefined when helm cannot render the chart at all
+ */
+export async function bindChart(
+  tgz: Uint8Array,
+  layers: readonly Values[],
+  helm: Helm,
+): Promise<BoundChart | undefined> {
+  const chart = readChart(tgz)
+  const renderer = await helm.open(tgz)
+  try {
+    const search = await findByRendering(chart, layers, renderer)
+    if (search.variants.length === 0) return undefined
+    const landed = await landOverride(chart, layers, search, renderer, {
+      destinationOf: (reference) => placeIn(SOMEWHERE, reference),
+    })
+    return {
+      chart: chart.metadata.name,
+      version: chart.metadata.version,
+      bindings: landed.bindings,
+      notLanded: landed.notLanded.map(({ binding, reason }) => ({
+        path: pathText(binding.path),
+        reference: binding.reference,
+        reason,
+      })),
+      unreachable: search.unreachable.map(({ reference, at, reason }) => ({ reference, at, reason })),
+    }
+  } finally {
+    await renderer.close()
+  }
+}
+
+/**
+ * The values that point a bound chart to the private registry, for the images that are there. A place that makes
+ * several references is written when any of them is there: the others could not be pulled either way.
+ */
+export function boundValues(
+  { bindings }: BoundChart,
+  tgz: Uint8Array,
+  images: PrivateImages,
+  layout: Layout,
+): {
+  readonly values: Values
+  readonly unbound: readonly { path: string; reference: string; reason: string }[]
+} {
+  const isThere = (reference: string): boolean => images.rewrite(reference) !== undefined
+  const writable = bindings.filter(({ references }) => references.some(isThere))
+  const { assignments, refused } = assignmentsFor(writable, {
+    destinationOf: (reference) => images.rewrite(reference) ?? placeIn(layout, reference),
+  })
+  const about = ({ path, reference }: Binding, reason: string) => ({
+    path: pathText(path),
+    reference,
+    reason,
+  })
+  return {
+    values: overrideValues(assignments, effectiveValues(readChart(tgz))),
+    unbound: [
+      ...refused.map(({ binding, reason }) => about(binding, reason)),
+      ...bindings
+        .filter((binding) => !writable.includes(binding))
+        .map((binding) => about(binding, 'the bundle does not have the image')),
+    ],
+  }
+}
+
+// --- internal ---
+
+/** Where an import would put an image of that name. */
+function placeIn(layout: Layout, reference: string): string {
+  const parsed = parseReference(reference)
+  const tag = parsed.tag === undefined ? '' : `:${parsed.tag}`
+  const digest = parsed.digest === undefined ? '' : `@${parsed.digest}`
+  return `${layout.registry}/${imageRepository(layout, parsed)}${tag}${digest}`
+}

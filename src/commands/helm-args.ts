@@ -1,0 +1,127 @@
+import { accessSync, constants } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, delimiter, join } from 'node:path'
+import { parse } from 'yaml'
+import { createHelm, type Helm } from '../helm/values/helm.ts'
+import { isMap, mergeValues, valueAt, type Values } from '../helm/values/tree.ts'
+import { consumerOf } from '../bundle/override-input.ts'
+import type { BundleSpec } from '../bundle/spec.ts'
+import { codeOf, messageOf, usageError } from '../lib/errors.ts'
+import type { Args, ArgsDef } from './flags.ts'
+import type { Session } from './session.ts'
+
+/** Flags for rendering charts with a real helm. */
+export const helmArgs = {
+  prove: {
+    type: 'boolean',
+    default: true,
+    description: 'Render the charts with helm, where there is one, to find and prove every image binding',
+  },
+  helm: {
+    type: 'string',
+    hint: 'program',
+    description: 'The helm to render with (default: helm on the PATH)',
+  },
+  values: {
+    type: 'string',
+    multiple: true,
+    hint: 'chart=file',
+    description: 'Values a chart is installed with; several files of one chart are layers, the last wins',
+  },
+  consumerValues: {
+    type: 'string',
+    multiple: true,
+    hint: 'file',
+    description: 'Values of the chart that installs the others; it hands each of them its part',
+  },
+} as const satisfies ArgsDef
+
+export type HelmArgs = Args<typeof helmArgs>
+
+export interface HelmSetup {
+  readonly program: Helm
+  /** By chart name. */
+  readonly layers: ReadonlyMap<string, readonly Values[]>
+}
+
+/**
+ * The helm to prove with, and the values the charts will really get.
+ * @returns undefined when proving is switched off or there is no helm; the latter is said
+ */
+export async function openHelm(
+  args: HelmArgs,
+  spec: BundleSpec,
+  session: Session,
+): Promise<HelmSetup | undefined> {
+  const layers = await readLayers(args, spec)
+  if (!args.prove) return undefined
+  const binary = args.helm ?? findProgram('helm', session.env['PATH'])
+  if (binary !== undefined) return { program: await createHelm(binary), layers }
+  if (spec.groups.some((group) => group.charts.length > 0)) {
+    session.note(
+      'No helm on the PATH: image bindings are taken from the spec, unproven. Give --helm <program> to prove them.\n',
+    )
+  }
+  return undefined
+}
+
+// --- internal ---
+
+function findProgram(name: string, path = ''): string | undefined {
+  return path
+    .split(delimiter)
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, name))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK)
+        return true
+      } catch (error) {
+        if (codeOf(error) !== undefined) return false
+        throw error
+      }
+    })
+}
+
+async function readLayers(args: HelmArgs, spec: BundleSpec): Promise<ReadonlyMap<string, readonly Values[]>> {
+  const layers = new Map<string, Values[]>()
+  const add = (chart: string, values: Values): void => {
+    layers.set(chart, [...(layers.get(chart) ?? []), values])
+  }
+  const charts = spec.groups.flatMap((group) => group.charts)
+  const consumer = consumerOf(spec)
+  let consumed: Values = {}
+  for (const file of args.consumerValues) consumed = mergeValues(consumed, await readValues(file))
+  const chartsAt = (consumer?.chartsAt ?? 'charts').split('.')
+  for (const { name, key } of charts) {
+    const part = valueAt(consumed, [...chartsAt, key, 'values'])
+    if (isMap(part)) add(name, part)
+  }
+  for (const text of args.values) {
+    const at = text.indexOf('=')
+    const [chart, file] = [text.slice(0, at), text.slice(at + 1)]
+    if (at < 1 || file === '') throw usageError(`--values "${text}" is not chart=file`)
+    if (!charts.some(({ name }) => name === chart)) {
+      throw usageError(`--values names a chart "${chart}" that the spec does not have`, {
+        next: `its charts are ${charts.map(({ name }) => name).join(', ')}`,
+      })
+    }
+    add(chart, await readValues(file))
+  }
+  return layers
+}
+
+async function readValues(file: string): Promise<Values> {
+  let values: unknown
+  try {
+    values = parse(await readFile(file, 'utf8'), { maxAliasCount: 100 })
+  } catch (error) {
+    throw usageError(`cannot read the values file: ${codeOf(error) ?? messageOf(error)}`, {
+      where: basename(file),
+      cause: error,
+    })
+  }
+  if (values === null || values === undefined) return {}
+  if (isMap(values)) return values
+  throw usageError('the values file is not a mapping', { where: basename(file) })
+}

@@ -55,7 +55,7 @@ export type EcrArgs = Args<typeof ecrArgs>
  * Where things land, from the flags.
  * @throws a usage error for what cannot be a registry or a prefix, and for names that only look like ECR
  */
-export function layoutOf(args: LayoutArgs): Layout {
+export function layoutOf(args: LayoutArgs & Partial<EcrArgs>): Layout {
   const written = args.registry.replace(/^oci:\/\//, '').replace(/\/+$/, '')
   const [registry = '', ...rest] = written.split('/')
   const path = rest.join('/')
@@ -64,7 +64,8 @@ export function layoutOf(args: LayoutArgs): Layout {
       next: 'write the bare host name, without https://',
     })
   }
-  const why = whyNotEcr(registry)
+  // Emulators give themselves names like ECR's; whoever says where their API is means them.
+  const why = args.endpointUrl === undefined ? whyNotEcr(registry) : undefined
   if (why !== undefined) throw usageError(`--registry "${registry}" is not an ECR registry: ${why}`)
   for (const [flag, part] of Object.entries({
     '--registry': path,

@@ -149,6 +149,15 @@ describe('doctor of ECR', () => {
     expect(stdout).toMatch(/fix: .*--ca-file/)
   })
 
+  it('takes the name of an emulator for ECR when it is told where the API is', async () => {
+    const name = '123456789012.dkr.ecr.us-east-1.emulator.test:4566'
+    expect((await runShell(['doctor', '--registry', name])).code).toBe(2)
+    const flags = ['--registry', name, '--region', 'us-east-1', '--endpoint-url', 'http://127.0.0.1:9']
+    const { code, stdout } = await runShell(['doctor', ...flags])
+    expect(code).toBe(1)
+    expect(stdout).toContain('is taken to be ECR in us-east-1')
+  })
+
   it('prints a line for each check, and no secret', async () => {
     const server = await start()
     await pushImage(server, 'mirrored/x')

@@ -32,6 +32,16 @@ export interface BoundChart {
   }[]
 }
 
+/** A place in the values that still names a public image. */
+export interface UnboundPlace {
+  readonly path: string
+  readonly reference: string
+  readonly reason: string
+  /** Only when something is switched on that is off now. */
+  readonly off: boolean
+  readonly hook?: string
+}
+
 /** A registry that cannot be one: what is written at export is proven with it, and written anew for the real one. */
 const SOMEWHERE: Layout = {
   registry: 'registry.invalid',

@@ -56,9 +56,7 @@ export async function valuesFor(bundle: Bundle, layout: Layout): Promise<ValuesF
     const own = chartValues(chart, images, layout, `${chart.name} ${chart.version}. ${title}`)
     return own.yaml === undefined ? [] : [[chart.name, own.yaml]]
   })
-  const unfound = [...found].flatMap(([chart, one]) =>
-    one.unbound.map((place) => ({ chart, off: false, ...place })),
-  )
+  const unfound = [...found].flatMap(([chart, one]) => one.unbound.map((place) => ({ chart, ...place })))
   return { umbrella: yaml, charts: new Map(perChart), unbound: [...unbound, ...unfound] }
 }
 

@@ -4,6 +4,7 @@ import type { Layout } from '../bundle/destination.ts'
 import type { Bundle } from '../bundle/open.ts'
 import { valuesFor } from '../bundle/values.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
+import { plural } from '../lib/format.ts'
 
 export const defaultValuesFile = 'ma-bundle-values.yaml'
 
@@ -31,13 +32,18 @@ export async function writeValues(file: string, bundle: Bundle, layout: Layout):
     })
   }
   const pulled = values.unbound.filter(({ off }) => !off)
+  const off = values.unbound.length - pulled.length
   return {
     data: { values: basename(file), chartValues: [...values.charts.keys()], unbound: values.unbound },
     lines: [
-      `Wrote ${basename(file)} (for the chart that installs the others) and ${values.charts.size} files in ${basename(folder)}/.`,
-      ...pulled.map(
-        ({ chart, path, reference, reason }) => `  not bound: ${chart} ${path} (${reference}): ${reason}`,
-      ),
+      `Wrote ${basename(file)}, for the chart that installs the others${values.charts.size === 0 ? '' : `, and ${plural(values.charts.size, 'file')} for single charts in ${basename(folder)}/`}.`,
+      ...(pulled.length === 0 ? [] : ['Not bound, because the bundle does not have the image:']),
+      ...pulled.map(({ chart, path, reference }) => `  ${chart} ${path}: ${reference}`),
+      ...(off === 0
+        ? []
+        : [
+            `  ${plural(off, 'more place')} would need images that the bundle does not have, once switched on; --json lists them.`,
+          ]),
     ],
   }
 }

@@ -93,19 +93,18 @@ export function boundValues(
   tgz: Uint8Array,
   images: PrivateImages,
   layout: Layout,
-): {
-  readonly values: Values
-  readonly unbound: readonly { path: string; reference: string; reason: string }[]
-} {
+): { readonly values: Values; readonly unbound: readonly UnboundPlace[] } {
   const isThere = (reference: string): boolean => images.rewrite(reference) !== undefined
   const writable = bindings.filter(({ references }) => references.some(isThere))
   const { assignments, refused } = assignmentsFor(writable, {
     destinationOf: (reference) => images.rewrite(reference) ?? placeIn(layout, reference),
   })
-  const about = ({ path, reference }: Binding, reason: string) => ({
+  const about = ({ path, reference, variant, hook }: Binding, reason: string): UnboundPlace => ({
     path: pathText(path),
     reference,
     reason,
+    off: variant !== undefined,
+    ...(hook === undefined ? {} : { hook }),
   })
   return {
     values: overrideValues(assignments, effectiveValues(readChart(tgz))),

@@ -81,6 +81,7 @@ function binding(value: unknown): Binding {
     proven: from['proven'] === true,
     recipes: list(from['recipes']).map(recipe),
     ...(from['stem'] === true ? { stem: true } : {}),
+    ...(from['consents'] === undefined ? {} : { consents: list(from['consents']).map(path) }),
     ...optional('hook'),
     ...optional('variant'),
     ...optional('note'),

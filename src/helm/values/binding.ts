@@ -66,6 +66,8 @@ export interface Binding {
   /** What to switch on for this reference to appear; empty under the given layers. */
   readonly variant?: string
   readonly note?: string
+  /** Switches the chart wants to see on before it takes another registry. */
+  readonly consents?: readonly Path[]
   /** The first is used; the others are fallbacks. */
   readonly recipes: readonly Recipe[]
 }

@@ -114,7 +114,7 @@ function satisfy(term: Term, holds: boolean, prefix: readonly string[], solver: 
   else if (name === 'or') for (const one of holds ? args.slice(0, 1) : args) inner(one, holds)
   else if (name === 'eq' || name === 'ne') equal(args, (name === 'eq') === holds, prefix, solver)
   else if (name === 'include' && holds) included(String(args[0]).replace(/"/g, ''), solver)
-  else if (typeof name === 'string' && /APIVersions\.Has$/.test(name)) {
+  else if (typeof name === 'string' && name.endsWith('APIVersions.Has')) {
     if (holds) solver.api(String(args[0]).replace(/"/g, ''))
   } else if (
     name === 'default' ||

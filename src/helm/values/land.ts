@@ -8,7 +8,7 @@ import { overrideValues } from './override.ts'
 import { looksLikeStem, normalisedReference } from './reference-text.ts'
 import { placeKey, referencesOf, type RenderedReference } from './rendered.ts'
 import type { Search } from './search.ts'
-import { leavesOf, type Values } from './tree.ts'
+import { leavesOf, type Path, type Values } from './tree.ts'
 import { optionsOf, type Variant } from './variant.ts'
 import { assignmentsFor, type Assignment, type NotWritten, type WriteOptions, type Written } from './write.ts'
 
@@ -40,11 +40,9 @@ export async function landOverride(
   const recipes = new Map<Binding, number>(writable.map((binding) => [binding, 0]))
   const reasons = new Map<Binding, string>()
   const recipeOf = (binding: Binding): Recipe | undefined => binding.recipes[recipes.get(binding) ?? -1]
-  const consents: Assignment[] = []
-  const write = (bindings: Iterable<Binding>): Written => {
-    const { assignments, refused } = assignmentsFor([...bindings], { ...destinations, recipeOf })
-    return { assignments: assignments.length > 0 ? [...assignments, ...consents] : [], refused }
-  }
+  const consents: Path[] = []
+  const write = (bindings: Iterable<Binding>): Written =>
+    assignmentsFor([...bindings], { ...destinations, recipeOf, consents })
   const stages = await stagesOf(layers, search, renderer)
 
   let written = write(recipes.keys())
@@ -84,7 +82,7 @@ export async function landOverride(
   return {
     assignments: written.assignments,
     values: overrideValues(written.assignments, base),
-    bindings: [...recipes.keys()].map((binding) => withFirst(binding, recipeOf(binding))),
+    bindings: [...recipes.keys()].map((binding) => withFirst(binding, recipeOf(binding), consents)),
     notLanded: search.bindings
       .filter((binding) => binding.references.length > 0 && !recipes.has(binding))
       .map((binding) => ({ binding, reason: reasons.get(binding) ?? binding.note ?? 'no render showed it' })),
@@ -124,20 +122,15 @@ async function consentOf(
   written: Written,
   stages: readonly Stage[],
   base: Values,
-): Promise<Assignment | undefined> {
+): Promise<Path | undefined> {
   for (const { render } of stages) {
     const rendered = await render(overrideValues(written.assignments, base))
     if (rendered.ok) continue
     for (const { path, value } of leavesOf(base)) {
       if (value !== false || path.length < 2 || !rendered.message.includes(path.join('.'))) continue
-      const consent: Assignment = {
-        path,
-        value: true,
-        references: [],
-        note: 'the chart asks for it before it takes another registry',
-      }
+      const consent = { path, value: true, references: [] }
       const again = await render(overrideValues([...written.assignments, consent], base))
-      if (again.ok) return consent
+      if (again.ok) return path
     }
   }
   return undefined
@@ -204,7 +197,10 @@ const parsed = (text: string): Reference | undefined => {
   return normal === undefined ? undefined : parseReference(normal)
 }
 
-const withFirst = (binding: Binding, recipe: Recipe | undefined): Binding =>
-  recipe === undefined
-    ? binding
-    : { ...binding, recipes: [recipe, ...binding.recipes.filter((other) => other !== recipe)] }
+const withFirst = (binding: Binding, recipe: Recipe | undefined, consents: readonly Path[]): Binding => ({
+  ...binding,
+  ...(consents.length === 0 ? {} : { consents }),
+  ...(recipe === undefined
+    ? {}
+    : { recipes: [recipe, ...binding.recipes.filter((other) => other !== recipe)] }),
+})

@@ -65,7 +65,7 @@ export async function findByRendering(
     return { bindings: statics, unreachable: [], places: new Map(), variants: [], failure }
   const base = failure === undefined ? variant : withoutChecks.variant
   const render: Render =
-    withoutChecks.failure === undefined ? strict : ({ relaxed: _, ...options }) => strict(options)
+    withoutChecks.failure === undefined ? strict : (options) => strict({ ...options, relaxed: false })
 
   const sighted = new Map<string, Sighted>()
   const used: Variant[] = []

@@ -28,6 +28,8 @@ export interface WriteOptions {
   readonly digestOf?: (reference: string) => string | undefined
   /** Which of a binding's recipes to use; the first unless a render showed that it does not land. */
   readonly recipeOf?: (binding: Binding) => Recipe | undefined
+  /** Switches to write whatever the bindings say. */
+  readonly consents?: readonly Path[]
 }
 
 /**
@@ -57,13 +59,26 @@ export function assignmentsFor(bindings: readonly Binding[], options: WriteOptio
       else before.references.push(...binding.references)
     }
   }
-  const assignments = [...wanted.values()]
-    .map(({ path, value, references }) => ({ path, value, references: [...new Set(references)] }))
-    .toSorted((a, b) => (pathText(a.path) < pathText(b.path) ? -1 : 1))
-  return { assignments, refused }
+  const consents =
+    wanted.size === 0
+      ? []
+      : [...(options.consents ?? []), ...bindings.flatMap((binding) => binding.consents ?? [])]
+  const assignments: Assignment[] = [...wanted.values()].map(({ path, value, references }) => ({
+    path,
+    value,
+    references: [...new Set(references)],
+  }))
+  for (const path of new Map(consents.map((one) => [pathText(one), one])).values())
+    assignments.push({ path, value: true, references: [], note: CONSENT })
+  return {
+    assignments: assignments.toSorted((a, b) => (pathText(a.path) < pathText(b.path) ? -1 : 1)),
+    refused,
+  }
 }
 
 // --- internal ---
+
+const CONSENT = 'the chart asks for this before it takes another registry'
 
 type Solution = Map<string, { path: Path; value: string }>
 

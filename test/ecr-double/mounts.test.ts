@@ -47,8 +47,10 @@ describe('a mount', () => {
     expect((await mount(layer, 'from', 'none')).status).toBe(404)
   })
 
-  test('works between repositories of one key', async () => {
+  test('works between repositories of one key, and of one key only', async () => {
     const { layer } = await pushImage(ecr, 'encrypted', '1')
+    ecr.createRepository('other-key', { encryptionConfiguration: { encryptionType: 'KMS', kmsKey: 'else' } })
+    expect((await mount(layer, 'encrypted', 'other-key')).status).toBe(202)
     expect((await mount(layer, 'encrypted', 'encrypted-too')).status).toBe(201)
   })
 

@@ -1,4 +1,4 @@
-import type { AwsCredentialIdentityProvider } from '@smithy/types'
+import type { ECRClientConfig } from '@aws-sdk/client-ecr'
 import { connectionTo, type ConnectionOptions } from './connection.ts'
 import { endpointFrom } from './environment.ts'
 import type { AwsEvent } from './events.ts'
@@ -16,7 +16,9 @@ export interface CredentialOptions extends ConnectionOptions {
  * endpoint, and the global one never has. Static keys come from `env`; for the rest the SDK reads the environment
  * of the process itself.
  */
-export async function awsCredentials(options: CredentialOptions): Promise<AwsCredentialIdentityProvider> {
+export async function awsCredentials(
+  options: CredentialOptions,
+): Promise<NonNullable<ECRClientConfig['credentials']>> {
   const { env } = options
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env
   if (accessKeyId && secretAccessKey && !env.AWS_PROFILE) {

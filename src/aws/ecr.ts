@@ -73,6 +73,7 @@ export function createEcr(options: EcrOptions): Ecr {
     options.endpointUrl ?? endpointFrom(env, 'ECR') ?? ownEndpoint(options, region, partition),
   )
   let client: Promise<ECR> | undefined
+  let opened: ECR | undefined
 
   return {
     region,
@@ -88,14 +89,14 @@ export function createEcr(options: EcrOptions): Ecr {
       const facts = { action: `ecr:${action}`, endpoint: new URL(endpoint).host, region, env }
       try {
         client ??= load({ ...options, emit }, region, endpoint)
-        return await run(await client, signal === undefined ? {} : { abortSignal: signal })
+        opened = await client
+        return await run(opened, signal === undefined ? {} : { abortSignal: signal })
       } catch (error) {
         throw toBundleError(error, signal, { ...facts, ...(where === undefined ? {} : { where }) })
       }
     },
     close() {
-      // What never loaded was told to whoever called; there is nothing to close.
-      client?.then((ecr) => ecr.destroy()).catch(() => undefined)
+      opened?.destroy()
     },
   }
 }
@@ -129,7 +130,7 @@ async function load(
     logger: sdkLogger(options.emit),
     ...(options.env.AWS_PROFILE ? { profile: options.env.AWS_PROFILE } : {}),
   })
-  reportRetries(api.middlewareStack, new URL(endpoint).host, options.emit)
+  reportRetries(api, new URL(endpoint).host, options.emit)
   return api
 }
 

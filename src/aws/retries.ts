@@ -1,15 +1,11 @@
 import { messageOf } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
 import type { AwsEvent } from './events.ts'
-import type { MiddlewareStack } from '@smithy/types'
+import type { ECR } from '@aws-sdk/client-ecr'
 
 /** Reports each further attempt of a call; the SDK itself retries in silence. */
-export function reportRetries<I extends object, O extends object>(
-  stack: MiddlewareStack<I, O>,
-  host: string,
-  emit: Emit<AwsEvent>,
-): void {
-  stack.add(
+export function reportRetries({ middlewareStack }: ECR, host: string, emit: Emit<AwsEvent>): void {
+  middlewareStack.add(
     (next, context) => {
       let failure: { reason: string; at: number } | undefined
       let attempt = 0

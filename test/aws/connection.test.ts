@@ -50,6 +50,17 @@ describe('createEcr', () => {
     expect(double.log.count('GetAuthorizationToken')).toBe(1)
   })
 
+  test('does not talk to whoever is at the end of a tunnel without the right name', async () => {
+    const host = hostOf('123456789012.dkr.ecr.us-west-2.amazonaws.com')
+    const error = await refusalOf(() => ecrLogin(open({ host }))())
+    expect(error).toMatchObject({
+      kind: 'network',
+      message: expect.stringContaining('certificate is for another host name'),
+    })
+    expect(proxy.asked).toEqual(['api.ecr.us-west-2.amazonaws.com:443'])
+    expect(double.log.entries).toEqual([])
+  })
+
   test('goes past the proxy where NO_PROXY says so', async () => {
     const env = real({ NO_PROXY: '.invalid' })
     const error = await refusalOf(() => ecrLogin(open({ env, endpointUrl: 'https://api.ecr.invalid' }))())

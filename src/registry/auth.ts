@@ -19,17 +19,18 @@ export interface Asking {
 
 /** Knows how each registry wants to be spoken to, and keeps tokens per scope. */
 export interface Authorizer {
-  /** The `Authorization` to try first: undefined until the registry has said what it wants. */
-  known(asking: Asking): Promise<string | undefined>
+  /**
+   * The `Authorization` to try first: undefined until the registry has said what it wants.
+   * @param stale what turned out to be good no longer
+   */
+  known(asking: Asking, stale?: string): Promise<string | undefined>
   /**
    * The `Authorization` that answers a 401, or undefined when there is none to give.
    * @param refused what was sent with the request that got the 401
    */
   answer(asking: Asking, challenges: readonly Challenge[], refused?: string): Promise<string | undefined>
-  /** A token for someone who is nobody: for hosts a registry redirected to. */
+  /** A token for someone who is nobody: for hosts a registry redirected to, whose challenge names the scope. */
   anonymous(asking: Asking, challenges: readonly Challenge[]): Promise<string | undefined>
-  /** Forgets a token that turned out to be stale. */
-  forget(asking: Asking): void
   /** Which credentials are in use: changes when they are renewed. */
   generation(registry: string): number
   /**
@@ -62,28 +63,31 @@ export function createAuthorizer(exchange: Exchange, credentials: Credentials | 
     return found
   }
 
-  const bearer = async (asking: Asking, challenge: Challenge, stale?: string): Promise<string> => {
-    const key = keyOf(asking)
+  /** The token held under `key`, or a new one when that is over or stale; fetched once for all who wait. */
+  const tokenFor = async (key: string, fetchNew: () => Promise<Token>, stale?: string): Promise<string> => {
     const before = tokens.get(key)
     if (before !== undefined) {
       const token = await before
       if (`Bearer ${token.value}` !== stale && token.expiresAt > performance.now())
         return `Bearer ${token.value}`
       // Another request may have fetched a new one meanwhile.
-      if (tokens.get(key) !== before) return bearer(asking, challenge, stale)
+      if (tokens.get(key) !== before) return tokenFor(key, fetchNew, stale)
     }
-    const fetched = credentialFor(asking).then((credential) =>
-      fetchToken(exchange, asking, challenge, scopesFor(asking, challenge), credential),
-    )
+    const fetched = fetchNew()
     tokens.set(key, fetched)
     fetched.catch(() => tokens.get(key) === fetched && tokens.delete(key))
     return `Bearer ${(await fetched).value}`
   }
+  const bearer = (asking: Asking, challenge: Challenge, stale?: string): Promise<string> => {
+    const fetchNew = async (): Promise<Token> =>
+      fetchToken(exchange, asking, challenge, scopesFor(asking, challenge), await credentialFor(asking))
+    return tokenFor(keyOf(asking), fetchNew, stale)
+  }
 
   return {
-    async known(asking) {
+    async known(asking, stale) {
       const scheme = schemes.get(asking.registry)
-      if (scheme?.scheme === 'bearer') return bearer(wider(asking, tokens), scheme)
+      if (scheme?.scheme === 'bearer') return bearer(wider(asking, tokens), scheme, stale)
       const credential = await credentialFor(asking)
       if (credential === undefined) return undefined
       if ('authorization' in credential) return credential.authorization
@@ -101,13 +105,11 @@ export function createAuthorizer(exchange: Exchange, credentials: Credentials | 
     async anonymous(asking, challenges) {
       const chosen = choose(challenges)
       if (chosen?.scheme !== 'bearer') return undefined
-      const { scope } = chosen.params
-      const token = await fetchToken(exchange, asking, chosen, scope === undefined ? [] : [scope], undefined)
-      return `Bearer ${token.value}`
-    },
-    forget(asking) {
-      tokens.delete(keyOf(asking))
-      tokens.delete(keyOf(wider(asking, tokens)))
+      const { realm, scope = '' } = chosen.params
+      const scopes = scope === '' ? [] : [scope]
+      return tokenFor(`nobody ${asking.origin} ${realm} ${scope}`, () =>
+        fetchToken(exchange, asking, chosen, scopes, undefined),
+      )
     },
     generation: (registry) => generations.get(registry) ?? 0,
     renew(asking, generation) {

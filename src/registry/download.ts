@@ -37,7 +37,7 @@ export async function* download(place: Place, target: Descriptor, start = 0): By
         at += fresh.length
         if (at > size) throw tooLong(size, where)
         advanced += fresh.length
-        if (advanced >= PROGRESS) {
+        if (advanced >= Math.min(PROGRESS, size / PROGRESS_PARTS)) {
           patience.progressed()
           advanced = 0
         }
@@ -53,8 +53,9 @@ export async function* download(place: Place, target: Descriptor, start = 0): By
 
 // --- internal ---
 
-/** Fewer bytes than this between two failures are no progress: it would take for ever. */
+/** Fewer bytes than this, and than this part of the whole, are no progress: it would take for ever. */
 const PROGRESS = 64 * 1024
+const PROGRESS_PARTS = 64
 
 /** The registry first; for foreign layers, when they are wanted, the places their descriptor names. */
 function callsFor(place: Place, target: Descriptor, where: string): Call[] {

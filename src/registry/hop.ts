@@ -50,8 +50,7 @@ async function authorised(traffic: Traffic, authorizer: Authorizer, errand: Erra
   const response = await send(sent)
   // public.ecr.aws answers 400 to an expired token: https://github.com/aws/containers-roadmap/issues/2835
   if (response.status === 400 && sent?.startsWith('Bearer ') === true && body === undefined) {
-    authorizer.forget(asking)
-    const again = await authorizer.known(asking)
+    const again = await authorizer.known(asking, sent)
     if (again === sent) return response
     await response.discard()
     return send(again)

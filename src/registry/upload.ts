@@ -5,11 +5,14 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { verified } from '../oci/verify.ts'
 import { RegistryError } from './error.ts'
 import { callTo, nameOf, type Place } from './place.ts'
+import { blobExists } from './presence.ts'
 import { resolveLocation } from './redirect.ts'
 
 /**
  * Uploads a blob: one POST, one PUT of the whole with its exact length, and for each retry a new session, because no
  * registry continues an old one reliably. With `from`, the POST asks for a mount first and costs nothing when refused.
+ * A PUT without an answer may have succeeded (gateways time out while registries commit), so that is looked at before
+ * anything is sent again.
  * https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
  */
 export async function uploadBlob(
@@ -29,33 +32,20 @@ export async function uploadBlob(
       throw error
     }
   }
-  let lost = 0
-  for (;;) {
-    let session: URL | undefined
+  for (let lost = 0; ;) {
+    const session = await startSession(place, target, from)
+    if (session === undefined) return 'mounted'
     try {
-      session = await startSession(place, target, from)
-      if (session === undefined) return 'mounted'
-      session.searchParams.append('digest', target.digest)
-      const response = await place.client.once(
-        callTo(place, {
-          method: 'PUT',
-          path: session.href,
-          headers: { 'content-type': 'application/octet-stream' },
-          body: { size: target.size, open: async () => content() },
-          actions: 'pull,push',
-          expect: [201, 200, 202, 204],
-          where,
-        }),
-      )
-      await response.discard()
+      await put(place, target, session, async () => content())
       return 'copied'
     } catch (error) {
-      if (session !== undefined) await cancel(place, session)
+      await cancel(place, session)
       // What cannot be read here does not get better by asking the registry again.
       if (source !== undefined) throw source
       const again = error instanceof RegistryError && lost < LOST_SESSIONS && isSessionLost(error)
       if (again) lost += 1
       await patience.after(again ? error.again() : error)
+      if (await blobExists(place, target)) return 'copied'
     }
   }
 }
@@ -72,6 +62,28 @@ export async function mountBlob(place: Place, target: Descriptor, from: string):
 
 const LOST_SESSIONS = 2
 
+async function put(
+  place: Place,
+  target: Descriptor,
+  session: URL,
+  open: () => Promise<Bytes>,
+): Promise<void> {
+  const url = new URL(session)
+  url.searchParams.append('digest', target.digest)
+  const response = await place.client.once(
+    callTo(place, {
+      method: 'PUT',
+      path: url.href,
+      headers: { 'content-type': 'application/octet-stream' },
+      body: { size: target.size, open },
+      actions: 'pull,push',
+      expect: [201, 200, 202, 204],
+      where: nameOf(place, target.digest),
+    }),
+  )
+  await response.discard()
+}
+
 /**
  * Another replica answers, the session timed out, or it holds a part of an earlier try: a new one helps. What we
  * send is verified, so a wrong digest is of the session's or the line's making.
@@ -87,7 +99,7 @@ const isSessionLost = (error: RegistryError): boolean =>
 async function startSession(place: Place, target: Descriptor, from?: string): Promise<URL | undefined> {
   const where = nameOf(place, target.digest)
   const query = new URLSearchParams(from === undefined ? {} : { mount: target.digest, from })
-  const response = await place.client.once(
+  const response = await place.client.send(
     callTo(place, {
       method: 'POST',
       path: `blobs/uploads/${from === undefined ? '' : `?${query.toString()}`}`,
@@ -118,12 +130,10 @@ function locationOf(response: HttpResponse, place: Place, where: string): URL {
 
 /** Frees what the registry keeps of a session that came to nothing. It would time out there, so failing is no harm. */
 async function cancel(place: Place, session: URL): Promise<void> {
-  const plain = new URL(session)
-  plain.searchParams.delete('digest')
   try {
     const call = callTo(place, {
       method: 'DELETE',
-      path: plain.href,
+      path: session.href,
       actions: 'pull,push',
       expect: [204, 200, 202, 404],
     })

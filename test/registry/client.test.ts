@@ -167,6 +167,33 @@ describe('patience', () => {
     expect(double.requests).toHaveLength(1)
   })
 
+  test('everything arrives whole from a host where everything goes wrong', async () => {
+    const { double, client } = await setUp(
+      {
+        access: { kind: 'bearer', expiresIn: 1 },
+        faults: [
+          { every: 5, change: fault.tooMany({ 'retry-after': '0' }) },
+          { every: 7, change: fault.reset },
+          { on: /^GET .*blobs/, every: 3, change: fault.cutAfter(40_000) },
+          { every: 11, change: fault.status(502, '<html><title>Bad Gateway</title></html>') },
+          { every: 13, change: fault.status(500) },
+          { on: /^GET .*blobs/, every: 6, change: fault.stallAfter(10_000) },
+          { on: /token/, every: 4, change: fault.status(503) },
+        ],
+      },
+      { net: { stallSeconds: 0.3 }, retry: { attempts: 10, baseMs: 4, maxMs: 40 } },
+    )
+    const blobs = Array.from({ length: 20 }, (_, at) =>
+      double.addBlob('from/app', noise(100_000 + at, at + 1)),
+    )
+    const [from, to] = ['from/app', 'to/app'].map((name) => openRepository(client, double.host, name))
+    if (from === undefined || to === undefined) throw new Error('two repositories')
+    await Promise.all(blobs.map((blob) => to.push(blob, (start) => from.fetch(blob, start))))
+    const arrived = double.contents.blobs.get('to/app') ?? new Map<string, Buffer>()
+    expect([...arrived.keys()].toSorted()).toEqual(blobs.map(({ digest }) => digest).toSorted())
+    expect(blobs.every(({ digest, size }) => arrived.get(digest)?.length === size)).toBe(true)
+  })
+
   test('a copy within one registry does not wait for itself', async () => {
     const { double, client } = await setUp({}, { concurrencyPerHost: 1 })
     const blobs = Array.from({ length: 8 }, (_, at) => double.addBlob('from/app', noise(200_000, at + 1)))
@@ -196,6 +223,19 @@ describe('errors', () => {
     })
     const { message } = await failureOf(repository.resolve('v1'))
     expect(message).toMatch(/403 to GET .*: AccessDenied: Access Denied$/)
+  })
+
+  test('tell a proxy that passes plain http on from the registry behind it', async () => {
+    const { double: proxy } = await setUp({ faults: [{ change: fault.status(502, 'cannot connect') }] })
+    const net = { env: { HTTP_PROXY: proxy.origin } }
+    const { client } = harness({ net, insecure: ['registry.example'] })
+    const error = await failureOf(openRepository(client, 'registry.example', 'a/b').resolve('v1'))
+    expect(error.message).toContain(`the proxy ${proxy.host} answered for registry.example 502 to GET`)
+    proxy.clearFaults()
+    const api = { 'docker-distribution-api-version': 'registry/2.0' }
+    proxy.addFault({ change: fault.status(502, 'no storage', api) })
+    const own = await failureOf(openRepository(client, 'registry.example', 'a/b').resolve('v1'))
+    expect(own.message).toContain(`registry.example (through the proxy ${proxy.host}) answered 502`)
   })
 
   test('are bounded in what they read', async () => {

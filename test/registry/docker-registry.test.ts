@@ -1,5 +1,9 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bytesOf } from '../../src/lib/bytes.ts'
+import { bytesOf, type Bytes } from '../../src/lib/bytes.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { openRepository } from '../../src/registry/repository.ts'
@@ -92,6 +96,44 @@ describe.each(['plain', 'with TLS of its own CA and htpasswd'])('Debian docker-r
     const error = await failureOf(repository.pushManifest(manifest, 'v1'))
     expect(error.message).toContain('MANIFEST_BLOB_UNKNOWN')
   })
+})
+
+test('a registry that is restarted in the middle of a push and of a pull is waited for', async () => {
+  const storage = await mkdtemp(join(tmpdir(), 'ma-bundle-storage-'))
+  let registry = await startDockerRegistry({ storage })
+  const { host } = registry
+  const restart = async (): Promise<void> => {
+    await registry.stop()
+    registry = await startDockerRegistry({ storage, port: Number(host.split(':')[1]) })
+  }
+  const { client, events } = harness({ retry: { attempts: 8, baseMs: 20, maxMs: 500 } })
+  const repository = openRepository(client, host, 'team/app')
+  let restarts = 0
+  async function* restarting(content: Uint8Array): Bytes {
+    for (let at = 0; at < content.length; at += 1_000_000) {
+      if (at === 10_000_000 && restarts === 0) {
+        restarts += 1
+        await restart()
+      }
+      yield content.subarray(at, at + 1_000_000)
+    }
+  }
+  await repository.push(layerAt, async () => restarting(layer))
+  expect(events.length).toBeGreaterThan(0)
+  const hash = createHash('sha256')
+  let size = 0
+  for await (const chunk of await repository.fetch(layerAt)) {
+    hash.update(chunk)
+    size += chunk.length
+    if (restarts === 1) {
+      restarts += 1
+      await restart()
+    }
+  }
+  expect(size).toBe(layerAt.size)
+  expect(`sha256:${hash.digest('hex')}`).toBe(layerAt.digest)
+  await registry.stop()
+  await rm(storage, { recursive: true })
 })
 
 test('Debian docker-registry says who may not come in', async () => {

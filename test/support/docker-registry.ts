@@ -13,6 +13,8 @@ export interface DockerRegistryOptions {
   readonly tls?: TestCertificate
   /** Keeps its content here, and leaves it here; otherwise in a folder of its own, which goes with it. */
   readonly storage?: string
+  /** To come back where it was; a free one unless told. */
+  readonly port?: number
 }
 
 export interface DockerRegistry {
@@ -29,7 +31,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   const storage = options.storage ?? join(folder, 'storage')
   await mkdir(storage, { recursive: true })
   for (let tries = 1; ; tries += 1) {
-    const port = await freePort()
+    const port = options.port ?? (await freePort())
     const config = join(folder, 'config.yml')
     await writeFile(config, JSON.stringify(await configFor(options, folder, storage, port)))
     const child = spawn(PROGRAM, ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] })

@@ -61,7 +61,7 @@ export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
   let skewMs = (options.clockSkewSeconds ?? 0) * 1000
   const addresses = { dkr: '', api: '', s3: '' }
   const now = () => Date.now() + skewMs
-  const s3 = () => options.downloadOrigin ?? `${scheme}://${addresses.s3}`
+  const s3 = () => options.downloadOrigin ?? `${scheme}://${otherName(addresses.s3)}`
   const registry: Registry = {
     account,
     region,
@@ -92,7 +92,9 @@ export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
     return listener.address
   }
   const shared = { registry, tokens, signatures, charge }
-  addresses.s3 = await open(downloads(registry))
+  // Another name than the registry's, as at AWS: Go's HTTP client keeps Authorization on a redirect to another port of
+  // the same name, and S3 refuses it.
+  addresses.s3 = (await open(downloads(registry))).replace('127.0.0.1:', 'localhost:')
   addresses.dkr = await open(
     dataPlane({ ...shared, missingRepository: options.missingRepository ?? 'answer' }),
     options.port,
@@ -150,6 +152,12 @@ export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
 }
 
 // --- internal ---
+
+/**
+ * Another host name for the bucket, as in AWS: Go's clients (helm, oras) ignore the port when they decide whether
+ * Authorization may follow a redirect. https://pkg.go.dev/net/http#Client
+ */
+const otherName = (address: string): string => address.replace(/^127\.0\.0\.1:/, 'localhost:')
 
 /** The real names, for callers that map them here, and loopback's. */
 const hostNames = (account: string, region: string): readonly string[] => {

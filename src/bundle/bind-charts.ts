@@ -6,7 +6,7 @@ import { landOverride } from '../helm/values/land.ts'
 import { overrideValues } from '../helm/values/override.ts'
 import { findByRendering } from '../helm/values/search.ts'
 import type { Values } from '../helm/values/tree.ts'
-import { pathText } from '../helm/values/tree.ts'
+import { pathText, valueAt } from '../helm/values/tree.ts'
 import { assignmentsFor } from '../helm/values/write.ts'
 import { parseReference } from '../oci/reference.ts'
 import { imageRepository, type Layout } from './destination.ts'
@@ -71,7 +71,7 @@ export async function bindChart(
     return {
       chart: chart.metadata.name,
       version: chart.metadata.version,
-      bindings: landed.bindings,
+      bindings: landed.bindings.map((binding) => asRequired(binding, search.variants[0]?.values)),
       notLanded: landed.notLanded.map(({ binding, reason }) => ({
         path: pathText(binding.path),
         reference: binding.reference,
@@ -118,6 +118,14 @@ export function boundValues(
 }
 
 // --- internal ---
+
+/** A chart that refuses to render without a value was given one; what that makes is not what will be pulled. */
+function asRequired(binding: Binding, given: Values | undefined): Binding {
+  const isGiven = binding.leaves.some(({ path }) => valueAt(given, path) !== undefined)
+  return isGiven && binding.variant === undefined
+    ? { ...binding, variant: 'the chart requires a value here' }
+    : binding
+}
 
 /** Where an import would put an image of that name. */
 function placeIn(layout: Layout, reference: string): string {

@@ -1,13 +1,16 @@
 import { place } from '../archive/tar.ts'
 import type { Helm } from '../helm/values/helm.ts'
 import type { Values } from '../helm/values/tree.ts'
-import { integrityError } from '../lib/errors.ts'
+import { BundleError, integrityError } from '../lib/errors.ts'
+import { formatReference } from '../oci/reference.ts'
 import type { Platform } from '../oci/platform.ts'
 import type { Mirrors } from '../registry/mirror.ts'
 import { bindChart, type BoundChart } from './bind-charts.ts'
-import { collectRoots, DEFAULT_PLATFORMS } from './collect.ts'
+import { collectRoots, DEFAULT_PLATFORMS, type CollectOptions } from './collect.ts'
 import { FORMAT, type RootContents } from './contents.ts'
 import { fillArchive, type Filled } from './fill.ts'
+import { coverageOf } from './coverage.ts'
+import { FailuresError } from './failures.ts'
 import { hubBudget, type HubBudget } from './hub-budget.ts'
 import { lintRoots, type LintFinding } from './lint.ts'
 import { diffLock, formatChange, lockOf, pinnedBy } from './lock.ts'
@@ -32,6 +35,8 @@ export interface ExportOptions {
   readonly referrers: boolean
   /** A real helm, to find where the charts' values name images, and layers of values by chart name. */
   readonly helm?: { readonly program: Helm; readonly layers: ReadonlyMap<string, readonly Values[]> }
+  /** Take images along that the charts pull and the list lacks; otherwise they are an error. */
+  readonly addMissing?: boolean
   /** Replays these digests; what has moved since is an error. */
   readonly lock?: Lock
 }
@@ -66,16 +71,18 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     session,
   )
   const locked = options.lock === undefined ? undefined : pinnedBy(options.lock)
-  const roots = await collectRoots(groups, {
+  const collecting: CollectOptions = {
     ...options,
     ...(locked === undefined ? {} : { locked }),
     ...(spec.platforms === undefined ? {} : { specPlatforms: spec.platforms }),
-  })
+  }
+  const listed = await collectRoots(groups, collecting)
   session.signal.throwIfAborted()
+  const bound = await bindCharts(listed, options)
+  session.signal.throwIfAborted()
+  const roots = [...listed, ...(await missingRoots(bound, listed, options, collecting))]
   const lock = lockOf(spec, roots)
   if (options.lock !== undefined) checkLock(options.lock, lock)
-  const bound = await bindCharts(roots, options)
-  session.signal.throwIfAborted()
   const layout = plan(roots, {
     format: FORMAT,
     name: spec.name,
@@ -119,6 +126,43 @@ function checkLock(wanted: Lock, found: Lock): void {
       next: 'use the spec and the platforms the lock was made with, or refresh it with: ma-bundle lock',
     },
   )
+}
+
+/** The images that the charts pull and the list lacks: fetched when asked for, else an error. */
+async function missingRoots(
+  bound: readonly BoundChart[],
+  listed: readonly Root[],
+  { spec, session, addMissing = false }: ExportOptions,
+  collecting: CollectOptions,
+): Promise<readonly Root[]> {
+  const { missing, unreferenced } = coverageOf(bound, listed, spec)
+  if (bound.length > 0 && unreferenced.length > 0) {
+    session.emit({
+      type: 'warning',
+      message: `no chart refers to ${unreferenced.join(', ')}`,
+      where: spec.name,
+    })
+  }
+  if (missing.length === 0) return []
+  if (!addMissing) {
+    throw new FailuresError(
+      `${missing.length} images that the charts will pull are not in the list; without them pods would not start`,
+      missing.map(({ chart, place, reference, hint }) => ({
+        kind: 'image',
+        name: formatReference(reference),
+        error: new BundleError(
+          `${chart} pulls it (${place})${hint?.when === undefined ? '' : ` when ${hint.when}`}`,
+          {
+            kind: 'failed',
+            ...(hint === undefined ? {} : { next: hint.reason }),
+          },
+        ),
+      })),
+      'add them with --add-missing, or to the list; --no-prove leaves the charts unrendered',
+    )
+  }
+  const images = missing.map(({ reference }) => ({ reference, allowMissingPlatforms: false }))
+  return collectRoots([{ name: 'missing', optional: false, charts: [], images, files: [] }], collecting)
 }
 
 async function bindCharts(

@@ -69,6 +69,7 @@ export default defineBundleCommand({
       allowMissingPlatforms: args.allowMissingPlatform,
       referrers: args.referrers,
       ...(helm === undefined ? {} : { helm }),
+      addMissing: args.addMissing,
       ...(args.lock === undefined ? {} : { lock: await readLock(args.lock) }),
       mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
     })

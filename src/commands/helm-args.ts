@@ -17,6 +17,7 @@ export const helmArgs = {
     default: true,
     description: 'Render the charts with helm, where there is one, to find and prove every image binding',
   },
+  addMissing: { type: 'boolean', description: 'Bundle images that the charts pull and the list lacks' },
   helm: {
     type: 'string',
     hint: 'program',

@@ -2,7 +2,7 @@ import { Readable, type Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
 import type { Bytes } from './bytes.ts'
 import { integrityError, messageOf } from './errors.ts'
-import type { HttpResponse } from './http.ts'
+import type { HttpResponse } from './http-message.ts'
 
 /** Whether the body was compressed on its way, although nothing of the kind was asked for. */
 export function isEncoded({ headers }: HttpResponse): boolean {

@@ -4,7 +4,7 @@ import { BundleError } from './errors.ts'
 import { explain, HttpError, StaleConnection } from './http-error.ts'
 import type { Route } from './http-route.ts'
 import { sendBody, sized } from './http-send.ts'
-import type { HttpRequest, HttpResponse } from './http.ts'
+import type { HttpRequest, HttpResponse } from './http-message.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 export interface ExchangeLimits {

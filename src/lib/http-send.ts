@@ -1,7 +1,7 @@
 import type { ClientRequest } from 'node:http'
 import { bytesOf } from './bytes.ts'
 import { integrityError, type BundleError } from './errors.ts'
-import type { HttpRequest, SizedBody } from './http.ts'
+import type { HttpRequest, SizedBody } from './http-message.ts'
 import type { Watchdog } from './watchdog.ts'
 
 /** A body in one shape. */

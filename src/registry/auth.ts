@@ -1,5 +1,5 @@
 import type { Challenge } from './challenge.ts'
-import type { Credential, Credentials } from './credentials.ts'
+import type { Credential, Credentials } from './credential.ts'
 import { basicOf, fetchToken, type Exchange, type Token } from './token.ts'
 
 /** Who asks for what, where. */

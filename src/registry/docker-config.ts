@@ -5,7 +5,7 @@ import { createOnce } from '../lib/once.ts'
 import type { Env } from '../lib/proxy.ts'
 import { aliasesOf, canonicalRegistry } from '../oci/alias.ts'
 import { isObject, parseObject } from '../oci/manifest.ts'
-import type { Credential, Credentials } from './credentials.ts'
+import type { Credential, Credentials } from './credential.ts'
 import { askHelper } from './helper.ts'
 
 export interface DockerCredentialOptions {

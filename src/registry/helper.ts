@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { BundleError, messageOf } from '../lib/errors.ts'
 import type { Env } from '../lib/proxy.ts'
 import { parseObject } from '../oci/manifest.ts'
-import type { Credential } from './credentials.ts'
+import type { Credential } from './credential.ts'
 
 /**
  * Asks a real credential helper: `docker-credential-<name> get`, the server on its stdin, JSON on its stdout.

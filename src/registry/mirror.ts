@@ -1,4 +1,4 @@
-import { usageError } from '../lib/errors.ts'
+import { BundleError, usageError } from '../lib/errors.ts'
 import { canonicalRegistry } from '../oci/alias.ts'
 import { parseReference, type Reference } from '../oci/reference.ts'
 
@@ -106,8 +106,9 @@ function isPlace(place: string): boolean {
   try {
     parseReference(`${trimmed(place)}/x`)
     return true
-  } catch {
-    return false
+  } catch (error) {
+    if (error instanceof BundleError) return false
+    throw error
   }
 }
 

@@ -3,7 +3,7 @@ import type { HttpRequest, HttpResponse } from '../lib/http.ts'
 import { isLoopback, isPrivateHost, redactUrl } from '../lib/url.ts'
 import { parseObject } from '../oci/manifest.ts'
 import type { Challenge } from './challenge.ts'
-import type { Credential } from './credentials.ts'
+import type { Credential } from './credential.ts'
 import { errorFrom } from './error.ts'
 
 export interface Token {

@@ -81,8 +81,7 @@ function loose(json: unknown): string | undefined {
 /** One line, no control characters (they could drive a terminal), no query strings (they could be signatures), bounded. */
 function clean(text: string): string {
   const line = text
-    // oxlint-disable-next-line no-control-regex
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ')
+    .replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
     .replace(/(https?:\/\/[^\s?"'<>]+)\?[^\s"'<>]*/g, '$1')
     .replace(/\s+/g, ' ')
     .trim()

@@ -43,7 +43,9 @@ function isStale() {
   )
 }
 
-const packagesOf = (lockFile) => JSON.parse(readFileSync(lockFile, 'utf8')).packages
+function packagesOf(lockFile) {
+  return JSON.parse(readFileSync(lockFile, 'utf8')).packages
+}
 
 function installFromApt() {
   const missing = Object.keys(debianPackages).filter((name) => !debianPackages[name].every(isOnPath))

@@ -103,7 +103,7 @@ export function createEcr(options: EcrOptions): Ecr {
 
 // --- internal ---
 
-const PARTS_AT_ONCE = 3
+const PARTS_AT_ONCE = 2
 
 /** Throttling and a lost connection pass within seconds. */
 const ATTEMPTS = 8

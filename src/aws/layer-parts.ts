@@ -12,12 +12,16 @@ const MIB = 1024 * 1024
 const MIN_PART = 5 * MIB
 /** Of the API's field `layerPartBlob`. */
 const MAX_PART = 20 * MIB
+const USUAL_PART = 10 * MIB
 const MAX_PARTS = 4200
 
-/** Bytes per part: what the registry asks for, more when the layer would have too many parts. */
+/**
+ * Bytes per part: what the registry asks for, but no more than the 10 MiB of its quota page, because each part is held
+ * in memory several times over (bytes, base64, JSON); more only when the layer would have too many parts.
+ */
 export function partSizeFor(size: number, asked: number | undefined): number {
-  const wanted = Math.max(asked ?? 10 * MIB, Math.ceil(size / MAX_PARTS), MIN_PART)
-  return Number.isInteger(wanted) ? Math.min(wanted, MAX_PART) : 10 * MIB
+  const wanted = Math.max(Math.min(asked ?? USUAL_PART, USUAL_PART), Math.ceil(size / MAX_PARTS), MIN_PART)
+  return Number.isInteger(wanted) ? Math.min(wanted, MAX_PART) : USUAL_PART
 }
 
 /**

@@ -1,5 +1,5 @@
 import { bytesOf, collect, type Bytes, type RandomReader } from '../lib/bytes.ts'
-import { integrityError } from '../lib/errors.ts'
+import { BundleError, integrityError } from '../lib/errors.ts'
 import { BLOCK, decodeHeader, encodeHeader, padded, place, type Entry, type Placed } from './tar.ts'
 
 /** Reads entries straight out of the tar by offset; nothing is extracted. */
@@ -21,7 +21,7 @@ export async function readFirst(
   limit = SMALL,
 ): Promise<Uint8Array | undefined> {
   if (file.size < BLOCK) return undefined
-  const header = await headerAt(file, 0).catch(() => undefined)
+  const header = await sniff(file)
   if (header?.path !== path || header.size === undefined || header.type !== 'File') return undefined
   if (header.size > limit)
     throw integrityError(`"${path}" claims ${header.size} bytes; at most ${limit} are read`)
@@ -102,6 +102,16 @@ function readerOf(
         throw integrityError(`"${path}" has ${size} bytes; at most ${SMALL} are read into memory`)
       return collect(read(path))
     },
+  }
+}
+
+/** The first header, or nothing when the file does not begin with one. */
+async function sniff(file: RandomReader) {
+  try {
+    return await headerAt(file, 0)
+  } catch (error) {
+    if (error instanceof BundleError && error.kind === 'integrity') return undefined
+    throw error
   }
 }
 

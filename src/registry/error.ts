@@ -145,8 +145,12 @@ function nextFor(error: RegistryError, authenticated: boolean): string | undefin
     case 413:
       return 'the registry, or a proxy in front of it, limits the size of uploads: raise its limit'
     case 429:
-      return 'run it again later, lower --concurrency, or use a mirror'
+      return error.waitMs === undefined
+        ? 'run it again later, lower --concurrency, or use a mirror'
+        : `run it again in ${Math.ceil(error.waitMs / 60_000)} min, as the registry asks, or use a mirror`
     default:
+      if (error.status < 400)
+        return `check that ${host} is a registry; login pages and portals answer like this`
       return error.status >= 500 ? `run it again later; if it stays so, ask who runs ${host}` : undefined
   }
 }

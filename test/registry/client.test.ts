@@ -88,6 +88,7 @@ describe('patience', () => {
     })
     const error = await failureOf(repository.resolve('v1'))
     expect(error).toMatchObject({ kind: 'network', message: expect.stringContaining('TOOMANYREQUESTS') })
+    expect(error.next).toContain('in 120 min')
     expect(double.requests).toHaveLength(1)
   })
 
@@ -181,7 +182,7 @@ describe('patience', () => {
           { on: /token/, every: 4, change: fault.status(503) },
         ],
       },
-      { net: { stallSeconds: 0.3 }, retry: { attempts: 10, baseMs: 4, maxMs: 40 } },
+      { net: { stallSeconds: 0.3 }, retry: { attempts: 25, baseMs: 4, maxMs: 40 } },
     )
     const blobs = Array.from({ length: 20 }, (_, at) =>
       double.addBlob('from/app', noise(100_000 + at, at + 1)),

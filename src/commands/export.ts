@@ -8,6 +8,7 @@ import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
 import { readLock, writeLock } from './lock-io.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
+import { nextSteps } from './ui/next.ts'
 import { platformsFrom, sourceArgs } from './source-args.ts'
 import { exportSummary } from './summary.ts'
 
@@ -89,7 +90,7 @@ export default defineBundleCommand({
         [
           exportSummary(weights, session),
           `Wrote ${name}: ${formatBytes(size)}, ${weights.length} items, fetched ${formatBytes(filled.fetched)} in ${seconds.toFixed(1)} s.`,
-          `Next: carry it, then: ma-bundle import ${name} --registry <host>`,
+          nextSteps([`carry it, then: ma-bundle import ${name} --registry <host>`], session),
           '',
         ].join('\n'),
     )

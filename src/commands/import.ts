@@ -6,6 +6,7 @@ import { defineBundleCommand } from './command.ts'
 import { networkArgs } from './network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { repositoryArgs } from './repository-args.ts'
+import { nextSteps } from './ui/next.ts'
 import { table } from './ui/table.ts'
 import { defaultValuesFile, writeValues } from './values-file.ts'
 
@@ -64,6 +65,9 @@ export default defineBundleCommand({
               landed(imported, layout.registry, session.columns),
               `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s.`,
               ...values.lines,
+              ...(values.file === undefined
+                ? []
+                : [nextSteps([`helm upgrade --install <release> <chart> -f ${values.file}`], session)]),
               '',
             ].join('\n'),
         )

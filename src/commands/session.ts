@@ -86,7 +86,7 @@ export function openSession(
     quiet,
     verbose,
     style: createStyle(results.isTTY === true && wantsColor({ ...context, stderr: results }, settings.color)),
-    columns: results.isTTY === true ? (results.columns ?? 80) : unboundColumns,
+    columns: results.isTTY === true ? results.columns || 80 : unboundColumns,
   }
   return { session, renderer }
 }

@@ -10,6 +10,8 @@ export const defaultValuesFile = 'ma-bundle-values.yaml'
 
 /** What was written, for the result. */
 export interface WrittenValues {
+  /** The umbrella file's name; absent when nothing was written. */
+  readonly file?: string
   readonly data: object
   readonly lines: readonly string[]
 }
@@ -34,6 +36,7 @@ export async function writeValues(file: string, bundle: Bundle, layout: Layout):
   const pulled = values.unbound.filter(({ off }) => !off)
   const off = values.unbound.length - pulled.length
   return {
+    file: basename(file),
     data: { values: basename(file), chartValues: [...values.charts.keys()], unbound: values.unbound },
     lines: [
       `Wrote ${basename(file)}, for the chart that installs the others${values.charts.size === 0 ? '' : `, and ${plural(values.charts.size, 'file')} for single charts in ${basename(folder)}/`}.`,

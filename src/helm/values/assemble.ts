@@ -50,12 +50,12 @@ export function assembleBindings(
     const primary = primaryLeaf(shapes, users)
     const key = pathText(primary)
     const group = groups.get(key)
-    const recipes = ordered.map((shape) => recipeOf(shape, entry.shapes))
+    const recipes = ordered.map((shape) => recipeOf(shape, entry.shapes, entry.text))
     if (group === undefined) groups.set(key, { primary, entries: [entry], recipes, shapes: [...shapes] })
     else {
       group.entries.push(entry)
       group.shapes.push(...shapes)
-      if (entry.inBase && !group.entries[0]?.inBase) {
+      if (rank(entry) > rank(group.entries[0])) {
         group.recipes = [...recipes, ...group.recipes]
         group.entries = [entry, ...group.entries.filter((other) => other !== entry)]
       } else group.recipes.push(...recipes)
@@ -136,19 +136,28 @@ function inOrder(shapes: readonly Shape[], values: Values): Shape[] {
   return own === undefined ? rest : [own, ...rest]
 }
 
-function recipeOf(shape: Shape, all: readonly Shape[]): Recipe {
+function recipeOf(shape: Shape, all: readonly Shape[], text: string | undefined): Recipe {
   const tag = shape.tag.some(({ leaf }) => leaf !== undefined && !emptyLeaf(shape.tag, leaf))
     ? undefined
     : spareOf(all, 'tag')
   const digest = shape.digest.some(({ leaf }) => leaf !== undefined) ? undefined : spareOf(all, 'digest')
   const current = all[0] ?? shape
   return {
-    // A tag that only appears once its leaf is set is not the tag now.
-    shape: { ...shape, tag: current.tag, digest: current.digest },
+    shape: { ...shape, ...versionNow(current, text) },
     ...(tag === undefined ? {} : { tag }),
     ...(digest === undefined
       ? {}
       : { digest: { ...digest, ...(replacesTag(all) ? { replacesTag: true } : {}) } }),
+  }
+}
+
+/** Tag and digest as they are without any mark: an empty leaf gives none, whatever it would give once set. */
+function versionNow({ tag, digest }: Shape, text = ''): Pick<Shape, 'tag' | 'digest'> {
+  const [, tagNow = '', digestNow = ''] = /^[^:@]*(?::([^@]*))?(?:@(.*))?$/.exec(lastSegment(text)) ?? []
+  const literal = (now: string): Shape['tag'] => (now === '' ? [] : [{ text: now }])
+  return {
+    tag: piecesText(tag) === tagNow ? tag : literal(tagNow),
+    digest: piecesText(digest) === digestNow ? digest : literal(digestNow),
   }
 }
 
@@ -187,6 +196,7 @@ function named(groups: readonly Group[], values: Values, places: Map<string, Bin
   }
   for (const group of groups) maps.set(pathText(mapOf(group)), (maps.get(pathText(mapOf(group))) ?? 0) + 1)
   return groups
+    .filter((group) => isPlace(group, values))
     .map((group) => {
       const map = mapOf(group)
       const binding = bindingOf(group, maps.get(pathText(map)) === 1 ? map : group.primary, values)
@@ -195,6 +205,10 @@ function named(groups: readonly Group[], values: Values, places: Map<string, Bin
     })
     .toSorted((a, b) => (pathText(a.path) < pathText(b.path) ? -1 : 1))
 }
+
+/** A leaf that values do not declare and that makes no reference now is not a place anyone would look for. */
+const isPlace = ({ entries, primary }: Group, values: Values): boolean =>
+  entries.some(({ text }) => text !== undefined) || valueAt(values, primary) !== undefined
 
 function bindingOf({ entries, recipes, shapes }: Group, path: Path, values: Values): Binding {
   const leaves = new Map<string, Leaf>()
@@ -209,10 +223,13 @@ function bindingOf({ entries, recipes, shapes }: Group, path: Path, values: Valu
         })
     }
   }
+  const texts = entries.flatMap(({ text }) => text ?? [])
   const references = [
     ...new Set(
       entries.flatMap(({ text, stem }) =>
-        text === undefined ? [] : [stem === true ? stemOf(text) : (normalisedReference(text) ?? text)],
+        text === undefined || isUntagged(text, texts)
+          ? []
+          : [stem === true ? stemOf(text) : (normalisedReference(text) ?? text)],
       ),
     ),
   ]
@@ -245,6 +262,17 @@ function uniqueRecipes(recipes: readonly Recipe[]): Recipe[] {
   for (const recipe of recipes) if (!unique.has(leaves(recipe))) unique.set(leaves(recipe), recipe)
   return [...unique.values()]
 }
+
+/** How well a place shows what is pulled: the user's own layers before variants, a version before none. */
+const rank = (entry: Sighted | undefined): number =>
+  entry === undefined ? -1 : (/[:@]/.test(lastSegment(entry.text ?? '')) ? 2 : 0) + (entry.inBase ? 1 : 0)
+
+const lastSegment = (text: string): string => text.slice(text.lastIndexOf('/') + 1)
+
+/** A name without a version, where another place has the same name with one: a part, not `latest`. */
+const isUntagged = (text: string, texts: readonly string[]): boolean =>
+  !/[:@]/.test(lastSegment(text)) &&
+  texts.some((other) => other.startsWith(`${text}:`) || other.startsWith(`${text}@`))
 
 const stemOf = (text: string): string =>
   (normalisedReference(`${text}x`) ?? text).replace(/x(?::latest)?$/, '')

@@ -18,12 +18,22 @@ export function switchesFor(mention: ValueMention, templates: TemplateText, valu
 function switchesOfGuards(guards: readonly Guard[], templates: TemplateText, values: Values): Switches {
   const set = new Map<string, { path: Path; value: unknown }>()
   const apiVersions: string[] = []
+  const avoided = new Map<string, ReadonlySet<string>>()
   const solver: Solver = {
     templates,
     values,
     want(path, value) {
       const key = pathText(path)
       if (!set.has(key)) set.set(key, { path, value })
+    },
+    avoid(path, text) {
+      const key = pathText(path)
+      const texts = new Set([...(avoided.get(key) ?? []), text])
+      avoided.set(key, texts)
+      const now = set.get(key)?.value ?? valueAt(values, path)
+      if (typeof now !== 'string' || !texts.has(now)) return
+      const free = templates.modes.get(key)?.find((mode) => !texts.has(mode))
+      set.set(key, { path, value: free ?? 'x' })
     },
     api: (version) => apiVersions.push(version),
   }
@@ -44,6 +54,7 @@ interface Solver {
   readonly templates: TemplateText
   readonly values: Values
   readonly want: (path: Path, value: unknown) => void
+  readonly avoid: (path: Path, text: string) => void
   readonly api: (version: string) => void
 }
 
@@ -112,7 +123,13 @@ function satisfy(term: Term, holds: boolean, prefix: readonly string[], solver: 
   if (name === 'not') for (const one of args) inner(one, !holds)
   else if (name === 'and') for (const one of holds ? args : args.slice(0, 1)) inner(one, holds)
   else if (name === 'or') for (const one of holds ? args.slice(0, 1) : args) inner(one, holds)
-  else if (name === 'eq' || name === 'ne') equal(args, (name === 'eq') === holds, prefix, solver)
+  else if (name === 'gt' || name === 'ge') {
+    const path = reference(args[0], prefix)
+    const least = Number(args[1])
+    if (path === undefined || !holds) return
+    if (Array.isArray(args[0]) || Number.isNaN(least)) truth(path, true, solver)
+    else solver.want(path, least + 1)
+  } else if (name === 'eq' || name === 'ne') equal(args, (name === 'eq') === holds, prefix, solver)
   else if (name === 'include' && holds) included(String(args[0]).replace(/"/g, ''), solver)
   else if (typeof name === 'string' && name.endsWith('APIVersions.Has')) {
     if (holds) solver.api(String(args[0]).replace(/"/g, ''))
@@ -145,7 +162,7 @@ function equal(
   args: readonly Term[],
   holds: boolean,
   prefix: readonly string[],
-  { want, values, templates }: Solver,
+  { want, avoid }: Solver,
 ): void {
   const at = args.findIndex((one) => reference(one, prefix) !== undefined)
   const path = reference(args[at], prefix)
@@ -163,8 +180,7 @@ function equal(
   if (literal === undefined) return
   if (holds) want(path, literal)
   else if (typeof literal === 'boolean') want(path, !literal)
-  else if (valueAt(values, path) === literal)
-    want(path, templates.modes.get(pathText(path))?.find((mode) => mode !== literal) ?? 'x')
+  else avoid(path, other.slice(1, -1))
 }
 
 /** `.Values.x`, also under `lower`, `toString`, `default "y"`. */

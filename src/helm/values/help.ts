@@ -94,4 +94,5 @@ function help(
   return undefined
 }
 
-const NAMES = /(?:\.Values\.|['"`\s(])([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)+|[a-z]\w*[A-Z]\w*)/g
+/** A value's path or name in a message: `.Values.a.b`, `'mode'`, `clusterName`. */
+const NAMES = /(?:\.Values\.|['"`\s(])([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)+|[a-z]\w*[A-Z]\w*|[a-z]+(?=['"`]))/g

@@ -95,8 +95,14 @@ function judge(token: string, hint: Hint): boolean {
   if (hosted) {
     if (/\.(?:svc|local|internal|cluster)$/.test(first.replace(/:\d+$/, '')) && tag === undefined)
       return false
-    if (tag !== undefined)
-      return /\.[a-z]{2,}$|:\d+$|^localhost/.test(first) && !/^\d{1,5}(?:-\d+)?$/.test(tag)
+    // `kubernetes.io/os:linux`: a label, or an API group.
+    if (/(?:^|\.)(?:kubernetes|k8s|x-k8s)\.io$/.test(first) && !KNOWN_HOST.test(first)) return false
+    if (tag !== undefined) {
+      if (hint === 'none' && !KNOWN_HOST.test(first) && !VERSION.test(tag) && !/\d/.test(tag)) return false
+      return (
+        /\.[a-z]{2,}$|:\d+$|^localhost/.test(first) && (hint !== 'none' || !/^\d{1,5}(?:-\d+)?$/.test(tag))
+      )
+    }
     return KNOWN_HOST.test(first)
       ? hint !== 'none' || parts.length > 2
       : hint !== 'none' && /\.(?:io|com|dev|org|net|co|sh|cloud|aws)$/.test(first)

@@ -31,6 +31,13 @@ const LEFT_OUT =
 function isDefinitions(path: string, content: Uint8Array): boolean {
   if (!/(?:^|\/)templates\/.*\.ya?ml$/.test(path)) return false
   const text = decode(content)
+  // A file of nothing but checks.
+  if (
+    /\bfail\b/.test(text) &&
+    !/^\s*(?:kind|apiVersion):/m.test(text) &&
+    !/\bdefine\b|toYaml|include/.test(text)
+  )
+    return true
   const kinds = text.match(/^kind: .*$/gm) ?? []
   return (
     kinds.length > 0 &&

@@ -120,6 +120,12 @@ export async function findByRendering(
       [...sighted.values()].flatMap(({ text, shapes }) =>
         text === undefined || shapes.some(named) ? [] : [text],
       )
+    const open = (): string[] =>
+      [...sighted.values()].flatMap(({ text, shapes }) => {
+        const literal = shapes[0]?.name.at(-1)
+        const last = literal?.leaf === undefined ? literal?.text.split('/').at(-1) : undefined
+        return text === undefined || last === undefined || last.length < 2 ? [] : [last]
+      })
     const all = [...sighted.values()].flatMap(({ text }) => text ?? [])
     const { likely, spare, digests: empty, globals } = candidatesFor(values, statics, all)
     const natural = await observe(likely, scene)
@@ -128,6 +134,9 @@ export async function findByRendering(
       const { possible } = candidatesFor(values, statics, texts())
       if (possible.length > 0) note(await observe(possible, scene), variant)
     }
+    // A name whose last part is a template's own, or a leaf that nothing in its key gives away.
+    const { possible: last } = candidatesFor(values, statics, open())
+    if (last.length > 0) note(await observe([...likely, ...last], scene), variant)
     const live = likely.filter((candidate) => !natural.failing.includes(candidate))
     if (spare.length > 0) note(await observe([...live, ...spare], scene), variant)
     if (texts().length > 0) {

@@ -61,7 +61,8 @@ function familiesOf(map: Values, path: Path): Family[] {
     leaves.push(main)
     const name =
       main[0] === 'repository'
-        ? (sibling(prefix, /^(?:image_?)?name$/i) ?? (prefix === '' ? sibling('', /^image$/i) : undefined))
+        ? (sibling(prefix, /^(?:image_?)?name$/i) ??
+          (prefix === '' && main[1].toLowerCase() !== 'image' ? sibling('', /^image$/i) : undefined))
         : undefined
     const named = name === undefined ? '' : map[name]
     if (

@@ -128,7 +128,9 @@ function switchesOf(binding: Binding, templates: TemplateText, chart: Chart, val
     if (text !== own && !text.startsWith(`${own}.`)) continue
     for (const { set, apiVersions } of switchesFor(mention, templates, values)) {
       // A condition on a part of the reference itself, such as its digest, would only change how it is written.
-      const others = [...set].filter(([key]) => !leaves.has(key))
+      const others = [...set].filter(
+        ([key]) => !leaves.has(key) && (!key.startsWith(`${own}.`) || key.endsWith('enabled')),
+      )
       const all = { set: new Map([...around, ...others]), apiVersions }
       found.set(JSON.stringify([...all.set.values(), all.apiVersions]), all)
     }

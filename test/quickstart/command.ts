@@ -21,19 +21,22 @@ export async function runCommand(
   signal.throwIfAborted()
   say(`$ ${wrapped(['ma-bundle', ...args])}`)
   const started = performance.now()
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, '..', '..', 'src', 'cli.ts'), ...args], {
-    cwd: folder,
-    env: {
-      ...terminal(),
-      PATH: [programs, process.env.PATH].filter((part) => part !== undefined).join(':'),
-      DOCKER_CONFIG: folder,
-      XDG_STATE_HOME: folder,
-      AWS_REGION: 'eu-central-1',
-      AWS_ACCESS_KEY_ID: EXAMPLE_KEY.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: EXAMPLE_KEY.secretAccessKey,
+  const child = Bun.spawn(
+    [process.execPath, join(import.meta.dirname, '..', '..', 'src', 'cli.ts'), ...args],
+    {
+      cwd: folder,
+      env: {
+        ...terminal(),
+        PATH: [programs, process.env.PATH].filter((part) => part !== undefined).join(':'),
+        DOCKER_CONFIG: folder,
+        XDG_STATE_HOME: folder,
+        AWS_REGION: 'eu-central-1',
+        AWS_ACCESS_KEY_ID: EXAMPLE_KEY.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: EXAMPLE_KEY.secretAccessKey,
+      },
+      stdio: ['ignore', 'inherit', 'inherit'],
     },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
+  )
   const code = await child.exited
   if (signal.aborted) throw new Error('stopped')
   if (code !== 0) throw new Error(`ma-bundle ${args[0]} ended with exit code ${code}`)

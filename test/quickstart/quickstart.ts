@@ -10,7 +10,7 @@ import { runCommand } from './command.ts'
 import { startEcr, type Ecr } from '../support/ecr/server.ts'
 import { startSource } from '../support/source.ts'
 
-const root = join(import.meta.dir, '..', '..')
+const root = join(import.meta.dirname, '..', '..')
 const folder = join(root, '.quickstart')
 const stay = process.argv.includes('--stay')
 const stopped = new AbortController()

@@ -26,7 +26,7 @@ export interface ShopImage {
 /** The registry that the charts name. It exists nowhere: a mirror serves what is asked of it. */
 export const ORIGIN = 'registry.example'
 
-const root = join(import.meta.dir, '..', '..')
+const root = join(import.meta.dirname, '..', '..')
 
 /**
  * Builds the shop from files of this machine: one base layer that all images share, a big layer for each of the two
@@ -64,7 +64,7 @@ export async function buildShop(): Promise<Shop> {
     named('shop/worker:2.0.1', 'Docker list', both('worker', [sdk], true)),
     named('shop/migrate:0.9.0', 'OCI index', both('migrate', [smithy])),
   ]
-  const folder = join(import.meta.dir, 'charts')
+  const folder = join(import.meta.dirname, 'charts')
   const [web, api, worker] = await Promise.all([
     packChartFolder(join(folder, 'shop-web')),
     packChartFolder(join(folder, 'shop-api')),

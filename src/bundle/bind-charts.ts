@@ -3,6 +3,10 @@ import type { Binding } from '../helm/values/binding.ts'
 import { readChart } from '../helm/values/chart-files.ts'
 import type { Helm } from '../helm/values/helm.ts'
 import { landOverride } from '../helm/values/land.ts'
+import { prove } from '../helm/values/prove.ts'
+import type { Variant } from '../helm/values/variant.ts'
+import type { RootContents } from './contents.ts'
+import { chartProof, type ChartProof } from './proof.ts'
 import { overrideValues } from '../helm/values/override.ts'
 import { findByRendering } from '../helm/values/search.ts'
 import type { Values } from '../helm/values/tree.ts'
@@ -10,7 +14,7 @@ import { pathText, valueAt } from '../helm/values/tree.ts'
 import { assignmentsFor } from '../helm/values/write.ts'
 import { parseReference } from '../oci/reference.ts'
 import { imageRepository, type Layout } from './destination.ts'
-import type { PrivateImages } from './private-reference.ts'
+import { createPrivateImages, type PrivateImages } from './private-reference.ts'
 
 /** The image bindings of one chart, found in the chart itself and rendered by a real helm. */
 export interface BoundChart {
@@ -50,27 +54,40 @@ const SOMEWHERE: Layout = {
   chartPrefix: 'charts',
 }
 
+/** A chart that helm has rendered, kept open so that it can be proven with what the bundle turns out to have. */
+export interface RenderedChart {
+  readonly bound: BoundChart
+  /** Renders it with the override for these images, and judges every reference. */
+  prove(roots: readonly RootContents[]): Promise<ChartProof>
+  close(): Promise<void>
+}
+
 /**
  * Finds where a chart's values name images, by rendering, and proves each place by writing to it.
  * @param layers values between the chart's own and the override, the last of which wins
+ * @param variants ways to render it; the first is how it is installed
  * @returns undefined when helm cannot render the chart at all
  */
-export async function bindChart(
+export async function renderChart(
   tgz: Uint8Array,
   layers: readonly Values[],
   helm: Helm,
-): Promise<BoundChart | undefined> {
+  variants: readonly Variant[] = [],
+): Promise<RenderedChart | undefined> {
   const chart = readChart(tgz)
   const renderer = await helm.open(tgz)
   try {
-    const search = await findByRendering(chart, layers, renderer)
-    if (search.variants.length === 0) return undefined
-    const landed = await landOverride(chart, layers, search, renderer, {
-      destinationOf: (reference) => placeIn(SOMEWHERE, reference),
-    })
-    return {
-      chart: chart.metadata.name,
-      version: chart.metadata.version,
+    const search = await findByRendering(chart, layers, renderer, { variants })
+    if (search.variants.length === 0) {
+      await renderer.close()
+      return undefined
+    }
+    const destinations = { destinationOf: (reference: string) => placeIn(SOMEWHERE, reference) }
+    const landed = await landOverride(chart, layers, search, renderer, destinations)
+    const { name, version } = chart.metadata
+    const bound: BoundChart = {
+      chart: name,
+      version,
       bindings: landed.bindings.map((binding) => asRequired(binding, search.variants[0]?.values)),
       notLanded: landed.notLanded.map(({ binding, reason }) => ({
         path: pathText(binding.path),
@@ -79,8 +96,24 @@ export async function bindChart(
       })),
       unreachable: search.unreachable.map(({ reference, at, reason }) => ({ reference, at, reason })),
     }
-  } finally {
+    return {
+      bound,
+      async prove(roots) {
+        const images = createPrivateImages(roots, SOMEWHERE)
+        const { values } = boundValues(bound, tgz, images, SOMEWHERE)
+        const proof = await prove(layers, values, renderer, search, {
+          destinationOf: (reference) => images.rewrite(reference) ?? placeIn(SOMEWHERE, reference),
+          isPrivate: (reference) => reference.startsWith(`${SOMEWHERE.registry}/`),
+          isBundled: (reference) => images.rewrite(reference) !== undefined,
+          variants: variants.length > 0 ? variants : search.variants.slice(0, 1),
+        })
+        return chartProof(name, version, proof)
+      },
+      close: () => renderer.close(),
+    }
+  } catch (error) {
     await renderer.close()
+    throw error
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Entry } from '../archive/tar.ts'
 import type { BoundChart } from './bind-charts.ts'
 import { decodeBoundCharts } from './bound-charts.ts'
+import { decodeProofs, type ChartProof } from './proof.ts'
 import { integrityError } from '../lib/errors.ts'
 import { isDigest, type Digest } from '../oci/digest.ts'
 import { isObject, parseObject } from '../oci/manifest.ts'
@@ -50,8 +51,19 @@ export interface Contents {
   readonly spec: string
   /** Where the charts' values name images, as a real helm showed at export; empty when there was none. */
   readonly bound: readonly BoundChart[]
+  /** What was proven of the charts with the override on top; empty without a helm. */
+  readonly proof: readonly ChartProof[]
+  /** Blobs that the bundle's roots need and the bundle leaves out, because the destination has them. */
+  readonly absent?: readonly Absent[]
   /** All entries behind this one, in order. */
   readonly entries: readonly Entry[]
+}
+
+/** A blob that is not carried. */
+export interface Absent {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
 }
 
 export const FORMAT = 'ma-bundle/1'
@@ -61,12 +73,12 @@ export const CONTENTS_LIMIT = 64 * 1024 * 1024
 
 /** Keys in a fixed order, one entry a line, so that a person can read it with `tar xOf`. */
 export function encodeContents(contents: Contents): Uint8Array {
-  const { format, name, version, roots, spec, bound, entries } = contents
+  const { format, name, version, roots, spec, bound, proof, entries } = contents
   const head = JSON.stringify({ format, name, version, spec }).slice(0, -1)
   const lines = (items: readonly unknown[]): string => items.map((item) => JSON.stringify(item)).join(',\n')
   const table = entries.map(({ path, size }) => [path, size])
   return new TextEncoder().encode(
-    `${head},\n"roots":[\n${lines(roots)}\n],\n"bound":[\n${lines(bound)}\n],\n"entries":[\n${lines(table)}\n]}\n`,
+    `${head},\n"roots":[\n${lines(roots)}\n],\n"bound":[\n${lines(bound)}\n],\n"proof":[\n${lines(proof)}\n],\n"entries":[\n${lines(table)}\n]}\n`,
   )
 }
 
@@ -93,7 +105,9 @@ export function decodeContents(raw: Uint8Array): Contents {
     ...(typeof version === 'string' ? { version } : {}),
     roots: roots.map(decodeRoot),
     bound: decodeBoundCharts(json['bound']),
+    proof: decodeProofs(json['proof']),
     spec,
+    ...(Array.isArray(json['absent']) ? { absent: decodeAbsent(json['absent']) } : {}),
     entries: decodeEntries(entries),
   }
 }
@@ -114,6 +128,13 @@ function decodeEntries(entries: readonly unknown[]): Entry[] {
     return { path, size }
   })
 }
+
+const decodeAbsent = (absent: readonly unknown[]): Absent[] =>
+  absent.map((one) => {
+    const [digest, size]: unknown[] = Array.isArray(one) ? one : []
+    if (!isDigest(digest) || !isSize(size)) throw damaged('a blob that is left out has no digest or size')
+    return { digest, size }
+  })
 
 function decodeRoot(root: unknown): RootContents {
   if (!isObject(root)) throw damaged('a root is not an object')

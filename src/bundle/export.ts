@@ -1,11 +1,11 @@
 import { place } from '../archive/tar.ts'
-import type { Helm } from '../helm/values/helm.ts'
-import type { Values } from '../helm/values/tree.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import { formatReference } from '../oci/reference.ts'
 import type { Platform } from '../oci/platform.ts'
 import type { Mirrors } from '../registry/mirror.ts'
-import { bindChart, type BoundChart } from './bind-charts.ts'
+import type { BoundChart, RenderedChart } from './bind-charts.ts'
+import type { ChartProof } from './proof.ts'
+import { closeAll, renderCharts, type HelmSetup } from './prove-charts.ts'
 import { collectRoots, DEFAULT_PLATFORMS, type CollectOptions } from './collect.ts'
 import { FORMAT, type RootContents } from './contents.ts'
 import { fillArchive, type Filled } from './fill.ts'
@@ -34,7 +34,7 @@ export interface ExportOptions {
   readonly mirrors: Mirrors
   readonly referrers: boolean
   /** A real helm, to find where the charts' values name images, and layers of values by chart name. */
-  readonly helm?: { readonly program: Helm; readonly layers: ReadonlyMap<string, readonly Values[]> }
+  readonly helm?: HelmSetup
   /** Take images along that the charts pull and the list lacks; otherwise they are an error. */
   readonly addMissing?: boolean
   /** Replays these digests; what has moved since is an error. */
@@ -49,6 +49,8 @@ export interface Prepared {
   readonly lock: Lock
   /** Image bindings of the charts that a real helm rendered. */
   readonly bound: readonly BoundChart[]
+  /** What was proven of them; empty without helm. */
+  readonly proof: readonly ChartProof[]
   readonly weights: readonly RootWeight[]
   /** Bytes of the bundle, and of what has to be fetched for it. */
   readonly size: number
@@ -78,9 +80,12 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   }
   const listed = await collectRoots(groups, collecting)
   session.signal.throwIfAborted()
-  const bound = await bindCharts(listed, options)
+  const { roots, bound, proof } = await withCharts(listed, options, async (rendered) => {
+    const charts = rendered.map((chart) => chart.bound)
+    const all = [...listed, ...(await missingRoots(charts, listed, options, collecting))]
+    return { roots: all, bound: charts, proof: await proveAll(rendered, all.map(contentsOf)) }
+  })
   session.signal.throwIfAborted()
-  const roots = [...listed, ...(await missingRoots(bound, listed, options, collecting))]
   const lock = lockOf(spec, roots)
   if (options.lock !== undefined) checkLock(options.lock, lock)
   const layout = plan(roots, {
@@ -90,6 +95,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     spec: options.specText,
     roots: roots.map(contentsOf),
     bound,
+    proof,
     lock: encodeLock(lock),
   })
   const findings = lintRoots(roots)
@@ -99,6 +105,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   return {
     roots,
     bound,
+    proof,
     lock,
     findings,
     ...(hub === undefined ? {} : { hub }),
@@ -126,6 +133,34 @@ function checkLock(wanted: Lock, found: Lock): void {
       next: 'use the spec and the platforms the lock was made with, or refresh it with: ma-bundle lock',
     },
   )
+}
+
+/** Renders the charts of the bundle when there is a helm, and lets go of them afterwards. */
+async function withCharts<Result>(
+  roots: readonly Root[],
+  { helm, session }: ExportOptions,
+  work: (rendered: readonly RenderedChart[]) => Promise<Result>,
+): Promise<Result> {
+  if (helm === undefined) return work([])
+  const rendered = await renderCharts(
+    roots.filter((root) => root.kind === 'chart'),
+    helm,
+    session,
+  )
+  try {
+    return await work(rendered)
+  } finally {
+    await closeAll(rendered)
+  }
+}
+
+async function proveAll(
+  rendered: readonly RenderedChart[],
+  roots: readonly RootContents[],
+): Promise<readonly ChartProof[]> {
+  const proofs: ChartProof[] = []
+  for (const chart of rendered) proofs.push(await chart.prove(roots))
+  return proofs
 }
 
 /** The images that the charts pull and the list lacks: fetched when asked for, else an error. */
@@ -163,37 +198,6 @@ async function missingRoots(
   }
   const images = missing.map(({ reference }) => ({ reference, allowMissingPlatforms: false }))
   return collectRoots([{ name: 'missing', optional: false, charts: [], images, files: [] }], collecting)
-}
-
-async function bindCharts(
-  roots: readonly Root[],
-  { helm, session }: ExportOptions,
-): Promise<readonly BoundChart[]> {
-  if (helm === undefined) return []
-  const charts = roots.filter((root) => root.kind === 'chart')
-  session.emit({ type: 'phase', phase: 'prove', items: charts.length, bytes: 0 })
-  const bound: BoundChart[] = []
-  for (const { chart, name, tgz } of charts) {
-    session.signal.throwIfAborted()
-    const one = await bindChart(tgz, helm.layers.get(chart) ?? [], helm.program)
-    session.emit({
-      type: 'root',
-      phase: 'prove',
-      kind: 'chart',
-      name,
-      outcome: one === undefined ? 'failed' : 'resolved',
-    })
-    if (one !== undefined) bound.push(one)
-    else {
-      session.emit({
-        type: 'warning',
-        message: 'helm cannot render it, so its image bindings are not proven',
-        where: `chart ${name}`,
-        next: 'give the values it is installed with: --values <chart>=<file>',
-      })
-    }
-  }
-  return bound
 }
 
 function contentsOf(root: Root): RootContents {

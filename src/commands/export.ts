@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { prepareExport, writeExport } from '../bundle/export.ts'
 import { loadSpec } from '../bundle/bundled-specs.ts'
+import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes } from '../lib/format.ts'
 import { forecast } from './forecast.ts'
 import { helmArgs, openHelm } from './helm-args.ts'
@@ -85,11 +86,19 @@ export default defineBundleCommand({
     const seconds = (performance.now() - started) / 1000
     const name = basename(args.bundle)
     session.result(
-      { bundle: name, size, fetched: filled.fetched, kept: filled.kept, seconds, roots: weights },
+      {
+        bundle: name,
+        size,
+        fetched: filled.fetched,
+        kept: filled.kept,
+        seconds,
+        proof: prepared.proof,
+        roots: weights,
+      },
       () =>
         [
           exportSummary(weights, session),
-          `Wrote ${name}: ${formatBytes(size)}, ${weights.length} items, fetched ${formatBytes(filled.fetched)} in ${seconds.toFixed(1)} s.`,
+          `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')}, fetched ${formatBytes(filled.fetched)} in ${seconds.toFixed(1)} s.`,
           nextSteps([`carry it, then: ma-bundle import ${name} --registry <host>`], session),
           '',
         ].join('\n'),

@@ -2,8 +2,9 @@ import { accessSync, constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, delimiter, join } from 'node:path'
 import { parse } from 'yaml'
-import { createHelm, type Helm } from '../helm/values/helm.ts'
+import { createHelm } from '../helm/values/helm.ts'
 import { isMap, mergeValues, valueAt, type Values } from '../helm/values/tree.ts'
+import type { HelmSetup } from '../bundle/prove-charts.ts'
 import { consumerOf } from '../bundle/override-input.ts'
 import type { BundleSpec } from '../bundle/spec.ts'
 import { codeOf, messageOf, usageError } from '../lib/errors.ts'
@@ -29,6 +30,17 @@ export const helmArgs = {
     hint: 'chart=file',
     description: 'Values a chart is installed with; several files of one chart are layers, the last wins',
   },
+  kubeVersion: {
+    type: 'string',
+    hint: 'version',
+    description: 'Kubernetes version to render for, as in 1.33.0',
+  },
+  apiVersions: {
+    type: 'string',
+    multiple: true,
+    hint: 'api',
+    description: 'An API the cluster has, as in monitoring.coreos.com/v1',
+  },
   consumerValues: {
     type: 'string',
     multiple: true,
@@ -38,12 +50,6 @@ export const helmArgs = {
 } as const satisfies ArgsDef
 
 export type HelmArgs = Args<typeof helmArgs>
-
-export interface HelmSetup {
-  readonly program: Helm
-  /** By chart name. */
-  readonly layers: ReadonlyMap<string, readonly Values[]>
-}
 
 /**
  * The helm to prove with, and the values the charts will really get.
@@ -57,7 +63,7 @@ export async function openHelm(
   const layers = await readLayers(args, spec)
   if (!args.prove) return undefined
   const binary = args.helm ?? findProgram('helm', session.env['PATH'])
-  if (binary !== undefined) return { program: await createHelm(binary), layers }
+  if (binary !== undefined) return { program: await createHelm(binary), layers, variants: variantsOf(args) }
   if (spec.groups.some((group) => group.charts.length > 0)) {
     session.note(
       'No helm on the PATH: image bindings are taken from the spec, unproven. Give --helm <program> to prove them.\n',
@@ -67,6 +73,18 @@ export async function openHelm(
 }
 
 // --- internal ---
+
+function variantsOf({ kubeVersion, apiVersions }: HelmArgs): HelmSetup['variants'] {
+  if (kubeVersion === undefined && apiVersions.length === 0) return []
+  return [
+    {
+      name: 'as given',
+      values: {},
+      ...(kubeVersion === undefined ? {} : { kubeVersion }),
+      ...(apiVersions.length === 0 ? {} : { apiVersions }),
+    },
+  ]
+}
 
 function findProgram(name: string, path = ''): string | undefined {
   return path

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { importRoots, type ImportedRoot } from '../bundle/import.ts'
 import { openBundle } from '../bundle/open.ts'
+import { verdictLine } from '../bundle/proof.ts'
 import { openLocal } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs } from './network.ts'
@@ -65,6 +66,7 @@ export default defineBundleCommand({
               landed(imported, layout.registry, session.columns),
               `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s.`,
               ...values.lines,
+              ...(bundle.contents === undefined ? [] : [verdictLine(bundle.contents.proof)]),
               ...(values.file === undefined
                 ? []
                 : [nextSteps([`helm upgrade --install <release> <chart> -f ${values.file}`], session)]),

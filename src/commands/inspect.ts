@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { openBundle } from '../bundle/open.ts'
+import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes } from '../lib/format.ts'
 import { openLocal } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
@@ -25,6 +26,7 @@ export default defineBundleCommand({
         size: file.size,
         entries: archive.entries.size,
         roots,
+        proof: contents?.proof ?? [],
       }
       session.result(data, () => {
         const rows = roots.map((root) => [
@@ -34,7 +36,8 @@ export default defineBundleCommand({
           root.kind === 'image' ? root.platforms.join(' ') : '',
         ])
         const title = `${name}${version === undefined ? '' : ` ${version}`}: ${roots.length} items, ${formatBytes(file.size)}, ${archive.entries.size} entries`
-        return `${title}\n\n${table(['kind', 'name', 'digest', 'platforms'], rows, session.columns)}\n`
+        const listing = table(['kind', 'name', 'digest', 'platforms'], rows, session.columns)
+        return `${title}\n\n${listing}\n${contents === undefined ? '' : `\n${verdictLine(contents.proof)}\n`}`
       })
     } finally {
       await file.close()

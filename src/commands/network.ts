@@ -61,7 +61,13 @@ export async function openNetwork(
   })
   const given = await givenCredentials(args, session, home)
   const trust = createTrust({ env, caFiles: args.caFile })
-  const credentials = chain(...given, own ?? awsCredentialsFor(session, trust), dockerCredentials(env))
+  const credentials = chain(
+    ...given,
+    own ?? awsCredentialsFor(session, trust),
+    dockerCredentials(env, {
+      warn: (message: string) => emit({ type: 'warning', message }),
+    }),
+  )
   const client = createClient({
     http,
     credentials,

@@ -27,9 +27,17 @@ export const commands: CommandTable = {
     description: 'Check every byte of a bundle',
     load: async () => (await import('./verify.ts')).default,
   },
+  diff: {
+    description: 'Say what changed from one bundle to the next, and how many bytes are new',
+    load: async () => (await import('./diff.ts')).default,
+  },
   lock: {
     description: 'Pin every reference of a spec by digest, and show what has moved',
     load: async () => (await import('./lock.ts')).default,
+  },
+  prove: {
+    description: 'Render the charts with the override and judge every image reference',
+    load: async () => (await import('./prove.ts')).default,
   },
   values: {
     description: 'Print the Helm values override, or mirror configuration for nodes',

@@ -1,0 +1,104 @@
+import type { Proof } from '../helm/values/prove.ts'
+import { integrityError } from '../lib/errors.ts'
+import { isObject } from '../oci/manifest.ts'
+
+/** A reference that would not be pulled from the private registry. */
+export interface OpenReference {
+  /** Normalised, as rendered without the override. */
+  readonly reference: string
+  /** `Deployment/name .spec.…`. */
+  readonly at: string
+  /** `not-bundled`: the bundle lacks it. `unreachable`: no value turns it into the bundled one. */
+  readonly verdict: 'not-bundled' | 'unreachable'
+  readonly remedy: string
+  readonly hook?: string
+}
+
+/** What a real helm showed of one chart with the override on top. */
+export interface ChartProof {
+  readonly chart: string
+  readonly version: string
+  /** Rendered references that point to the private registry and are in the bundle. */
+  readonly boundCount: number
+  readonly open: readonly OpenReference[]
+  /** Variants that did not render, in helm's words. */
+  readonly failures: readonly string[]
+}
+
+/** The part of a proof that a person decides on. Each open reference is named once. */
+export function chartProof(chart: string, version: string, { references, failures }: Proof): ChartProof {
+  const open = new Map<string, OpenReference>()
+  for (const { original, kind, name, path, verdict, remedy = '', hook } of references) {
+    if (verdict === 'bound' || open.has(original)) continue
+    const at = `${kind}/${name} ${path}`
+    open.set(original, { reference: original, at, verdict, remedy, ...(hook === undefined ? {} : { hook }) })
+  }
+  return {
+    chart,
+    version,
+    boundCount: references.filter(({ verdict }) => verdict === 'bound').length,
+    open: [...open.values()],
+    failures: failures.map(({ variant, message }) => `${variant}: ${message}`),
+  }
+}
+
+/** Whether every reference of every chart is bound, and everything rendered. */
+export const holds = (proofs: readonly ChartProof[]): boolean =>
+  proofs.every(({ open, failures }) => open.length === 0 && failures.length === 0)
+
+/** `Proof: 61 references of 14 charts bound, none left public.` */
+export function verdictLine(proofs: readonly ChartProof[]): string {
+  if (proofs.length === 0) return 'Proof: none; no helm rendered the charts. Run: ma-bundle prove <bundle>'
+  const bound = proofs.reduce((sum, { boundCount }) => sum + boundCount, 0)
+  const open = proofs.reduce((sum, proof) => sum + proof.open.length, 0)
+  const failed = proofs.filter(({ failures }) => failures.length > 0).length
+  const left = open === 0 ? 'none left public' : `${open} NOT bound`
+  return `Proof: ${bound} references of ${proofs.length} charts bound, ${left}${failed === 0 ? '' : `, ${failed} charts did not render`}.`
+}
+
+/** Reads what `bundle.json` carries. */
+export function decodeProofs(value: unknown): readonly ChartProof[] {
+  if (value === undefined) return []
+  return list(value).map((item): ChartProof => {
+    const { chart, version, boundCount, open, failures } = object(item)
+    if (typeof boundCount !== 'number') throw damaged()
+    return {
+      chart: string(chart),
+      version: string(version),
+      boundCount,
+      open: list(open).map(openReference),
+      failures: list(failures).map(string),
+    }
+  })
+}
+
+// --- internal ---
+
+const damaged = () => integrityError('bundle.json is damaged: its proof cannot be read')
+
+function openReference(value: unknown): OpenReference {
+  const { reference, at, verdict, remedy, hook } = object(value)
+  if (verdict !== 'not-bundled' && verdict !== 'unreachable') throw damaged()
+  return {
+    reference: string(reference),
+    at: string(at),
+    verdict,
+    remedy: string(remedy),
+    ...(hook === undefined ? {} : { hook: string(hook) }),
+  }
+}
+
+function object(value: unknown): Record<string, unknown> {
+  if (isObject(value)) return value
+  throw damaged()
+}
+
+function list(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  throw damaged()
+}
+
+function string(value: unknown): string {
+  if (typeof value === 'string') return value
+  throw damaged()
+}

@@ -1,8 +1,8 @@
 import { constants, writeSync } from 'node:fs'
-import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
+import { open, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import type { Bytes } from '../lib/bytes.ts'
-import { BundleError, codeOf, messageOf, usageError } from '../lib/errors.ts'
+import { BundleError, codeOf, messageOf } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
 import { BLOCK, encodeHeader, place, type Entry, type Placed } from './tar.ts'
 
@@ -41,6 +41,7 @@ export async function openArchiveWriter(
   entries: readonly Entry[],
   head: Uint8Array,
 ): Promise<ArchiveWriter> {
+  await refuseFolder(path)
   const partial = `${path}.partial`
   const placement = place(entries)
   const places = new Map(placement.entries.map((entry) => [entry.path, entry]))
@@ -81,6 +82,7 @@ export async function openArchiveWriter(
     }
   } catch (error) {
     await handle.close()
+    if (committed.size === 0) await rm(partial, { force: true })
     throw cannotWrite(path, error)
   }
 
@@ -131,6 +133,12 @@ export async function openArchiveWriter(
 
 // --- internal ---
 
+/** The rename at the end would find out, after everything was fetched. */
+async function refuseFolder(path: string): Promise<void> {
+  const there = await stat(path).catch(() => undefined)
+  if (there?.isDirectory() === true) throw cannotWrite(path, Object.assign(new Error(), { code: 'EISDIR' }))
+}
+
 const openPartial = (partial: string): Promise<FileHandle> =>
   open(partial, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
 
@@ -170,11 +178,9 @@ async function checkSpace(path: string, handle: FileHandle, size: number): Promi
   const free = bavail * bsize
   const needed = size - blocks * 512
   if (needed > free) {
-    throw usageError(
+    throw new WriteError(
       `not enough room: the bundle needs ${formatBytes(needed)} more, ${formatBytes(free)} are free`,
-      {
-        next: 'free space, or name a file on a larger disk',
-      },
+      { kind: 'failed', where: basename(path), next: 'free space, or name a file on a larger disk' },
     )
   }
 }

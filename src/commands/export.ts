@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { prepareExport, writeExport } from '../bundle/export.ts'
 import { loadSpec } from '../bundle/bundled-specs.ts'
-import { verdictLine } from '../bundle/proof.ts'
+import { formatBytes, plural } from '../lib/format.ts'
 import { formatBytes } from '../lib/format.ts'
 import { forecast } from './forecast.ts'
 import { helmArgs, openHelm } from './helm-args.ts'

@@ -1,5 +1,5 @@
 import { Header } from 'tar'
-import { integrityError, usageError } from '../lib/errors.ts'
+import { integrityError, messageOf, usageError } from '../lib/errors.ts'
 
 /** A file of the archive. */
 export interface Entry {
@@ -66,11 +66,26 @@ export function encodeHeader({ path, size }: Entry): Uint8Array {
   return block
 }
 
-/** What a header block says; undefined for a block of zeros (the end, or an entry not yet written). */
-export function decodeHeader(block: Uint8Array, at = 0): Header | undefined {
+/**
+ * What a header block says; undefined for a block of zeros (the end, or an entry not yet written).
+ * @param byte where the block lies in the file, for errors
+ */
+export function decodeHeader(block: Uint8Array, at = 0, byte = at): Header | undefined {
   const buffer = Buffer.from(block.buffer, block.byteOffset, block.byteLength)
-  if (buffer.subarray(at, at + BLOCK).every((byte) => byte === 0)) return undefined
-  const header = new Header(buffer, at)
-  if (!header.cksumValid) throw integrityError('a tar header is damaged: its checksum is wrong')
+  if (buffer.subarray(at, at + BLOCK).every((each) => each === 0)) return undefined
+  const header = parse(buffer, at, byte)
+  if (!header.cksumValid)
+    throw integrityError(`the tar header at byte ${byte} is damaged: its checksum is wrong`)
   return header
+}
+
+// --- internal ---
+
+/** The library throws its own errors at sizes beyond 2^53. */
+function parse(buffer: Buffer, at: number, byte: number): Header {
+  try {
+    return new Header(buffer, at)
+  } catch (cause) {
+    throw integrityError(`the tar header at byte ${byte} is damaged: ${messageOf(cause)}`, { cause })
+  }
 }

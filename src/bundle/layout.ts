@@ -11,8 +11,8 @@ export interface LayoutRoot {
 
 /** How other tools find an image of a layout: https://github.com/opencontainers/image-spec/blob/main/annotations.md */
 export const REF_NAME = 'org.opencontainers.image.ref.name'
-/** Containerd's `ctr image import` reads the full name here. */
-const CONTAINERD_NAME = 'io.containerd.image.name'
+/** Containerd's `ctr image import` reads the full name here, and `docker save` writes it so. */
+export const CONTAINERD_NAME = 'io.containerd.image.name'
 
 export const LAYOUT_FILE = {
   path: 'oci-layout',

@@ -1,13 +1,15 @@
-import { openArchive, readFirst, scanArchive, type ArchiveReader } from '../archive/reader.ts'
+import { openArchive, readFirst, type ArchiveReader } from '../archive/reader.ts'
+import { scanArchive } from '../archive/scan.ts'
 import { bytesOf, collect, type RandomReader } from '../lib/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
 import type { RawManifest, Source } from '../oci/content.ts'
-import { digestOf, parseDigest } from '../oci/digest.ts'
+import { digestOf, parseDigest, type Digest } from '../oci/digest.ts'
 import { isObject, mediaTypeOf, parseObject, MANIFEST_LIMIT } from '../oci/manifest.ts'
 import { verified } from '../oci/verify.ts'
 import { CONTENTS_LIMIT, decodeContents, type Contents, type RootContents } from './contents.ts'
-import { REF_NAME } from './layout.ts'
+import { CONTAINERD_NAME, REF_NAME } from './layout.ts'
 import { blobPath, HEAD } from './plan.ts'
+import { checkRootNames } from './root-names.ts'
 import { readSums } from './sums.ts'
 
 /** A bundle opened for reading. */
@@ -17,6 +19,10 @@ export interface Bundle {
   readonly roots: readonly RootContents[]
   readonly archive: ArchiveReader
   readonly source: Source
+  /** Whether the tar is as `export` wrote it; false once another program packed it again. */
+  readonly own: boolean
+  /** Small content that is known by path only (charts, the lock), compared with SHA256SUMS. */
+  content(path: string): Promise<Uint8Array>
 }
 
 /**
@@ -25,16 +31,10 @@ export interface Bundle {
  */
 export async function openBundle(file: RandomReader): Promise<Bundle> {
   const head = await readFirst(file, HEAD, CONTENTS_LIMIT)
-  if (head === undefined) return openLayout(file)
-  const contents = decodeContents(head)
-  const archive = openArchive(file, [{ path: HEAD, size: head.length }, ...contents.entries])
-  const sums = await readSums(archive)
-  if (sums.get(HEAD) !== digestOf(head)) {
-    throw integrityError('the bundle is damaged: bundle.json is not what SHA256SUMS says', {
-      next: 'copy or export the bundle again',
-    })
-  }
-  return { contents, roots: contents.roots, archive, source: sourceOf(archive) }
+  if (head?.own !== true) return openScanned(file)
+  const contents = decodeContents(head.content)
+  const archive = openArchive(file, [{ path: HEAD, size: head.content.length }, ...contents.entries])
+  return bundleOf(archive, contents, head.content, true)
 }
 
 /** Manifests and blobs of an archive by digest. Manifests are verified here, blobs by who reads them. */
@@ -73,29 +73,86 @@ export async function rootManifest(bundle: Bundle, root: RootContents): Promise<
 
 // --- internal ---
 
-async function openLayout(file: RandomReader): Promise<Bundle> {
-  const notOne = (why: string) =>
-    integrityError(`not a bundle: ${why}`, {
-      next: 'name a file that "ma-bundle export" wrote, or a tar of an OCI image layout',
+async function bundleOf(
+  archive: ArchiveReader,
+  contents: Contents,
+  head: Uint8Array,
+  own: boolean,
+): Promise<Bundle> {
+  const sums = await readSums(archive)
+  if (sums.get(HEAD) !== digestOf(head)) {
+    throw integrityError(`the bundle is damaged: ${HEAD} is not what SHA256SUMS says`, {
+      next: 'copy or export the bundle again',
     })
+  }
+  checkRootNames(contents.roots, HEAD)
+  return {
+    contents,
+    roots: contents.roots,
+    archive,
+    source: sourceOf(archive),
+    own,
+    content: contentOf(archive, sums),
+  }
+}
+
+const contentOf =
+  (archive: ArchiveReader, sums: ReadonlyMap<string, Digest>) =>
+  async (path: string): Promise<Uint8Array> => {
+    const digest = sums.get(path)
+    const size = archive.entries.get(path)?.size ?? 0
+    if (size > CONTENT_LIMIT)
+      throw integrityError(`"${path}" has ${size} bytes; at most ${CONTENT_LIMIT} are read`)
+    if (digest === undefined) throw integrityError(`SHA256SUMS does not list "${path}"`)
+    return collect(verified(archive.read(path), { digest, size }, `bundle, ${path}`))
+  }
+
+/** Charts are small; what is larger is not read whole. */
+const CONTENT_LIMIT = 128 * 1024 * 1024
+const INDEX_LIMIT = 16 * 1024 * 1024
+
+const notOne = (why: string) =>
+  integrityError(`not a bundle: ${why}`, {
+    next: 'name a file that "ma-bundle export" wrote, or a tar of an OCI image layout',
+  })
+
+/** A tar of another program: a bundle that was unpacked and packed again, or a layout that was never ours. */
+async function openScanned(file: RandomReader): Promise<Bundle> {
   const archive = await scanArchive(file).catch((error: unknown) => {
     throw notOne(error instanceof Error ? error.message : 'it is not a tar')
   })
+  if (!archive.entries.has(HEAD)) return openLayout(archive)
+  const head = await archive.readAll(HEAD, CONTENTS_LIMIT)
+  const contents = decodeContents(head)
+  for (const { path, size } of contents.entries) {
+    const found = archive.entries.get(path)
+    if (found?.size === size) continue
+    throw integrityError(
+      `the bundle is damaged: "${path}" should have ${size} bytes and ${found === undefined ? 'is not there' : `has ${found.size}`}`,
+      { next: 'copy or export the bundle again' },
+    )
+  }
+  return bundleOf(archive, contents, head, false)
+}
+
+async function openLayout(archive: ArchiveReader): Promise<Bundle> {
   if (!archive.entries.has('oci-layout') || !archive.entries.has('index.json')) {
     throw notOne('it has neither bundle.json nor an OCI layout')
   }
-  const index = parseObject(await archive.readAll('index.json'))
+  const index = parseObject(await archive.readAll('index.json', INDEX_LIMIT))
   if (index === undefined || !Array.isArray(index['manifests'])) throw notOne('its index.json cannot be read')
   const manifests: readonly unknown[] = index['manifests']
   const roots = manifests.flatMap((item): RootContents[] => {
     if (!isObject(item)) return []
     const { digest, size, mediaType, annotations } = item
-    const name = isObject(annotations) ? annotations[REF_NAME] : undefined
+    const name = isObject(annotations) ? (annotations[CONTAINERD_NAME] ?? annotations[REF_NAME]) : undefined
     if (typeof name !== 'string' || typeof size !== 'number' || typeof mediaType !== 'string') return []
     return [
       { kind: 'image', name, digest: parseDigest(digest, 'index.json'), size, mediaType, platforms: [] },
     ]
   })
   if (roots.length === 0) throw notOne(`its index.json names no image (annotation ${REF_NAME})`)
-  return { contents: undefined, roots, archive, source: sourceOf(archive) }
+  checkRootNames(roots, 'index.json')
+  const nothing = contentOf(archive, new Map())
+  return { contents: undefined, roots, archive, source: sourceOf(archive), own: false, content: nothing }
 }

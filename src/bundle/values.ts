@@ -66,13 +66,13 @@ type Found = ReturnType<typeof boundValues>
 
 /** What was found and proven at export, written for this registry. */
 async function foundValues(
-  { contents, roots, archive }: Bundle,
+  { contents, roots, content }: Bundle,
   layout: Layout,
 ): Promise<ReadonlyMap<string, Found>> {
   const images = createPrivateImages(roots, layout)
   const found = new Map<string, Found>()
   for (const bound of contents?.bound ?? []) {
-    const tgz = await archive.readAll(chartPath(bound.chart, bound.version))
+    const tgz = await content(chartPath(bound.chart, bound.version))
     found.set(bound.chart, boundValues(bound, tgz, images, layout))
   }
   return found

@@ -98,6 +98,7 @@ export default defineBundleCommand({
       () =>
         [
           exportSummary(weights, session),
+          ...(prepared.proof.length === 0 ? [] : [verdictLine(prepared.proof)]),
           `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')}, fetched ${formatBytes(filled.fetched)} in ${seconds.toFixed(1)} s.`,
           nextSteps([`carry it, then: ma-bundle import ${name} --registry <host>`], session),
           '',

@@ -1,15 +1,6 @@
-import {
-  piecesText,
-  type Binding,
-  type Leaf,
-  type Recipe,
-  type Role,
-  type Shape,
-  type Spare,
-  type Where,
-} from './binding.ts'
+import type { Binding, Leaf, Recipe, Role, Shape, Unreachable, Where } from './binding.ts'
+import { inOrder, lastSegment, recipeOf, uniqueRecipes } from './recipes.ts'
 import { normalisedReference } from './reference-text.ts'
-import type { Unreachable } from './search.ts'
 import { leavesOfShape } from './sentinel.ts'
 import { pathText, valueAt, type Path, type Values } from './tree.ts'
 import type { Variant } from './variant.ts'
@@ -114,70 +105,6 @@ function primaryLeaf(shapes: readonly Shape[], users: ReadonlyMap<string, Readon
   return best.length > 0 ? best : (first ?? [])
 }
 
-/** A declared registry next to the repository is the chart's own place for another registry; the rest as seen. */
-function inOrder(shapes: readonly Shape[], values: Values): Shape[] {
-  const unique = new Map(shapes.map((shape) => [JSON.stringify(shape), shape]))
-  const natural = shapes[0]
-  const own = [...unique.values()].find(({ name }) => {
-    const lead = name[0]?.leaf
-    const next = name.find(({ leaf }, at) => at > 0 && leaf !== undefined)?.leaf
-    if (lead === undefined || next === undefined || lead[0] === 'global') return false
-    const sibling = pathText(lead.slice(0, -1)) === pathText(next.slice(0, -1))
-    const same = natural?.name.findLast(({ leaf }) => leaf !== undefined)?.leaf
-    return (
-      sibling &&
-      /registry/i.test(String(lead.at(-1))) &&
-      valueAt(values, lead) !== undefined &&
-      same !== undefined &&
-      pathText(same) === pathText(next)
-    )
-  })
-  const rest = [...unique.values()].filter((shape) => shape !== own)
-  return own === undefined ? rest : [own, ...rest]
-}
-
-function recipeOf(shape: Shape, all: readonly Shape[], text: string | undefined): Recipe {
-  const tag = shape.tag.some(({ leaf }) => leaf !== undefined && !emptyLeaf(shape.tag, leaf))
-    ? undefined
-    : spareOf(all, 'tag')
-  const digest = shape.digest.some(({ leaf }) => leaf !== undefined) ? undefined : spareOf(all, 'digest')
-  const current = all[0] ?? shape
-  return {
-    shape: { ...shape, ...versionNow(current, text) },
-    ...(tag === undefined ? {} : { tag }),
-    ...(digest === undefined
-      ? {}
-      : { digest: { ...digest, ...(replacesTag(all) ? { replacesTag: true } : {}) } }),
-  }
-}
-
-/** Tag and digest as they are without any mark: an empty leaf gives none, whatever it would give once set. */
-function versionNow({ tag, digest }: Shape, text = ''): Pick<Shape, 'tag' | 'digest'> {
-  const [, tagNow = '', digestNow = ''] = /^[^:@]*(?::([^@]*))?(?:@(.*))?$/.exec(lastSegment(text)) ?? []
-  const literal = (now: string): Shape['tag'] => (now === '' ? [] : [{ text: now }])
-  return {
-    tag: piecesText(tag) === tagNow ? tag : literal(tagNow),
-    digest: piecesText(digest) === digestNow ? digest : literal(digestNow),
-  }
-}
-
-const emptyLeaf = (pieces: Shape['tag'], leaf: Path): boolean =>
-  pieces.some((piece) => piece.leaf === leaf && piece.text === '')
-
-function spareOf(shapes: readonly Shape[], part: 'tag' | 'digest'): Spare | undefined {
-  for (const shape of shapes) {
-    const pieces = shape[part]
-    const at = pieces.findIndex(({ leaf }) => leaf !== undefined)
-    const leaf = pieces[at]?.leaf
-    if (leaf !== undefined)
-      return { path: leaf, before: piecesText(pieces.slice(0, at)), after: piecesText(pieces.slice(at + 1)) }
-  }
-  return undefined
-}
-
-const replacesTag = (shapes: readonly Shape[]): boolean =>
-  shapes.some(({ digest, tag }) => digest.some(({ leaf }) => leaf !== undefined) && tag.length === 0)
-
 /** Gives each group its path: the map around its leaves, unless that map serves several. */
 function named(groups: readonly Group[], values: Values, places: Map<string, Binding>): Binding[] {
   const maps = new Map<string, number>()
@@ -252,22 +179,9 @@ function bindingOf({ entries, recipes, shapes }: Group, path: Path, values: Valu
   }
 }
 
-/** Recipes that differ in more than a template's own text. */
-function uniqueRecipes(recipes: readonly Recipe[]): Recipe[] {
-  const leaves = ({ shape }: Recipe): string =>
-    JSON.stringify(
-      shape.name.map(({ leaf, text }) => (leaf === undefined ? (text === '/' ? '/' : '…') : pathText(leaf))),
-    )
-  const unique = new Map<string, Recipe>()
-  for (const recipe of recipes) if (!unique.has(leaves(recipe))) unique.set(leaves(recipe), recipe)
-  return [...unique.values()]
-}
-
 /** How well a place shows what is pulled: the user's own layers before variants, a version before none. */
 const rank = (entry: Sighted | undefined): number =>
   entry === undefined ? -1 : (/[:@]/.test(lastSegment(entry.text ?? '')) ? 2 : 0) + (entry.inBase ? 1 : 0)
-
-const lastSegment = (text: string): string => text.slice(text.lastIndexOf('/') + 1)
 
 /** A name without a version, where another place has the same name with one: a part, not `latest`. */
 const isUntagged = (text: string, texts: readonly string[]): boolean =>

@@ -72,6 +72,16 @@ export interface Binding {
   readonly recipes: readonly Recipe[]
 }
 
+/** A reference that no value changes: written in a template, or put together in a way that was not understood. */
+export interface Unreachable {
+  readonly reference: string
+  readonly at: string
+  readonly hook?: string
+  readonly reason: string
+  /** Found in the text of a template; no render showed it. */
+  readonly unrendered?: boolean
+}
+
 export const piecesText = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join('')
 
 export const shapeText = ({ name, tag, digest }: Shape): string =>

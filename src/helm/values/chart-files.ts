@@ -1,7 +1,6 @@
-import { Parser } from 'tar'
-import { gunzipSync } from 'node:zlib'
 import { parse } from 'yaml'
-import { BundleError, messageOf } from '../../lib/errors.ts'
+import { messageOf } from '../../lib/errors.ts'
+import { broken, chartFiles, type ChartFiles } from './chart-archive.ts'
 import { isMap, type Values } from './tree.ts'
 
 export interface Dependency {
@@ -45,9 +44,6 @@ export interface Subchart {
   readonly chart: Chart
 }
 
-const UNPACKED_LIMIT = 256 * 1024 * 1024
-const FILES_LIMIT = 20_000
-const NESTING_LIMIT = 10
 const TEXT_LIMIT = 4 * 1024 * 1024
 
 /**
@@ -57,17 +53,7 @@ const TEXT_LIMIT = 4 * 1024 * 1024
  * @throws BundleError `failed` that names the file and what is wrong with it
  */
 export function readChart(tgz: Uint8Array, where = 'chart'): Chart {
-  const budget: Budget = { bytes: UNPACKED_LIMIT, files: FILES_LIMIT }
-  return chartOf(unpack(tgz, where, budget), where, budget, 0)
-}
-
-/**
- * The files of a packaged chart by path (`templates/…`), with the folders of subcharts in place of their nested tgz.
- * The same limits hold as for `readChart`.
- */
-export function chartFiles(tgz: Uint8Array, where = 'chart'): Map<string, Uint8Array> {
-  const budget: Budget = { bytes: UNPACKED_LIMIT, files: FILES_LIMIT }
-  return flattened(unpack(tgz, where, budget), where, budget, 0)
+  return chartOf(chartFiles(tgz, where), where)
 }
 
 /** The chart and all below it, each with the key path of its values from the root. Depth first. */
@@ -83,90 +69,20 @@ export interface ChartAt {
 
 // --- internal ---
 
-type Files = Map<string, Uint8Array>
-interface Budget {
-  bytes: number
-  files: number
-}
-
-const broken = (where: string, why: string, cause?: unknown): BundleError =>
-  new BundleError(`the chart cannot be read: ${why}`, {
-    kind: 'failed',
-    where,
-    ...(cause === undefined ? {} : { cause }),
-  })
-
-/** Regular files by path, without the top folder (`<name>/`). One budget covers nested archives too. */
-function unpack(tgz: Uint8Array, where: string, budget: Budget): Files {
-  let tar: Uint8Array
-  try {
-    tar = gunzipSync(tgz, { maxOutputLength: Math.max(1, budget.bytes) })
-  } catch (cause) {
-    throw broken(where, `it is not a gzip of at most ${UNPACKED_LIMIT} bytes: ${messageOf(cause)}`, cause)
-  }
-  budget.bytes -= tar.length
-  const files: Files = new Map()
-  let failure: BundleError | undefined
-  const parser = new Parser({
-    strict: true,
-    onReadEntry: (entry) => {
-      const path = entry.path.replace(/^\.\//, '')
-      const { type } = entry
-      if (type === 'SymbolicLink' || type === 'Link') failure ??= broken(where, `"${path}" is a link`)
-      if (path.startsWith('/') || path.split('/').includes('..'))
-        failure ??= broken(where, `"${path}" points outside of it`)
-      budget.files -= 1
-      if (budget.files < 0) failure ??= broken(where, `it holds more than ${FILES_LIMIT} files`)
-      const chunks: Uint8Array[] = []
-      entry.on('data', (chunk: Uint8Array) => chunks.push(chunk))
-      entry.on('end', () => {
-        const slash = path.indexOf('/')
-        if (failure === undefined && (type === 'File' || type === 'OldFile') && slash > 0)
-          files.set(path.slice(slash + 1), Buffer.concat(chunks))
-      })
-    },
-  })
-  parser.on('error', (cause: unknown) => {
-    failure ??= broken(where, `the tar is damaged: ${messageOf(cause)}`, cause)
-  })
-  // Given a whole tar, the parser does all its work before end() returns.
-  parser.end(Buffer.from(tar.buffer, tar.byteOffset, tar.byteLength))
-  if (failure !== undefined) throw failure
-  return files
-}
-
-function flattened(files: Files, where: string, budget: Budget, depth: number): Files {
-  if (depth > NESTING_LIMIT) throw broken(where, `subcharts nest deeper than ${NESTING_LIMIT}`)
-  const flat: Files = new Map()
-  for (const [path, content] of files) {
-    const packed = /^((?:.*\/)?charts\/[^/]+)\.tgz$/.exec(path)?.[1]
-    if (packed === undefined) flat.set(path, content)
-    else {
-      const at = `${where}, ${path}`
-      for (const [inner, bytes] of flattened(unpack(content, at, budget), at, budget, depth + 1))
-        flat.set(`${packed}/${inner}`, bytes)
-    }
-  }
-  return flat
-}
-
-function chartOf(files: Files, where: string, budget: Budget, depth: number): Chart {
-  if (depth > NESTING_LIMIT) throw broken(where, `subcharts nest deeper than ${NESTING_LIMIT}`)
+function chartOf(files: ChartFiles, where: string): Chart {
   const metadata = metadataOf(files, where)
   const values = yamlOf(files, 'values.yaml', where) ?? {}
   if (!isMap(values)) throw broken(where, 'values.yaml is not a map')
   const templates = new Map<string, string>()
   const others = new Map<string, string>()
-  const nested = new Map<string, Files>()
-  const packed: [string, Uint8Array][] = []
+  const nested = new Map<string, Map<string, Uint8Array>>()
   for (const [path, content] of [...files].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const inner = /^charts\/([^/]+)\/(.+)$/.exec(path)
     if (path.startsWith('templates/')) templates.set(path, textOf(content))
     else if (inner?.[1] !== undefined && inner[2] !== undefined) {
       const folder = nested.get(inner[1]) ?? new Map<string, Uint8Array>()
       nested.set(inner[1], folder.set(inner[2], content))
-    } else if (/^charts\/[^/]+\.tgz$/.test(path)) packed.push([path, content])
-    else if (
+    } else if (
       !/^(?:crds|charts|ci|tests?|docs)\/|\.md$|^(?:Chart|values)\.yaml$/.test(path) &&
       content.length < TEXT_LIMIT
     )
@@ -175,11 +91,7 @@ function chartOf(files: Files, where: string, budget: Budget, depth: number): Ch
   const inner = [...nested]
     // helm ignores folders that start with _ or .
     .filter(([name, folder]) => !/^[._]/.test(name) && folder.has('Chart.yaml'))
-    .map(([name, folder]) => chartOf(folder, `${where}, charts/${name}`, budget, depth + 1))
-  for (const [path, content] of packed) {
-    const at = `${where}, ${path}`
-    inner.push(chartOf(unpack(content, at, budget), at, budget, depth + 1))
-  }
+    .map(([name, folder]) => chartOf(folder, `${where}, charts/${name}`))
   const schema = files.get('values.schema.json')
   return {
     metadata,
@@ -211,7 +123,7 @@ function mountSubcharts(metadata: ChartMetadata, inner: readonly Chart[]): Subch
   return mounted
 }
 
-function metadataOf(files: Files, where: string): ChartMetadata {
+function metadataOf(files: ChartFiles, where: string): ChartMetadata {
   const read = yamlOf(files, 'Chart.yaml', where)
   if (!isMap(read)) throw broken(where, 'it has no Chart.yaml')
   const text = (key: string): string | undefined => {
@@ -248,7 +160,7 @@ function dependencyOf(read: unknown): Dependency[] {
   ]
 }
 
-function yamlOf(files: Files, path: string, where: string): unknown {
+function yamlOf(files: ChartFiles, path: string, where: string): unknown {
   const content = files.get(path)
   if (content === undefined) return undefined
   try {

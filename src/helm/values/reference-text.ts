@@ -98,10 +98,11 @@ function judge(token: string, hint: Hint): boolean {
     // `kubernetes.io/os:linux`: a label, or an API group.
     if (/(?:^|\.)(?:kubernetes|k8s|x-k8s)\.io$/.test(first) && !KNOWN_HOST.test(first)) return false
     if (tag !== undefined) {
-      if (hint === 'none' && !KNOWN_HOST.test(first) && !VERSION.test(tag) && !/\d/.test(tag)) return false
-      return (
-        /\.[a-z]{2,}$|:\d+$|^localhost/.test(first) && (hint !== 'none' || !/^\d{1,5}(?:-\d+)?$/.test(tag))
-      )
+      if (KNOWN_HOST.test(first)) return true
+      // `example.com/path:8443` has a port in a strange place rather than a tag.
+      if (hint === 'none' && ((!VERSION.test(tag) && !/\d/.test(tag)) || /^\d{1,5}(?:-\d+)?$/.test(tag)))
+        return false
+      return /\.[a-z]{2,}$|:\d+$|^localhost/.test(first)
     }
     return KNOWN_HOST.test(first)
       ? hint !== 'none' || parts.length > 2

@@ -176,11 +176,13 @@ function decoded(data: unknown): Record<string, string> {
   if (!isMap(data)) return texts
   for (const [key, value] of Object.entries(data)) {
     const text = typeof value === 'string' ? Buffer.from(value, 'base64').toString('utf8') : ''
-    // eslint-disable-next-line no-control-regex -- that is the question: is this text
-    if (text !== '' && !/[\u0000-\u0008\uFFFD]/.test(text)) texts[key] = text
+    if (text !== '' && isText(text)) texts[key] = text
   }
   return texts
 }
+
+const isText = (text: string): boolean =>
+  !text.includes('\uFFFD') && !text.split('').some((char) => char < '\t')
 
 const WORKLOADS =
   /^(?:Pod|Deployment|DaemonSet|StatefulSet|ReplicaSet|ReplicationController|Job|CronJob|PodTemplate)$/

@@ -1,5 +1,5 @@
 import { assembleBindings, type Sighted } from './assemble.ts'
-import type { Binding } from './binding.ts'
+import type { Binding, Unreachable } from './binding.ts'
 import { candidatesFor, undeclaredCandidates, undeclaredDigests } from './candidates.ts'
 import type { Chart } from './chart-files.ts'
 import { effectiveValues } from './effective.ts'
@@ -14,16 +14,6 @@ import { mergeValues, pathText, type Path, type Values } from './tree.ts'
 import { baseVariant } from './help.ts'
 import { optionsOf, type Render, type Variant } from './variant.ts'
 import { allOnVariant, targetedVariants } from './variants.ts'
-
-/** A reference that no value changes: written in a template, or put together in a way that was not understood. */
-export interface Unreachable {
-  readonly reference: string
-  readonly at: string
-  readonly hook?: string
-  readonly reason: string
-  /** Found in the text of a template; no render showed it. */
-  readonly unrendered?: boolean
-}
 
 export interface Search {
   readonly bindings: readonly Binding[]

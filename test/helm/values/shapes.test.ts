@@ -5,7 +5,8 @@ import { landOverride } from '../../../src/helm/values/land.ts'
 import { prove } from '../../../src/helm/values/prove.ts'
 import { findByRendering } from '../../../src/helm/values/search.ts'
 import { pathText } from '../../../src/helm/values/tree.ts'
-import { pack, PRIVATE, SHAPES } from '../../support/charts/shapes.ts'
+import { pack, PRIVATE } from '../../support/charts/shape.ts'
+import { SHAPES } from '../../support/charts/shapes.ts'
 import { helmBinary } from '../../support/helm.ts'
 
 const destinationOf = (reference: string): string => `${PRIVATE}/${reference}`

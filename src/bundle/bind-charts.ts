@@ -5,7 +5,9 @@ import type { Helm } from '../helm/values/helm.ts'
 import { landOverride } from '../helm/values/land.ts'
 import { prove } from '../helm/values/prove.ts'
 import type { Variant } from '../helm/values/variant.ts'
+import { REQUIRED, type BoundChart } from './bound-chart.ts'
 import type { RootContents } from './contents.ts'
+import type { SpecHint } from './spec.ts'
 import { chartProof, type ChartProof } from './proof.ts'
 import { overrideValues } from '../helm/values/override.ts'
 import { findByRendering } from '../helm/values/search.ts'
@@ -15,26 +17,6 @@ import { assignmentsFor } from '../helm/values/write.ts'
 import { parseReference } from '../oci/reference.ts'
 import { imageRepository, type Layout } from './destination.ts'
 import { createPrivateImages, type PrivateImages } from './private-reference.ts'
-
-/** The image bindings of one chart, found in the chart itself and rendered by a real helm. */
-export interface BoundChart {
-  readonly chart: string
-  readonly version: string
-  /** Those whose override was seen to land; the recipe that landed is their first. */
-  readonly bindings: readonly Binding[]
-  /** Found, but what was written to them did not land, or could not be written. */
-  readonly notLanded: readonly {
-    readonly path: string
-    readonly reference: string
-    readonly reason: string
-  }[]
-  /** References that no value reaches. */
-  readonly unreachable: readonly {
-    readonly reference: string
-    readonly at: string
-    readonly reason: string
-  }[]
-}
 
 /** A place in the values that still names a public image. */
 export interface UnboundPlace {
@@ -72,7 +54,10 @@ export async function renderChart(
   tgz: Uint8Array,
   layers: readonly Values[],
   helm: Helm,
-  variants: readonly Variant[] = [],
+  {
+    variants = [],
+    hints = [],
+  }: { readonly variants?: readonly Variant[]; readonly hints?: readonly SpecHint[] } = {},
 ): Promise<RenderedChart | undefined> {
   const chart = readChart(tgz)
   const renderer = await helm.open(tgz)
@@ -107,7 +92,7 @@ export async function renderChart(
           isBundled: (reference) => images.rewrite(reference) !== undefined,
           variants: variants.length > 0 ? variants : search.variants.slice(0, 1),
         })
-        return chartProof(name, version, proof)
+        return chartProof(bound, proof, hints)
       },
       close: () => renderer.close(),
     }
@@ -155,9 +140,7 @@ export function boundValues(
 /** A chart that refuses to render without a value was given one; what that makes is not what will be pulled. */
 function asRequired(binding: Binding, given: Values | undefined): Binding {
   const isGiven = binding.leaves.some(({ path }) => valueAt(given, path) !== undefined)
-  return isGiven && binding.variant === undefined
-    ? { ...binding, variant: 'the chart requires a value here' }
-    : binding
+  return isGiven && binding.variant === undefined ? { ...binding, variant: REQUIRED } : binding
 }
 
 /** Where an import would put an image of that name. */

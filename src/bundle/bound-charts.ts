@@ -2,7 +2,7 @@ import type { Binding, Leaf, Piece, Recipe, Role, Shape, Spare, Where } from '..
 import type { Path } from '../helm/values/tree.ts'
 import { integrityError } from '../lib/errors.ts'
 import { isObject } from '../oci/manifest.ts'
-import type { BoundChart } from './bind-charts.ts'
+import type { BoundChart } from './bound-chart.ts'
 
 /** Reads the bindings that `bundle.json` carries; strictly, because values are written from them. */
 export function decodeBoundCharts(value: unknown): readonly BoundChart[] {

@@ -1,5 +1,5 @@
 import type { Entry } from '../archive/tar.ts'
-import type { BoundChart } from './bind-charts.ts'
+import type { BoundChart } from './bound-chart.ts'
 import { decodeBoundCharts } from './bound-charts.ts'
 import { decodeProofs, type ChartProof } from './proof.ts'
 import { integrityError } from '../lib/errors.ts'

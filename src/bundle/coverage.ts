@@ -1,6 +1,6 @@
-import { canonicalRegistry } from '../oci/alias.ts'
-import { formatReference, parseReference, type Reference } from '../oci/reference.ts'
-import type { BoundChart } from './bind-charts.ts'
+import { parseReference, type Reference } from '../oci/reference.ts'
+import type { BoundChart } from './bound-chart.ts'
+import { canonical, canonicalText, hintFor, hintsOf } from './hint.ts'
 import type { Root } from './root.ts'
 import type { BundleSpec, SpecHint } from './spec.ts'
 
@@ -25,7 +25,8 @@ export function coverageOf(bound: readonly BoundChart[], roots: readonly Root[],
   const bundled = new Set(
     roots.flatMap((root) => (root.kind === 'image' ? [canonical(parseReference(root.name))] : [])),
   )
-  const uses = bound.flatMap((chart) => usesOf(chart, spec.hints.get(chart.chart) ?? []))
+  const hints = hintsOf(spec)
+  const uses = bound.flatMap((chart) => usesOf(chart, hints.get(chart.chart) ?? []))
   const missing = new Map<string, MissingImage>()
   for (const { isPulled, ...use } of uses) {
     const name = canonical(use.reference)
@@ -47,9 +48,7 @@ function usesOf({ chart, bindings, unreachable }: BoundChart, hints: readonly Sp
   const use = (place: string, text: string, isPulled: boolean): readonly Use[] => {
     const reference = tryParse(text)
     if (reference === undefined) return []
-    const same = hints.filter((one) => tryCanonical(one.reference) === canonical(reference))
-    const hint =
-      hints.find(({ path }) => path === place) ?? same.find(({ path }) => path === undefined) ?? same[0]
+    const hint = hintFor(hints, place, text)
     return [{ chart, place, reference, isPulled, ...(hint === undefined ? {} : { hint }) }]
   }
   return [
@@ -69,18 +68,9 @@ function namedBySpec({ consumer, hints, bindings }: BundleSpec): readonly string
     ...[...(consumer?.sets.values() ?? [])].flat().map(({ reference }) => reference),
   ]
   return [
-    ...texts.flatMap((text) => tryCanonical(text) ?? []),
+    ...texts.flatMap((text) => canonicalText(text)),
     ...places.flatMap(({ image }) => (image === undefined ? [] : [canonical(image)])),
   ]
-}
-
-/** One spelling for all aliases of a registry. */
-const canonical = (reference: Reference): string =>
-  formatReference({ ...reference, registry: canonicalRegistry(reference.registry) })
-
-function tryCanonical(text: string): string | undefined {
-  const reference = tryParse(text)
-  return reference === undefined ? undefined : canonical(reference)
 }
 
 function tryParse(text: string): Reference | undefined {

@@ -1,6 +1,9 @@
 import type { Proof } from '../helm/values/prove.ts'
 import { integrityError } from '../lib/errors.ts'
 import { isObject } from '../oci/manifest.ts'
+import { REQUIRED, type BoundChart } from './bound-chart.ts'
+import { hintFor } from './hint.ts'
+import type { SpecHint } from './spec.ts'
 
 /** A reference that would not be pulled from the private registry. */
 export interface OpenReference {
@@ -21,23 +24,50 @@ export interface ChartProof {
   /** Rendered references that point to the private registry and are in the bundle. */
   readonly boundCount: number
   readonly open: readonly OpenReference[]
+  /** References that stay public because the spec says that nothing pulls them. */
+  readonly accepted: readonly { readonly reference: string; readonly reason: string }[]
   /** Variants that did not render, in helm's words. */
   readonly failures: readonly string[]
 }
 
-/** The part of a proof that a person decides on. Each open reference is named once. */
-export function chartProof(chart: string, version: string, { references, failures }: Proof): ChartProof {
+/**
+ * The part of a proof that a person decides on. Each open reference is named once; those that a hint of the spec
+ * accounts for are accepted, those that stem from a value the chart merely insists on say so.
+ */
+export function chartProof(
+  { chart, version, bindings }: BoundChart,
+  { references, failures }: Proof,
+  hints: readonly SpecHint[],
+): ChartProof {
   const open = new Map<string, OpenReference>()
+  const accepted = new Map<string, string>()
   for (const { original, kind, name, path, verdict, remedy = '', hook } of references) {
     if (verdict === 'bound' || open.has(original)) continue
-    const at = `${kind}/${name} ${path}`
-    open.set(original, { reference: original, at, verdict, remedy, ...(hook === undefined ? {} : { hook }) })
+    const binding = bindings.find(({ references: made }) => made.includes(original))
+    const place = binding?.path.join('.')
+    const hint = hintFor(hints, place, original)
+    if (hint?.action === 'ignore') {
+      accepted.set(original, hint.reason)
+      continue
+    }
+    const needed =
+      binding?.variant === REQUIRED
+        ? `the chart insists on a value at ${place ?? ''}: give the one it is installed with, --values ${chart}=<file>`
+        : undefined
+    open.set(original, {
+      reference: original,
+      at: `${kind}/${name} ${path}`,
+      verdict,
+      remedy: needed ?? hint?.reason ?? remedy,
+      ...(hook === undefined ? {} : { hook }),
+    })
   }
   return {
     chart,
     version,
     boundCount: references.filter(({ verdict }) => verdict === 'bound').length,
     open: [...open.values()],
+    accepted: [...accepted].map(([reference, reason]) => ({ reference, reason })),
     failures: failures.map(({ variant, message }) => `${variant}: ${message}`),
   }
 }
@@ -60,13 +90,17 @@ export function verdictLine(proofs: readonly ChartProof[]): string {
 export function decodeProofs(value: unknown): readonly ChartProof[] {
   if (value === undefined) return []
   return list(value).map((item): ChartProof => {
-    const { chart, version, boundCount, open, failures } = object(item)
+    const { chart, version, boundCount, open, accepted, failures } = object(item)
     if (typeof boundCount !== 'number') throw damaged()
     return {
       chart: string(chart),
       version: string(version),
       boundCount,
       open: list(open).map(openReference),
+      accepted: list(accepted).map((one) => {
+        const { reference, reason } = object(one)
+        return { reference: string(reference), reason: string(reason) }
+      }),
       failures: list(failures).map(string),
     }
   })

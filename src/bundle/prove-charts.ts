@@ -3,6 +3,7 @@ import type { Values } from '../helm/values/tree.ts'
 import type { Variant } from '../helm/values/variant.ts'
 import { renderChart, type RenderedChart } from './bind-charts.ts'
 import type { Session } from './session.ts'
+import type { BundleSpec } from './spec.ts'
 
 /** A real helm, and how the charts are installed. */
 export interface HelmSetup {
@@ -11,6 +12,8 @@ export interface HelmSetup {
   readonly layers: ReadonlyMap<string, readonly Values[]>
   /** Ways to render each chart; the first is how it is installed. Empty: as the layers say. */
   readonly variants: readonly Variant[]
+  /** What the spec knows that no chart tells, by chart name. */
+  readonly hints: BundleSpec['hints']
 }
 
 /** A packaged chart. */
@@ -35,7 +38,10 @@ export async function renderCharts(
   try {
     for (const { chart, name, tgz } of charts) {
       signal.throwIfAborted()
-      const one = await renderChart(tgz, helm.layers.get(chart) ?? [], helm.program, helm.variants)
+      const one = await renderChart(tgz, helm.layers.get(chart) ?? [], helm.program, {
+        variants: helm.variants,
+        hints: helm.hints.get(chart) ?? [],
+      })
       const outcome = one === undefined ? 'failed' : 'resolved'
       emit({ type: 'root', phase: 'prove', kind: 'chart', name, outcome })
       if (one !== undefined) rendered.push(one)

@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { createHelm } from '../helm/values/helm.ts'
 import { isMap, mergeValues, valueAt, type Values } from '../helm/values/tree.ts'
 import type { HelmSetup } from '../bundle/prove-charts.ts'
+import { hintsOf } from '../bundle/hint.ts'
 import { consumerOf } from '../bundle/override-input.ts'
 import type { BundleSpec } from '../bundle/spec.ts'
 import { codeOf, messageOf, usageError } from '../lib/errors.ts'
@@ -63,7 +64,8 @@ export async function openHelm(
   const layers = await readLayers(args, spec)
   if (!args.prove) return undefined
   const binary = args.helm ?? findProgram('helm', session.env['PATH'])
-  if (binary !== undefined) return { program: await createHelm(binary), layers, variants: variantsOf(args) }
+  if (binary !== undefined)
+    return { program: await createHelm(binary), layers, variants: variantsOf(args), hints: hintsOf(spec) }
   if (spec.groups.some((group) => group.charts.length > 0)) {
     session.note(
       'No helm on the PATH: image bindings are taken from the spec, unproven. Give --helm <program> to prove them.\n',

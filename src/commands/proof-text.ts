@@ -19,7 +19,8 @@ export function proofText(proofs: readonly ChartProof[], { columns, style }: Ses
     columns,
     { style },
   )
-  const details = proofs.flatMap(({ chart, open, failures }) => [
+  const details = proofs.flatMap(({ chart, open, accepted, failures }) => [
+    ...accepted.map(({ reference, reason }) => `${chart}: ${reference} stays public: ${reason}`),
     ...open.map(
       ({ reference, at, verdict, remedy }) =>
         `${chart}: ${reference} (${verdict})\n  at:   ${at}\n  next: ${remedy}`,

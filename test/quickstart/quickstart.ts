@@ -11,7 +11,7 @@ import { startEcr, type Ecr } from '../support/ecr/server.ts'
 import { startSource } from '../support/source.ts'
 
 const root = join(import.meta.dirname, '..', '..')
-const folder = join(root, '.quickstart')
+const folder = process.env.QUICKSTART_FOLDER ?? join(root, '.quickstart')
 const stay = process.argv.includes('--stay')
 const stopped = new AbortController()
 process.on('SIGINT', () => stopped.abort())

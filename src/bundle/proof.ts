@@ -2,7 +2,7 @@ import type { Proof } from '../helm/values/prove.ts'
 import { integrityError } from '../lib/errors.ts'
 import { isObject } from '../oci/manifest.ts'
 import { REQUIRED, type BoundChart } from './bound-chart.ts'
-import { hintFor } from './hint.ts'
+import { canonicalText, hintFor } from './hint.ts'
 import type { SpecHint } from './spec.ts'
 
 /** A reference that would not be pulled from the private registry. */
@@ -43,7 +43,7 @@ export function chartProof(
   const accepted = new Map<string, string>()
   for (const { original, kind, name, path, verdict, remedy = '', hook } of references) {
     if (verdict === 'bound' || open.has(original)) continue
-    const binding = bindings.find(({ references: made }) => made.includes(original))
+    const binding = bindings.find(({ references: made }) => made.some((one) => isSame(one, original)))
     const place = binding?.path.join('.')
     const hint = hintFor(hints, place, original)
     if (hint?.action === 'ignore') {
@@ -107,6 +107,10 @@ export function decodeProofs(value: unknown): readonly ChartProof[] {
 }
 
 // --- internal ---
+
+/** Stems are written as the chart has them, and kept with their host. */
+const isSame = (one: string, other: string): boolean =>
+  canonicalText(one) === canonicalText(other) || one.endsWith(`/${other}`)
 
 const damaged = () => integrityError('bundle.json is damaged: its proof cannot be read')
 

@@ -39,6 +39,10 @@ export const commands: CommandTable = {
     description: 'Render the charts with the override and judge every image reference',
     load: async () => (await import('./prove.ts')).default,
   },
+  discover: {
+    description: 'Find every image that charts pull, as a spec, or check a spec',
+    load: async () => (await import('./discover.ts')).default,
+  },
   values: {
     description: 'Print the Helm values override, or mirror configuration for nodes',
     load: async () => (await import('./values.ts')).default,

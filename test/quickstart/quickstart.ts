@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestOf, type Digest } from '../../src/oci/digest.ts'
 import { helmFolder, helmLines } from './helm-lines.ts'
-import { buildShop, ORIGIN, shopSpec, type Shop } from './shop.ts'
+import { buildShop, ORIGIN, SHOP_BINDINGS, shopSpec, type Shop } from './shop.ts'
 import { sized, rows, say, step } from './tell.ts'
 import { runCommand } from './command.ts'
 import { startEcr, type Ecr } from '../support/ecr/server.ts'
@@ -41,7 +41,10 @@ async function main(): Promise<void> {
   const source = await startSource(shop.source)
   try {
     describe(shop, source.host)
-    await writeFile(join(folder, 'shop.yaml'), shopSpec(source.host))
+    await writeFile(
+      join(folder, 'shop.yaml'),
+      programs === undefined ? shopSpec(source.host) + SHOP_BINDINGS : shopSpec(source.host),
+    )
     await carry(shop, programs)
   } finally {
     await source.stop()

@@ -106,8 +106,10 @@ groups:
       - ${ORIGIN}/shop/api:2.0.1
       - ${ORIGIN}/shop/migrate:0.9.0
       - ${ORIGIN}/shop/worker:2.0.1
-# Where the charts' values name images.
-bindings:
+`
+
+/** Where the charts' values name images: for machines without a helm, which finds that by itself. */
+export const SHOP_BINDINGS = `bindings:
   shop-web:
     - { path: image, leaves: [registry, repository, tag], reference: "${ORIGIN}/shop/web:1.4.0" }
   shop-api:

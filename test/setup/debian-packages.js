@@ -4,6 +4,7 @@ export const debianPackages = {
   'apache2-utils': ['htpasswd'],
   skopeo: ['skopeo'],
   'libarchive-tools': ['bsdtar'],
-  e2fsprogs: ['chattr'],
+  tinyproxy: ['tinyproxy'],
   openssl: ['openssl'],
+  mount: ['mount', 'umount'],
 }

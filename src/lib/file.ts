@@ -9,7 +9,11 @@ const CHUNK = 512 * 1024
 export async function openFile(path: string, name = path): Promise<RandomReader> {
   const handle = await open(path, 'r')
   const { size } = await handle.stat()
-  return { size, read: (start, length) => readRange(handle, start, length, name), close: () => handle.close() }
+  return {
+    size,
+    read: (start, length) => readRange(handle, start, length, name),
+    close: () => handle.close(),
+  }
 }
 
 // --- internal ---

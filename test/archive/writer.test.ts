@@ -63,7 +63,10 @@ describe('openArchiveWriter', () => {
     await before.write('blobs/sha256/one', content('blobs/sha256/one'))
     await before.close()
     const after = await openArchiveWriter(out(), entries, head)
-    expect(entries.filter(({ path }) => after.has(path)).map(({ path }) => path)).toEqual(['bundle.json', 'blobs/sha256/one'])
+    expect(entries.filter(({ path }) => after.has(path)).map(({ path }) => path)).toEqual([
+      'bundle.json',
+      'blobs/sha256/one',
+    ])
     for (const { path } of entries) if (!after.has(path)) await after.write(path, content(path))
     await after.commit()
     const again = readFileSync(out())
@@ -90,7 +93,9 @@ describe('openArchiveWriter', () => {
   })
 
   it('says so when the folder does not exist, without the path of the machine', async () => {
-    const error = await openArchiveWriter(join(folder, 'none', 'b.tar'), entries, head).catch((caught: unknown) => caught)
+    const error = await openArchiveWriter(join(folder, 'none', 'b.tar'), entries, head).catch(
+      (caught: unknown) => caught,
+    )
     expect(error).toMatchObject({ kind: 'usage', where: 'b.tar' })
     expect(String(error)).toContain('folder does not exist')
     expect(String(error)).not.toContain(folder)
@@ -124,7 +129,9 @@ describe('scanArchive', () => {
   ])('refuses %s', async (_, make) => {
     const [command = '', ...args] = make('thing')
     execFileSync(command, args, { cwd: folder })
-    execFileSync('tar', ['cf', out(), ...(existsSync(join(folder, 'a')) ? ['a'] : []), 'thing'], { cwd: folder })
+    execFileSync('tar', ['cf', out(), ...(existsSync(join(folder, 'a')) ? ['a'] : []), 'thing'], {
+      cwd: folder,
+    })
     const file = await openFile(out())
     await expect(scanArchive(file)).rejects.toThrow(/is of type/)
     await file.close()

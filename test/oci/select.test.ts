@@ -16,7 +16,11 @@ const child = (platform: string, seed: string, annotations?: Record<string, stri
 
 function indexOf(children: readonly object[]): RawManifest {
   const raw = new TextEncoder().encode(
-    JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: children, annotations: { kept: 'yes' } }, null, 2),
+    JSON.stringify(
+      { schemaVersion: 2, mediaType: OCI_INDEX, manifests: children, annotations: { kept: 'yes' } },
+      null,
+      2,
+    ),
   )
   return { raw, descriptor: { mediaType: OCI_INDEX, digest: digestOf(raw), size: raw.length } }
 }
@@ -36,7 +40,14 @@ describe('selectPlatforms', () => {
     const s390x = child('linux/s390x', 's')
     const arm64 = child('linux/arm64', 'b')
     const of = (about: Digest, seed: string) => child('unknown/unknown', seed, attests(about))
-    const index = indexOf([amd64, s390x, arm64, of(amd64.digest, '1'), of(s390x.digest, '2'), of(arm64.digest, '3')])
+    const index = indexOf([
+      amd64,
+      s390x,
+      arm64,
+      of(amd64.digest, '1'),
+      of(s390x.digest, '2'),
+      of(arm64.digest, '3'),
+    ])
     const { index: smaller, missing } = selectPlatforms(index, wanted)
     expect(missing).toEqual([])
     expect(digests(smaller)).toEqual([amd64.digest, arm64.digest, digestOf('1'), digestOf('3')])
@@ -50,7 +61,10 @@ describe('selectPlatforms', () => {
     const v7 = child('linux/arm/v7', '7')
     const index = indexOf([v6, v7])
     expect(digests(selectPlatforms(index, [parsePlatform('linux/arm/v7')]).index)).toEqual([v7.digest])
-    expect(digests(selectPlatforms(index, [parsePlatform('linux/arm')]).index)).toEqual([v6.digest, v7.digest])
+    expect(digests(selectPlatforms(index, [parsePlatform('linux/arm')]).index)).toEqual([
+      v6.digest,
+      v7.digest,
+    ])
   })
 
   it('says which platforms are missing', () => {

@@ -73,12 +73,14 @@ export const CONTENTS_LIMIT = 64 * 1024 * 1024
 
 /** Keys in a fixed order, one entry a line, so that a person can read it with `tar xOf`. */
 export function encodeContents(contents: Contents): Uint8Array {
-  const { format, name, version, roots, spec, bound, proof, entries } = contents
+  const { format, name, version, roots, spec, bound, proof, absent = [], entries } = contents
   const head = JSON.stringify({ format, name, version, spec }).slice(0, -1)
   const lines = (items: readonly unknown[]): string => items.map((item) => JSON.stringify(item)).join(',\n')
   const table = entries.map(({ path, size }) => [path, size])
+  const left = absent.map(({ digest, size }) => [digest, size])
+  const without = left.length === 0 ? '' : `"absent":[\n${lines(left)}\n],\n`
   return new TextEncoder().encode(
-    `${head},\n"roots":[\n${lines(roots)}\n],\n"bound":[\n${lines(bound)}\n],\n"proof":[\n${lines(proof)}\n],\n"entries":[\n${lines(table)}\n]}\n`,
+    `${head},\n"roots":[\n${lines(roots)}\n],\n"bound":[\n${lines(bound)}\n],\n"proof":[\n${lines(proof)}\n],\n${without}"entries":[\n${lines(table)}\n]}\n`,
   )
 }
 

@@ -46,6 +46,7 @@ export function plan(
   const small = new Map<string, Transfer | undefined>()
   const large = new Map<string, Transfer>()
   const layoutRoots: LayoutRoot[] = []
+  const absent = new Set(facts.absent?.map(({ digest }) => digest))
 
   for (const root of roots) {
     if (root.kind === 'file') {
@@ -59,6 +60,7 @@ export function plan(
       ready.set(path, node.raw)
       small.set(path, undefined)
       for (const blob of node.blobs) {
+        if (absent.has(blob.digest)) continue
         const isConfig = blob.digest === node.manifest.config?.digest
         add(isConfig ? small : large, blobPath(blob.digest), blob, root)
       }

@@ -22,7 +22,7 @@ export async function scanArchive(file: RandomReader, maxHeaders = MAX_HEADERS):
     if (header === undefined) break
     headers += 1
     if (headers > maxHeaders) throw integrityError(`the archive has more than ${maxHeaders} entries`)
-    const type = String(header.type)
+    const type: string = header.type
     const own: Extension = EXTENSIONS.has(type) ? {} : extended
     const shown = JSON.stringify((own.path ?? header.path ?? '').slice(0, 200))
     const size = own.size ?? header.size

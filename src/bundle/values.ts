@@ -42,7 +42,7 @@ export async function valuesFor(bundle: Bundle, layout: Layout): Promise<ValuesF
     roots.filter(isChart).map(({ chart, version }) => ({ name: chart, version })),
   )
   const consumer = consumerOf(spec) ?? PLAIN_CONSUMER
-  const found = await foundValues(bundle, layout)
+  const found = await foundValues(bundle, layout, known)
   const charts = known.map((chart) => withFound(chart, found.get(chart.name)))
   // What the consumer is known to set in a child chart changes the child's references; the chart alone does not show it.
   const consumed = known.map((chart) =>
@@ -64,15 +64,16 @@ export async function valuesFor(bundle: Bundle, layout: Layout): Promise<ValuesF
 
 type Found = ReturnType<typeof boundValues>
 
-/** What was found and proven at export, written for this registry. */
-async function foundValues(
-  { contents, roots, content }: Bundle,
-  layout: Layout,
-): Promise<ReadonlyMap<string, Found>> {
+/** What was found at export, written for this registry. */
+async function foundValues(bundle: Bundle, layout: Layout): Promise<ReadonlyMap<string, Found>> {
+  const { contents, roots } = bundle
   const images = createPrivateImages(roots, layout)
   const found = new Map<string, Found>()
   for (const bound of contents?.bound ?? []) {
-    const tgz = await content(chartPath(bound.chart, bound.version))
+    // What is written down about a chart is better than what the names of its keys suggest.
+    if (!bound.rendered && known.some(({ name, bindings }) => name === bound.chart && bindings.length > 0))
+      continue
+    const tgz = await bundle.content(chartPath(bound.chart, bound.version))
     found.set(bound.chart, boundValues(bound, tgz, images, layout))
   }
   return found

@@ -11,6 +11,7 @@ import type { SpecHint } from './spec.ts'
 import { chartProof, type ChartProof } from './proof.ts'
 import { overrideValues } from '../helm/values/override.ts'
 import { findByRendering } from '../helm/values/search.ts'
+import { findStatic } from '../helm/values/static.ts'
 import type { Values } from '../helm/values/tree.ts'
 import { pathText, valueAt } from '../helm/values/tree.ts'
 import { assignmentsFor } from '../helm/values/write.ts'
@@ -73,6 +74,7 @@ export async function renderChart(
     const bound: BoundChart = {
       chart: name,
       version,
+      rendered: true,
       bindings: landed.bindings.map((binding) => asRequired(binding, search.variants[0]?.values)),
       notLanded: landed.notLanded.map(({ binding, reason }) => ({
         path: pathText(binding.path),
@@ -99,6 +101,20 @@ export async function renderChart(
   } catch (error) {
     await renderer.close()
     throw error
+  }
+}
+
+/** What the names of keys suggest, for when there is no helm. */
+export function staticChart(tgz: Uint8Array, layers: readonly Values[]): BoundChart {
+  const chart = readChart(tgz)
+  const { name, version } = chart.metadata
+  return {
+    chart: name,
+    version,
+    rendered: false,
+    bindings: findStatic(chart, layers),
+    notLanded: [],
+    unreachable: [],
   }
 }
 

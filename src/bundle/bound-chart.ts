@@ -1,9 +1,11 @@
 import type { Binding } from '../helm/values/binding.ts'
 
-/** The image bindings of one chart, found in the chart itself and rendered by a real helm. */
+/** The image bindings of one chart, found in the chart itself. */
 export interface BoundChart {
   readonly chart: string
   readonly version: string
+  /** A real helm rendered it; otherwise the bindings are what the names of keys suggest, unproven. */
+  readonly rendered: boolean
   /** Those whose override was seen to land; the recipe that landed is their first. */
   readonly bindings: readonly Binding[]
   /** Found, but what was written to them did not land, or could not be written. */

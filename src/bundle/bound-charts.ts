@@ -8,10 +8,11 @@ import type { BoundChart } from './bound-chart.ts'
 export function decodeBoundCharts(value: unknown): readonly BoundChart[] {
   if (value === undefined) return []
   return list(value).map((item): BoundChart => {
-    const { chart, version, bindings, notLanded, unreachable } = object(item)
+    const { chart, version, rendered, bindings, notLanded, unreachable } = object(item)
     return {
       chart: string(chart),
       version: string(version),
+      rendered: rendered === true,
       bindings: list(bindings).map(binding),
       notLanded: list(notLanded).map((one) => texts(one, 'path', 'reference', 'reason')),
       unreachable: list(unreachable).map((one) => texts(one, 'reference', 'at', 'reason')),

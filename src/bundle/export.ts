@@ -3,7 +3,7 @@ import { BundleError, integrityError } from '../lib/errors.ts'
 import { formatReference } from '../oci/reference.ts'
 import type { Platform } from '../oci/platform.ts'
 import type { Mirrors } from '../registry/mirror.ts'
-import type { RenderedChart } from './bind-charts.ts'
+import { staticChart, type RenderedChart } from './bind-charts.ts'
 import type { BoundChart } from './bound-chart.ts'
 import type { ChartProof } from './proof.ts'
 import { closeAll, renderCharts, type HelmSetup } from './prove-charts.ts'
@@ -82,8 +82,16 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   const listed = await collectRoots(groups, collecting)
   session.signal.throwIfAborted()
   const { roots, bound, proof } = await withCharts(listed, options, async (rendered) => {
-    const charts = rendered.map((chart) => chart.bound)
-    const all = [...listed, ...(await missingRoots(charts, listed, options, collecting))]
+    const charts = boundCharts(listed, rendered)
+    const all = [
+      ...listed,
+      ...(await missingRoots(
+        charts.filter((chart) => chart.rendered),
+        listed,
+        options,
+        collecting,
+      )),
+    ]
     return { roots: all, bound: charts, proof: await proveAll(rendered, all.map(contentsOf)) }
   })
   session.signal.throwIfAborted()
@@ -154,6 +162,16 @@ async function withCharts<Result>(
     await closeAll(rendered)
   }
 }
+
+/** By rendering where that was possible, by the names of keys elsewhere. */
+const boundCharts = (roots: readonly Root[], rendered: readonly RenderedChart[]): readonly BoundChart[] =>
+  roots
+    .filter((root) => root.kind === 'chart')
+    .map(
+      ({ chart, version, tgz }) =>
+        rendered.find(({ bound }) => bound.chart === chart && bound.version === version)?.bound ??
+        staticChart(tgz, []),
+    )
 
 async function proveAll(
   rendered: readonly RenderedChart[],

@@ -1,5 +1,6 @@
 import type { Proof } from '../helm/values/prove.ts'
 import { integrityError } from '../lib/errors.ts'
+import { plural } from '../lib/format.ts'
 import { isObject } from '../oci/manifest.ts'
 import { REQUIRED, type BoundChart } from './bound-chart.ts'
 import { canonicalText, hintFor } from './hint.ts'
@@ -83,7 +84,8 @@ export function verdictLine(proofs: readonly ChartProof[]): string {
   const open = proofs.reduce((sum, proof) => sum + proof.open.length, 0)
   const failed = proofs.filter(({ failures }) => failures.length > 0).length
   const left = open === 0 ? 'none left public' : `${open} NOT bound`
-  return `Proof: ${bound} references of ${proofs.length} charts bound, ${left}${failed === 0 ? '' : `, ${failed} charts did not render`}.`
+  const unrendered = failed === 0 ? '' : `, ${plural(failed, 'chart')} did not render`
+  return `Proof: ${plural(bound, 'reference')} of ${plural(proofs.length, 'chart')} bound, ${left}${unrendered}.`
 }
 
 /** Reads what `bundle.json` carries. */

@@ -32,7 +32,11 @@ const PLAIN_CONSUMER: Consumer = {
  * Computes the values overrides from the bundle alone: no registry is asked.
  * @returns undefined for a layout of another tool, which knows no charts
  */
-export async function valuesFor(bundle: Bundle, layout: Layout): Promise<ValuesFiles | undefined> {
+export async function valuesFor(
+  bundle: Bundle,
+  layout: Layout,
+  known: readonly ChartThere[],
+): Promise<ValuesFiles | undefined> {
   const { contents, roots } = bundle
   if (contents === undefined) return undefined
   const spec = parseSpec(contents.spec, `${contents.name}.yaml`)
@@ -65,7 +69,11 @@ export async function valuesFor(bundle: Bundle, layout: Layout): Promise<ValuesF
 type Found = ReturnType<typeof boundValues>
 
 /** What was found at export, written for this registry. */
-async function foundValues(bundle: Bundle, layout: Layout): Promise<ReadonlyMap<string, Found>> {
+async function foundValues(
+  bundle: Bundle,
+  layout: Layout,
+  known: readonly ChartThere[],
+): Promise<ReadonlyMap<string, Found>> {
   const { contents, roots } = bundle
   const images = createPrivateImages(roots, layout)
   const found = new Map<string, Found>()

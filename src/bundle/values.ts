@@ -32,11 +32,7 @@ const PLAIN_CONSUMER: Consumer = {
  * Computes the values overrides from the bundle alone: no registry is asked.
  * @returns undefined for a layout of another tool, which knows no charts
  */
-export async function valuesFor(
-  bundle: Bundle,
-  layout: Layout,
-  known: readonly ChartThere[],
-): Promise<ValuesFiles | undefined> {
+export async function valuesFor(bundle: Bundle, layout: Layout): Promise<ValuesFiles | undefined> {
   const { contents, roots } = bundle
   if (contents === undefined) return undefined
   const spec = parseSpec(contents.spec, `${contents.name}.yaml`)

@@ -24,7 +24,7 @@ export interface Placement {
 
 export const BLOCK = 512
 /** Two zero blocks: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html (ustar) */
-const END_MARK = 2 * BLOCK
+export const END_MARK = 2 * BLOCK
 
 /** Where each entry lies. Both sides compute it from the list of entries; offsets are never stored. */
 export function place(entries: readonly Entry[]): Placement {

@@ -121,7 +121,12 @@ async function openScanned(file: RandomReader): Promise<Bundle> {
   const archive = await scanArchive(file).catch((error: unknown) => {
     throw notOne(error instanceof Error ? error.message : 'it is not a tar')
   })
-  if (!archive.entries.has(HEAD)) return openLayout(archive)
+  if (!archive.entries.has(HEAD)) {
+    // Two bytes of its name may have changed places, which the sum in a header does not show.
+    if ((await readSums(archive)).has(HEAD))
+      throw notOne(`it is damaged, as ${HEAD} is not at byte 0, where SHA256SUMS has it`)
+    return openLayout(archive)
+  }
   const head = await archive.readAll(HEAD, CONTENTS_LIMIT)
   const contents = decodeContents(head)
   for (const { path, size } of contents.entries) {

@@ -12,9 +12,12 @@ export function checkRootNames(roots: readonly RootContents[], where: string): v
   const seen = new Set<string>()
   for (const root of roots) {
     const fail = (why: string) =>
-      integrityError(`${where} lists a ${root.kind} that cannot be: ${why}`, {
-        next: 'this is nothing that "ma-bundle export" writes; ask where the file comes from',
-      })
+      integrityError(
+        `${where} lists ${root.kind === 'image' ? 'an' : 'a'} ${root.kind} that cannot be: ${why}`,
+        {
+          next: 'this is nothing that "ma-bundle export" writes; ask where the file comes from',
+        },
+      )
     const key = `${root.kind} ${root.name}`
     if (seen.has(key)) throw fail(`${JSON.stringify(root.name.slice(0, 200))} is there twice`)
     seen.add(key)

@@ -1,14 +1,17 @@
 import type { RandomReader } from '../lib/bytes.ts'
 import type { Emit } from '../lib/events.ts'
-import { messageOf } from '../lib/errors.ts'
+import { BundleError, messageOf } from '../lib/errors.ts'
 import { createPool } from '../lib/pool.ts'
 import type { Digest } from '../oci/digest.ts'
 import { verified } from '../oci/verify.ts'
 import type { ArchiveReader } from '../archive/reader.ts'
+import { scanArchive } from '../archive/scan.ts'
 import type { Placed } from '../archive/tar.ts'
 import type { BundleEvent } from './events.ts'
 import { openBundle } from './open.ts'
-import { readSums, SUMS } from './sums.ts'
+import { HEAD } from './plan.ts'
+import { encodeSums, readSums, SUMS } from './sums.ts'
+import { frameDamage, headerDamage } from './verify-frame.ts'
 
 /** An entry whose bytes are not what they have to be. */
 export interface Damage {
@@ -26,34 +29,59 @@ export interface Verified {
 }
 
 /**
- * Reads every entry and compares it with its digest: blobs by their name, the rest by SHA256SUMS. Headers and the
- * length of the file are checked too.
+ * Reads every entry and compares it with its digest: blobs by their name, the rest by SHA256SUMS. Headers, padding and
+ * the length of the file are checked too.
  * @throws an integrity error when the bundle cannot be opened at all
  */
 export async function verifyBundle(
   file: RandomReader,
   { emit, signal, concurrency }: { emit: Emit<BundleEvent>; signal: AbortSignal; concurrency: number },
 ): Promise<Verified> {
-  const { archive } = await openBundle(file)
+  const { archive, own, fault } = await openDamaged(file)
   const sums = await readSums(archive)
   const entries = [...archive.entries.values()]
   const bytes = entries.reduce((sum, { size }) => sum + size, 0)
   emit({ type: 'phase', phase: 'transfer', items: entries.length, bytes })
   const pool = createPool(concurrency)
-  const damaged = await Promise.all(
+  const checked = await Promise.all(
     entries.map((entry) => pool.run(() => check(archive, entry, sums, emit, signal), entry.size)),
   )
   signal.throwIfAborted()
-  return {
-    entries: entries.length,
-    bytes,
-    damaged: [...damaged.flat(), ...(await endDamage(file, entries))].toSorted((a, b) => a.offset - b.offset),
-  }
+  const damaged = [
+    ...checked.flat(),
+    ...(await sumsDamage(archive, sums, own)),
+    ...(own ? await frameDamage(file, entries) : await headerDamage(file, entries)),
+  ]
+  if (damaged.length === 0 && fault !== undefined) damaged.push(fault)
+  return { entries: entries.length, bytes, damaged: damaged.toSorted((a, b) => a.offset - b.offset) }
 }
 
 // --- internal ---
 
-/** A blob's name is its digest; SHA256SUMS itself is checked against nothing but the names it lists. */
+/**
+ * Opens a bundle whose table may be damaged: then its headers tell what is there, so that the damage has a place.
+ */
+async function openDamaged(
+  file: RandomReader,
+): Promise<{ readonly archive: ArchiveReader; readonly own: boolean; readonly fault?: Damage }> {
+  try {
+    return await openBundle(file)
+  } catch (error) {
+    if (!(error instanceof BundleError) || error.kind !== 'integrity') throw error
+    const archive = await scanArchive(file).catch(() => {
+      throw error
+    })
+    const head = archive.entries.get(HEAD)
+    if (head === undefined || !archive.entries.has(SUMS)) throw error
+    return {
+      archive,
+      own: false,
+      fault: { path: HEAD, offset: head.dataAt, size: head.size, reason: error.message },
+    }
+  }
+}
+
+/** A blob's name is its digest. */
 function expectedDigest(path: string, sums: ReadonlyMap<string, Digest>): Digest | undefined {
   const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)?.[1]
   return hex === undefined ? sums.get(path) : `sha256:${hex}`
@@ -72,9 +100,9 @@ async function check(
   try {
     if (digest === undefined) {
       if (path === SUMS || sums.size === 0) {
-        for await (const chunk of archive.read(path)) if (chunk.length < 0) break
+        for await (const _ of archive.read(path)) signal.throwIfAborted()
         emit({ type: 'transferred', id: path, outcome: 'copied', size })
-        return path === SUMS ? sumsDamage(archive, sums, damage) : []
+        return []
       }
       return damage('SHA256SUMS does not list it')
     }
@@ -84,8 +112,6 @@ async function check(
       done += chunk.length
       emit({ type: 'progress', id: path, done })
     }
-    const listed = sums.get(path)
-    if (sums.size > 0 && listed !== digest) throw new Error('SHA256SUMS says another digest')
     emit({ type: 'transferred', id: path, outcome: 'copied', size })
     return []
   } catch (error) {
@@ -95,35 +121,33 @@ async function check(
   }
 }
 
-function sumsDamage(
+/**
+ * Nothing has the digest of SHA256SUMS, but all of its text follows from the entries, except the digests of what is
+ * no blob; and those were compared with the content just now.
+ */
+async function sumsDamage(
   archive: ArchiveReader,
   sums: ReadonlyMap<string, Digest>,
-  damage: (reason: string) => readonly Damage[],
-): readonly Damage[] {
-  const lines = archive.entries.size - 1
-  if (sums.size !== lines) return damage(`it lists ${sums.size} files, the bundle has ${lines}`)
-  return []
-}
-
-/** Padding between entries, and the end mark: bytes of no entry, which have to be zero. */
-async function endDamage(file: RandomReader, entries: readonly Placed[]): Promise<readonly Damage[]> {
-  const damages: Damage[] = []
-  const ends = entries.map(({ dataAt, size }) => dataAt + size)
-  const starts = [...entries.slice(1).map(({ headerAt }) => headerAt), file.size]
-  for (const [at, end] of ends.entries()) {
-    const next = starts[at] ?? file.size
-    if (next <= end) continue
-    for await (const chunk of file.read(end, next - end)) {
-      if (chunk.some((byte) => byte !== 0)) {
-        damages.push({
-          path: '(padding)',
-          offset: end,
-          size: next - end,
-          reason: 'bytes between entries are not zero',
-        })
-        break
-      }
-    }
+  own: boolean,
+): Promise<readonly Damage[]> {
+  const entry = archive.entries.get(SUMS)
+  if (entry === undefined) return []
+  const damage = (offset: number, reason: string): readonly Damage[] => [
+    { path: SUMS, offset: entry.dataAt + offset, size: entry.size, reason },
+  ]
+  const listed = [...archive.entries.keys()].filter((path) => path !== SUMS)
+  if (!own) {
+    const stray = [...sums.keys()].find((path) => !archive.entries.has(path))
+    return stray === undefined ? [] : damage(0, `it lists "${stray}", which is not there`)
   }
-  return damages
+  const expected = encodeSums(
+    listed.flatMap((path) => {
+      const digest = expectedDigest(path, sums)
+      return digest === undefined ? [] : [[path, digest] as const]
+    }),
+  )
+  const found = await archive.readAll(SUMS)
+  const at = found.findIndex((byte, index) => byte !== expected[index])
+  if (at < 0 && found.length === expected.length) return []
+  return damage(Math.max(at, 0), 'it is not the list of what the bundle holds')
 }

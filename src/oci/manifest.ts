@@ -63,8 +63,9 @@ export function parseManifest({ descriptor, raw }: RawManifest, where?: string):
 export const blobsOf = (manifest: Manifest): readonly Descriptor[] =>
   manifest.config === undefined ? manifest.layers : [manifest.config, ...manifest.layers]
 
-/** The object that `raw` holds as JSON, or undefined. */
+/** The object that `raw` holds as JSON, or undefined; also undefined for what nests deeper than anything real. */
 export function parseObject(raw: Uint8Array): Record<string, unknown> | undefined {
+  if (nestsTooDeep(raw)) return undefined
   try {
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(raw))
     return isObject(json) ? json : undefined
@@ -90,6 +91,27 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 // --- internal ---
+
+const MAX_NESTING = 100
+const [QUOTE, BACKSLASH] = [0x22, 0x5c]
+
+/** Nested brackets cost the parser 70 bytes for each of theirs, so they are counted first. */
+function nestsTooDeep(raw: Uint8Array): boolean {
+  let depth = 0
+  let quoted = false
+  for (let at = 0; at < raw.length; at += 1) {
+    const byte = raw[at]
+    if (quoted) {
+      if (byte === BACKSLASH) at += 1
+      else if (byte === QUOTE) quoted = false
+    } else if (byte === QUOTE) quoted = true
+    else if (byte === 0x7b || byte === 0x5b) {
+      depth += 1
+      if (depth > MAX_NESTING) return true
+    } else if (byte === 0x7d || byte === 0x5d) depth -= 1
+  }
+  return false
+}
 
 function parseDescriptor(value: unknown, fail: () => Error): Descriptor {
   if (!isObject(value)) throw fail()

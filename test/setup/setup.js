@@ -57,11 +57,14 @@ function installFromApt() {
       `the tests need these commands: ${commands}. In Debian they come with: apt-get install ${list}`,
     )
   }
+  const isRoot = process.getuid() === 0
+  if (!isRoot && !isOnPath('sudo')) {
+    throw new Error(`not root, and there is no sudo: have an administrator run "apt-get install ${list}"`)
+  }
   say(`apt-get: installs ${list}, and starts no service`)
-  const script = [join(root, 'test', 'setup', 'apt-install.sh'), ...missing]
-  if (process.getuid() === 0) run('sh', script)
-  else if (isOnPath('sudo')) run('sudo', ['sh', ...script])
-  else throw new Error(`not root, and there is no sudo: have an administrator run "apt-get install ${list}"`)
+  const install = ['sh', join(root, 'test', 'setup', 'apt-install.sh'), ...missing]
+  const [program, ...args] = isRoot ? install : ['sudo', ...install]
+  run(program, args)
   const still = missing.flatMap((name) => debianPackages[name]).filter((command) => !isOnPath(command))
   if (still.length > 0) throw new Error(`these commands are still missing: ${still.join(', ')}`)
 }

@@ -63,7 +63,7 @@ export async function renderChart(
   const chart = readChart(tgz)
   const renderer = await helm.open(tgz)
   try {
-    const search = await findByRendering(chart, layers, renderer, { variants })
+    const search = await findByRendering(chart, layers, renderer, { variants, digests: true })
     if (search.variants.length === 0) {
       await renderer.close()
       return undefined
@@ -127,11 +127,15 @@ export function boundValues(
   tgz: Uint8Array,
   images: PrivateImages,
   layout: Layout,
+  pinDigests = false,
 ): { readonly values: Values; readonly unbound: readonly UnboundPlace[] } {
   const isThere = (reference: string): boolean => images.rewrite(reference) !== undefined
   const writable = bindings.filter(({ references }) => references.some(isThere))
   const { assignments, refused } = assignmentsFor(writable, {
     destinationOf: (reference) => images.rewrite(reference) ?? placeIn(layout, reference),
+    ...(pinDigests
+      ? { digestOf: (reference: string) => images.find(parseReference(reference))?.digest }
+      : {}),
   })
   const about = ({ path, reference, variant, hook }: Binding, reason: string): UnboundPlace => ({
     path: pathText(path),

@@ -19,6 +19,11 @@ export interface ValuesFiles {
   readonly unbound: readonly UnboundIn[]
 }
 
+export interface ValuesOptions {
+  /** Write digests too, where a rendered chart has a place for them. */
+  readonly pinDigests?: boolean
+}
+
 /** For a list that names no consumer: the shape of Migration Assistant's. */
 const PLAIN_CONSUMER: Consumer = {
   chart: '(consumer)',
@@ -32,7 +37,11 @@ const PLAIN_CONSUMER: Consumer = {
  * Computes the values overrides from the bundle alone: no registry is asked.
  * @returns undefined for a layout of another tool, which knows no charts
  */
-export async function valuesFor(bundle: Bundle, layout: Layout): Promise<ValuesFiles | undefined> {
+export async function valuesFor(
+  bundle: Bundle,
+  layout: Layout,
+  { pinDigests = false }: ValuesOptions = {},
+): Promise<ValuesFiles | undefined> {
   const { contents, roots } = bundle
   if (contents === undefined) return undefined
   const spec = parseSpec(contents.spec, `${contents.name}.yaml`)
@@ -42,7 +51,7 @@ export async function valuesFor(bundle: Bundle, layout: Layout): Promise<ValuesF
     roots.filter(isChart).map(({ chart, version }) => ({ name: chart, version })),
   )
   const consumer = consumerOf(spec) ?? PLAIN_CONSUMER
-  const found = await foundValues(bundle, layout, known)
+  const found = await foundValues(bundle, layout, known, pinDigests)
   const charts = known.map((chart) => withFound(chart, found.get(chart.name)))
   // What the consumer is known to set in a child chart changes the child's references; the chart alone does not show it.
   const consumed = known.map((chart) =>
@@ -69,6 +78,7 @@ async function foundValues(
   bundle: Bundle,
   layout: Layout,
   known: readonly ChartThere[],
+  pinDigests: boolean,
 ): Promise<ReadonlyMap<string, Found>> {
   const { contents, roots } = bundle
   const images = createPrivateImages(roots, layout)
@@ -78,7 +88,7 @@ async function foundValues(
     if (!bound.rendered && known.some(({ name, bindings }) => name === bound.chart && bindings.length > 0))
       continue
     const tgz = await bundle.content(chartPath(bound.chart, bound.version))
-    found.set(bound.chart, boundValues(bound, tgz, images, layout))
+    found.set(bound.chart, boundValues(bound, tgz, images, layout, pinDigests))
   }
   return found
 }

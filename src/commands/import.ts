@@ -35,6 +35,11 @@ export default defineBundleCommand({
       default: defaultValuesFile,
       description: 'Where to write the values override; one file a chart goes into a folder beside it',
     },
+    pinDigests: {
+      type: 'boolean',
+      description:
+        'Write digests into the values where a chart has a place for them (needs a bundle proven by helm)',
+    },
     ...ecrArgs,
     ...repositoryArgs,
     ...networkArgs,
@@ -49,7 +54,7 @@ export default defineBundleCommand({
       const started = performance.now()
       try {
         const imported = await importRoots(bundle, target, { ...network, layout })
-        const values = await writeValues(args.values, bundle, layout)
+        const values = await writeValues(args.values, bundle, layout, { pinDigests: args.pinDigests })
         const seconds = (performance.now() - started) / 1000
         const roots = imported.map(({ root, repository, tags, outcome }) => ({
           kind: root.kind,

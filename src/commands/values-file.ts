@@ -2,7 +2,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Layout } from '../bundle/destination.ts'
 import type { Bundle } from '../bundle/open.ts'
-import { valuesFor } from '../bundle/values.ts'
+import { valuesFor, type ValuesOptions } from '../bundle/values.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
 
@@ -17,8 +17,13 @@ export interface WrittenValues {
 }
 
 /** Writes the umbrella override, and beside it a folder with one values file a chart: `<name>.d/<chart>.yaml`. */
-export async function writeValues(file: string, bundle: Bundle, layout: Layout): Promise<WrittenValues> {
-  const values = await valuesFor(bundle, layout)
+export async function writeValues(
+  file: string,
+  bundle: Bundle,
+  layout: Layout,
+  options: ValuesOptions = {},
+): Promise<WrittenValues> {
+  const values = await valuesFor(bundle, layout, options)
   if (values === undefined)
     return { data: {}, lines: ['It is a layout of another tool: no charts, no values override.'] }
   const folder = `${file.replace(/\.ya?ml$/, '')}.d`

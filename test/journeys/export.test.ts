@@ -251,7 +251,11 @@ describe('a dry run', () => {
 describe('files', () => {
   it('are fetched, pinned and checked', async () => {
     const content = noise(100_000, 5)
-    const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response(new Uint8Array(content)) })
+    const server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: () => new Response(new Uint8Array(content)),
+    })
     try {
       const spec = (sha256: string) => `
 apiVersion: ma-bundle/v1

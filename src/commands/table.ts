@@ -27,6 +27,10 @@ export const commands: CommandTable = {
     description: 'Check every byte of a bundle',
     load: async () => (await import('./verify.ts')).default,
   },
+  serve: {
+    description: 'Serve a bundle as a read-only registry',
+    load: async () => (await import('./serve.ts')).default,
+  },
   diff: {
     description: 'Say what changed from one bundle to the next, and how many bytes are new',
     load: async () => (await import('./diff.ts')).default,

@@ -1,40 +1,49 @@
-import { isMap, isPair, isScalar, parseAllDocuments, visit } from 'yaml'
-import { isImageKey, mentionsIn } from '../helm/values/reference-text.ts'
+import { parseAllDocuments } from 'yaml'
+import { mentionsIn, type Mention } from '../helm/values/reference-text.ts'
 import { usageError } from '../lib/errors.ts'
+import { fieldsOf, type ManifestField, type SplitReference } from './post-render-fields.ts'
 import type { PrivateImages } from './private-reference.ts'
 
 export interface Rewritten {
   readonly text: string
   /** What was written instead of what, in order; each pair once. */
   readonly replaced: ReadonlyMap<string, string>
+  /** References to other registries that the bundle does not have; they stay. */
+  readonly open: readonly string[]
 }
 
 /**
  * Rewrites every reference to an image of the bundle in rendered manifests: image fields, arguments, environments,
- * scripts, configuration. Only the references change; every other byte stays, comments and order included.
+ * scripts, configuration, secrets. Only the references change; every other byte stays, comments and order included.
+ * @param isPrivate tells references that need no change
  * @throws a usage error when the input is not YAML
  */
-export function rewriteManifests(text: string, images: PrivateImages): Rewritten {
+export function rewriteManifests(
+  text: string,
+  images: PrivateImages,
+  isPrivate: (reference: string) => boolean,
+): Rewritten {
   const edits: Edit[] = []
-  for (const document of parseAllDocuments(text, {
-    uniqueKeys: false,
-    prettyErrors: false,
-  })) {
-    if ('errors' in document && document.errors.length > 0) {
-      throw usageError(`what came in is not YAML: ${document.errors[0]?.message ?? ''}`, {
+  const open = new Set<string>()
+  for (const document of parseAllDocuments(text, { uniqueKeys: false, prettyErrors: false })) {
+    if (!('errors' in document)) break
+    const [error] = document.errors
+    if (error !== undefined) {
+      throw usageError(`what came in is not YAML: ${error.message}`, {
         next: 'this command reads what helm renders, from standard input',
       })
     }
-    visit(document, {
-      Scalar(key, node, path) {
-        if (key === 'key' || typeof node.value !== 'string' || node.range == null) return
-        const [start, end] = node.range
-        const source = text.slice(start, end)
-        edits.push(...editsIn(source, start, fieldName(path), images))
-      },
-    })
+    for (const field of fieldsOf(document)) {
+      const [start, end] = field.scalar.range ?? [0, 0]
+      const source = text.slice(start, end)
+      const found = field.encoded ? inBase64(source, images) : inSource(source, field, images)
+      for (const { text: before, start: at, after } of found) {
+        if (after !== undefined) edits.push({ start: start + at, before, after })
+        else if (!isPrivate(before)) open.add(before)
+      }
+    }
   }
-  return apply(text, edits)
+  return { ...apply(text, edits), open: [...open] }
 }
 
 // --- internal ---
@@ -45,31 +54,73 @@ interface Edit {
   readonly after: string
 }
 
-function editsIn(source: string, start: number, field: string, images: PrivateImages): readonly Edit[] {
-  const known = (token: string): boolean =>
-    images.rewrite(token) !== undefined && /[:@]/.test(token.replace(/^[^/]*:\d+\//, ''))
-  const whole = source.replaceAll(/^["'\s]+|["'\s]+$/g, '')
-  if (isImageKey(field)) {
-    // In a field for an image even a bare name is a reference: `busybox` means docker.io/library/busybox:latest.
-    const after = images.rewrite(whole)
-    if (after !== undefined) return [{ start: start + source.indexOf(whole), before: whole, after }]
+interface Found extends Mention {
+  /** Absent for what the bundle does not have. */
+  readonly after?: string
+}
+
+/** References in a scalar as it is written, quotes and block header included. */
+function inSource(source: string, field: ManifestField, images: PrivateImages): readonly Found[] {
+  const { scalar, hint, split } = field
+  const whole = scalar.value.trim()
+  const at = source.indexOf(whole)
+  if (whole === '') return []
+  if (split !== undefined && at >= 0) {
+    const after = partOf(images.rewrite(split.reference), split.part)
+    if (after !== undefined) return [{ start: at, text: whole, after }]
   }
-  return mentionsIn(source, 'none', known).flatMap((mention): Edit[] => {
-    const after = images.rewrite(mention.text)
-    return after === undefined ? [] : [{ start: start + mention.start, before: mention.text, after }]
+  // Written as it is, apart from quotes: what surrounds it says more of a whole text than of a part.
+  if (at >= 0) return mentioned(whole, hint, images).map((one) => ({ ...one, start: one.start + at }))
+  return mentioned(scalar.type === 'QUOTE_DOUBLE' ? withoutEscapes(source) : source, hint, images)
+}
+
+/** The registry's host, the path below it or both, without the version. */
+function partOf(reference: string | undefined, part: SplitReference['part']): string | undefined {
+  const name = reference?.replace(/(?::[^:/]*)?(?:@.*)?$/, '')
+  const slash = name?.indexOf('/') ?? 0
+  return part === 'registry' ? name?.slice(0, slash) : part === 'path' ? name?.slice(slash + 1) : name
+}
+
+function mentioned(text: string, hint: ManifestField['hint'], images: PrivateImages): readonly Found[] {
+  const known = (token: string): boolean =>
+    token.includes('/') && VERSIONED.test(token) && images.rewrite(token) !== undefined
+  return mentionsIn(text, hint, known).map((mention): Found => {
+    const after =
+      images.rewrite(mention.text) ??
+      // `--base-image=quay.io/x/y`: the program adds the version itself. A bare image field means latest.
+      (hint === 'image' ? undefined : images.rewriteRepository(mention.text))
+    return after === undefined ? mention : { ...mention, after }
   })
 }
 
-/** The key a value stands under, through lists. */
-function fieldName(path: readonly unknown[]): string {
-  for (const step of path.toReversed()) {
-    if (isPair(step)) return isScalar(step.key) ? String(step.key.value) : ''
-    if (isMap(step)) return ''
-  }
-  return ''
+/** A tag or a digest, and not only a port. */
+const VERSIONED = /:[^:/]+$|@/
+
+/** An escape's letters belong to no name: `"a\nquay.io/x/y:1"`. */
+const withoutEscapes = (source: string): string =>
+  source.replaceAll(/\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[\s\S])/gi, (escape) =>
+    escape === '\\n' ? ' \n' : ' '.repeat(escape.length),
+  )
+
+/** A secret's value is decoded, rewritten and encoded again, when it is text that names an image. */
+function inBase64(source: string, images: PrivateImages): readonly Found[] {
+  const before = source.replaceAll(/^["'\s]+|["'\s]+$/g, '')
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(before)) return []
+  const bytes = Buffer.from(before, 'base64')
+  const text = bytes.toString('utf8')
+  if (!Buffer.from(text).equals(bytes)) return []
+  const edits = mentioned(text, 'none', images).flatMap(({ start, text: mention, after }) =>
+    after === undefined ? [] : [{ start, before: mention, after }],
+  )
+  if (edits.length === 0) return []
+  const after = Buffer.from(apply(text, edits).text).toString('base64')
+  return [{ start: source.indexOf(before), text: before, after }]
 }
 
-function apply(text: string, edits: readonly Edit[]): Rewritten {
+function apply(
+  text: string,
+  edits: readonly Edit[],
+): { readonly text: string; readonly replaced: ReadonlyMap<string, string> } {
   const replaced = new Map<string, string>()
   let result = ''
   let at = 0

@@ -1,6 +1,6 @@
 import { canonicalRegistry } from '../oci/alias.ts'
 import type { Digest } from '../oci/digest.ts'
-import { formatReference, parseReference, type Reference } from '../oci/reference.ts'
+import { parseReference, type Reference } from '../oci/reference.ts'
 import type { RootContents } from './contents.ts'
 import { imageRepository, type Layout } from './destination.ts'
 
@@ -19,30 +19,36 @@ export interface PrivateImages {
   find(reference: Reference): PrivateImage | undefined
   /** The reference to pull instead, tag and digest kept as far as they are right there; undefined when not bundled. */
   rewrite(text: string): string | undefined
+  /**
+   * The repository instead of this one, for names to which a program adds the version; undefined for a text with a
+   * version, and when the bundle has no image of the repository or keeps its images in several.
+   */
+  rewriteRepository(text: string): string | undefined
 }
 
 /** Tags and digests of one repository are looked up apart, because a pinned reference may name either. */
 export function createPrivateImages(roots: readonly RootContents[], layout: Layout): PrivateImages {
   const byTag = new Map<string, PrivateImage>()
-  const byDigest = new Map<string, PrivateImage>()
+  const byDigest = new Map<string, readonly PrivateImage[]>()
+  const repositories = new Map<string, Set<string>>()
   for (const root of roots) {
     if (root.kind !== 'image') continue
     const name = parseReference(root.name)
-    const image = {
-      repository: `${layout.registry}/${imageRepository(layout, name)}`,
-      name,
-      digest: root.digest,
-    }
+    const repository = `${layout.registry}/${imageRepository(layout, name)}`
+    const image = { repository, name, digest: root.digest }
     const at = canonicalName(name)
     if (name.tag !== undefined) byTag.set(`${at}:${name.tag}`, image)
-    for (const digest of [root.digest, root.original, name.digest]) {
-      if (digest !== undefined) byDigest.set(`${at}@${digest}`, image)
+    for (const digest of new Set([root.digest, root.original, name.digest])) {
+      if (digest === undefined) continue
+      byDigest.set(`${at}@${digest}`, [...(byDigest.get(`${at}@${digest}`) ?? []), image])
     }
+    repositories.set(at, (repositories.get(at) ?? new Set()).add(repository))
   }
   const find = (reference: Reference): PrivateImage | undefined => {
     const at = canonicalName(reference)
-    if (reference.digest !== undefined) return byDigest.get(`${at}@${reference.digest}`)
-    return byTag.get(`${at}:${reference.tag ?? 'latest'}`)
+    if (reference.digest === undefined) return byTag.get(`${at}:${reference.tag ?? 'latest'}`)
+    const same = byDigest.get(`${at}@${reference.digest}`) ?? []
+    return same.find(({ name }) => name.tag === reference.tag) ?? same[0]
   }
   return {
     find,
@@ -55,6 +61,12 @@ export function createPrivateImages(roots: readonly RootContents[], layout: Layo
       const tag = reference.tag !== undefined && reference.tag === image.name.tag ? `:${reference.tag}` : ''
       const digest = reference.digest === undefined ? '' : `@${image.digest}`
       return `${image.repository}${tag}${digest}`
+    },
+    rewriteRepository(text) {
+      const reference = tryParse(`${text}:any`)
+      if (reference === undefined || reference.digest !== undefined) return undefined
+      const [only, ...more] = repositories.get(canonicalName(reference)) ?? []
+      return more.length === 0 ? only : undefined
     },
   }
 }
@@ -74,6 +86,3 @@ function tryParse(text: string): Reference | undefined {
     throw error
   }
 }
-
-/** For messages: the reference as a person would write it. */
-export const nameOfImage = ({ name }: PrivateImage): string => formatReference(name)

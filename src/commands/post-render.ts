@@ -1,9 +1,31 @@
-import { createPrivateImages } from '../bundle/private-reference.ts'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Layout } from '../bundle/destination.ts'
 import { openBundle } from '../bundle/open.ts'
+import { PLUGIN_NAME, postRenderPlugin } from '../bundle/post-render-plugin.ts'
 import { rewriteManifests } from '../bundle/post-render.ts'
+import { createPrivateImages } from '../bundle/private-reference.ts'
+import { codeOf, usageError } from '../lib/errors.ts'
+import { plural } from '../lib/format.ts'
 import { openLocal } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
+import { exitCodes } from './exit.ts'
+import type { Args } from './flags.ts'
 import { layoutArgs, layoutOf } from './registry.ts'
+
+const args = {
+  bundle: { type: 'positional', description: 'Bundle that was imported' },
+  ...layoutArgs,
+  strict: {
+    type: 'boolean',
+    description: 'Fail when a reference to another registry is left, so that nothing is installed',
+  },
+  writePlugin: {
+    type: 'string',
+    hint: 'dir',
+    description: 'Write a Helm plugin that calls this command with these arguments, and do nothing else',
+  },
+} as const
 
 export default defineBundleCommand({
   name: 'post-render',
@@ -12,30 +34,101 @@ export default defineBundleCommand({
     'bundle to the private registry, and writes them to standard output. For images that no value reaches.',
   examples: [
     {
-      command:
-        'helm install x ./chart --post-renderer ma-bundle --post-renderer-args post-render ' +
-        '--post-renderer-args bundle.tar --post-renderer-args --registry=<host>',
+      command: 'ma-bundle post-render bundle.tar --registry <host> --write-plugin ./ma-bundle-plugin',
+      description: 'once',
+    },
+    {
+      command: 'helm install x ./chart --post-renderer ./ma-bundle-plugin/post-render.sh',
       description: 'Helm 3',
+    },
+    {
+      command: 'helm plugin install ./ma-bundle-plugin && helm install x ./chart --post-renderer ma-bundle',
+      description: 'Helm 4',
     },
     {
       command: 'helm template ./chart | ma-bundle post-render bundle.tar --registry <host>',
       description: 'in a pipe',
     },
   ],
-  args: { bundle: { type: 'positional', description: 'Bundle that was imported' }, ...layoutArgs },
-  dataOnStdout: () => true,
-  async run(args, session) {
-    const layout = layoutOf(args)
-    const file = await openLocal(args.bundle)
+  args,
+  dataOnStdout: ({ writePlugin }) => writePlugin === undefined,
+  async run(given, session) {
+    const layout = layoutOf(given)
+    const file = await openLocal(given.bundle)
     try {
       const { roots } = await openBundle(file)
-      let input = ''
-      for await (const chunk of session.stdin) input += String(chunk)
-      const { text, replaced } = rewriteManifests(input, createPrivateImages(roots, layout))
-      session.stdout.write(text)
-      session.note(`${replaced.size} references now point to ${layout.registry}\n`)
+      if (given.writePlugin !== undefined) {
+        const folder = await writePlugin(given.writePlugin, given, layout)
+        session.result({ plugin: folder, name: PLUGIN_NAME }, howToUse(folder))
+        return exitCodes.ok
+      }
+      // Whole before it is decoded: a chunk may end inside a character.
+      const chunks: Buffer[] = []
+      for await (const chunk of session.stdin) chunks.push(Buffer.from(chunk))
+      const input = Buffer.concat(chunks).toString('utf8')
+      const own = `${layout.registry}/`
+      const images = createPrivateImages(roots, layout)
+      const { text, replaced, open } = rewriteManifests(input, images, (name) => name.startsWith(own))
+      const fails = given.strict && open.length > 0
+      // Helm installs what comes out even of a filter that says nothing; a failing one stops it before.
+      if (!fails) session.stdout.write(text)
+      session.note(`${plural(replaced.size, 'reference')} rewritten to ${layout.registry}\n`)
+      if (session.verbose) for (const [from, to] of replaced) session.note(`  ${from} -> ${to}\n`)
+      if (open.length > 0) {
+        session.note(
+          `${plural(open.length, 'reference')} to other registries left, not in the bundle${session.verbose || fails ? ':' : ' (--verbose lists them)'}\n`,
+        )
+        if (session.verbose || fails) for (const name of open) session.note(`  ${name}\n`)
+      }
+      return fails ? exitCodes.failed : exitCodes.ok
     } finally {
       await file.close()
     }
   },
 })
+
+// --- internal ---
+
+/** @returns the folder, absolute */
+async function writePlugin(to: string, given: Args<typeof args>, layout: Layout): Promise<string> {
+  const folder = resolve(to)
+  const { registry, path, prefix, chartPrefix } = layout
+  const { files } = postRenderPlugin([
+    ...ownCommand(),
+    'post-render',
+    resolve(given.bundle),
+    `--registry=${path === '' ? registry : `${registry}/${path}`}`,
+    `--prefix=${prefix}`,
+    `--chart-prefix=${chartPrefix}`,
+    ...(given.strict ? ['--strict'] : []),
+  ])
+  try {
+    await mkdir(folder, { recursive: true })
+    for (const [name, text] of Object.entries(files)) {
+      await writeFile(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 })
+    }
+  } catch (error) {
+    throw usageError(`cannot write the plugin: ${codeOf(error) ?? 'unknown error'}`, {
+      where: to,
+      next: 'name another directory with --write-plugin',
+      cause: error,
+    })
+  }
+  return folder
+}
+
+/** How this program was started; a compiled one is its own interpreter, with its source in a file system of its own. */
+function ownCommand(): readonly string[] {
+  const script = process.argv[1]
+  return script === undefined || script.startsWith('/$bunfs/')
+    ? [process.execPath]
+    : [process.execPath, script]
+}
+
+const howToUse = (folder: string): string =>
+  [
+    `Wrote a Helm plugin into ${folder}.`,
+    `Helm 3: --post-renderer ${join(folder, 'post-render.sh')}`,
+    `Helm 4: helm plugin install ${folder}, then --post-renderer ${PLUGIN_NAME}`,
+    '',
+  ].join('\n')

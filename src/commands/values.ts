@@ -1,7 +1,12 @@
-import { nodeConfig, NODE_FORMATS } from '../bundle/node-config.ts'
-import { openBundle } from '../bundle/open.ts'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Layout } from '../bundle/destination.ts'
+import { registryNames, unboundImages } from '../bundle/node-config-images.ts'
+import { nodeConfig, NODE_FORMATS, type NodeFormat } from '../bundle/node-config.ts'
+import { openBundle, type Bundle } from '../bundle/open.ts'
 import { valuesFor } from '../bundle/values.ts'
-import { usageError } from '../lib/errors.ts'
+import { codeOf, usageError } from '../lib/errors.ts'
+import { plural } from '../lib/format.ts'
 import { didYouMean } from '../lib/suggest.ts'
 import { openLocal } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
@@ -22,7 +27,7 @@ export default defineBundleCommand({
       description: 'for helm install grafana',
     },
     {
-      command: 'ma-bundle values bundle.tar --registry <host> --format containerd',
+      command: 'ma-bundle values bundle.tar --registry <host> --format containerd --output certs.d',
       description: 'mirrors for nodes',
     },
   ],
@@ -34,20 +39,43 @@ export default defineBundleCommand({
       type: 'enum',
       options: ['helm', ...NODE_FORMATS],
       default: 'helm',
-      description: 'Values for Helm, or mirror configuration',
+      description: 'Values for Helm, mirror configuration for nodes, or a policy for admission',
+    },
+    onlyUnbound: {
+      type: 'boolean',
+      description: 'With a format for nodes: only the images that the values do not reach',
+    },
+    output: {
+      type: 'string',
+      alias: 'o',
+      hint: 'dir',
+      description: 'With a format for nodes: write its files into this directory',
     },
   },
   async run(args, session) {
     const layout = layoutOf(args)
+    const { format, chart, onlyUnbound, output } = args
+    if (format === 'helm' && (onlyUnbound || output !== undefined)) {
+      throw usageError(`${onlyUnbound ? '--only-unbound' : '--output'} goes with a --format for nodes`, {
+        next: `choose one of ${NODE_FORMATS.join(', ')}`,
+      })
+    }
+    if (format !== 'helm' && chart !== undefined) throw usageError('--chart goes with --format helm')
     const file = await openLocal(args.bundle)
     try {
       const bundle = await openBundle(file)
-      const { format } = args
-      const text =
-        format === 'helm'
-          ? helmValues(await valuesFor(bundle, layout), args.chart)
-          : nodeConfig(format, bundle.roots, layout)
-      session.result({ format, text }, text)
+      if (format === 'helm') {
+        const text = helmValues(await valuesFor(bundle, layout), chart)
+        session.result({ format, text }, text)
+        return
+      }
+      const files = nodeFiles(bundle, format, layout, onlyUnbound)
+      if (output !== undefined) await writeFiles(output, files)
+      session.result({ format, files, ...(output === undefined ? {} : { output }) }, () =>
+        output === undefined
+          ? files.map(({ text }) => text).join('\n')
+          : `Wrote ${plural(files.length, 'file')} for ${format} into ${output}.\n`,
+      )
     } finally {
       await file.close()
     }
@@ -70,4 +98,38 @@ function helmValues(values: Awaited<ReturnType<typeof valuesFor>>, chart: string
         names.length === 0 ? 'it has no chart with known images' : `charts with values: ${names.join(', ')}`,
     },
   )
+}
+
+function nodeFiles(
+  { roots, contents }: Bundle,
+  format: NodeFormat,
+  layout: Layout,
+  onlyUnbound: boolean,
+): ReturnType<typeof nodeConfig> {
+  if (onlyUnbound && (contents === undefined || contents.bound.length === 0)) {
+    throw usageError('the bundle does not know which images its charts reach', {
+      next: 'export it with helm at hand, or leave --only-unbound out to cover all images',
+    })
+  }
+  const images =
+    onlyUnbound && contents !== undefined
+      ? unboundImages(contents)
+      : roots.filter((root) => root.kind === 'image')
+  return nodeConfig(format, images, layout, registryNames(roots, contents))
+}
+
+async function writeFiles(folder: string, files: ReturnType<typeof nodeConfig>): Promise<void> {
+  try {
+    for (const { path, text } of files) {
+      const file = join(folder, path)
+      await mkdir(dirname(file), { recursive: true })
+      await writeFile(file, text)
+    }
+  } catch (error) {
+    throw usageError(`cannot write the configuration: ${codeOf(error) ?? 'unknown error'}`, {
+      where: folder,
+      next: 'name another directory with --output',
+      cause: error,
+    })
+  }
 }

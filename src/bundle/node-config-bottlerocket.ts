@@ -1,0 +1,23 @@
+import type { NodeFile, NodeInput } from './node-config-input.ts'
+
+/**
+ * User data of Bottlerocket: https://bottlerocket.dev/en/os/latest/api/settings/container-registry/. It goes on to the
+ * public registry when a mirror fails, and cannot be told otherwise: https://github.com/bottlerocket-os/bottlerocket/issues/4891
+ */
+export const bottlerocket = ({ upstreams, registry }: NodeInput): readonly NodeFile[] => [
+  {
+    path: 'user-data.toml',
+    text: [
+      '# Bottlerocket user data, written by ma-bundle.',
+      '# Nodes need credentials for the private registry, which end after 12 hours with ECR; set them on the node with',
+      '#   apiclient set --json \'{"container-registry": {"credentials": [{"registry": "<host>", "username": "AWS", "password": "<token>"}]}}\'',
+      ...upstreams.flatMap(({ registry: upstream, paths }) => [
+        '',
+        '[[settings.container-registry.mirrors]]',
+        `registry = "${upstream}"`,
+        `endpoint = [${[...paths.keys()].map((path) => `"${registry.url}/v2/${path}"`).join(', ')}]`,
+      ]),
+      '',
+    ].join('\n'),
+  },
+]

@@ -2,6 +2,7 @@ import { gunzipSync } from 'node:zlib'
 import { Parser } from 'tar'
 import { parse } from 'yaml'
 import { integrityError, messageOf } from '../lib/errors.ts'
+import { nestsDeeper } from '../lib/nesting.ts'
 import { isObject } from '../oci/manifest.ts'
 
 /** Chart.yaml: https://helm.sh/docs/topics/charts/#the-chartyaml-file */
@@ -26,6 +27,7 @@ export interface Maintainer {
 
 const UNPACKED_LIMIT = 256 * 1024 * 1024
 const CHART_YAML_LIMIT = 1024 * 1024
+const MAX_NESTING = 500
 
 /**
  * Reads `<name>/Chart.yaml` out of a packaged chart. Nothing touches the disk; links, paths that point outside and
@@ -41,7 +43,8 @@ export function readChartMetadata(tgz: Uint8Array, where?: string): ChartMetadat
   const fields = parseChartYaml(chartYaml(tgz, fail), fail)
   const name = asText(fields['name'])
   const version = asText(fields['version'])
-  if (name === undefined || !/^[a-zA-Z0-9._-]+$/.test(name)) throw fail('its Chart.yaml has no proper name')
+  if (name === undefined || !/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/.test(name))
+    throw fail('its Chart.yaml has no proper name')
   if (version === undefined || !/^[0-9A-Za-z.+_-]+$/.test(version)) {
     throw fail('its Chart.yaml has no proper version')
   }
@@ -113,9 +116,13 @@ function unzip(tgz: Uint8Array, fail: Fail): Uint8Array {
   }
 }
 
+/** Extensions of tar never reach the reader as entries. */
+const PLAIN: ReadonlySet<string> = new Set(['File', 'OldFile', 'ContiguousFile', 'Directory'])
+
 function entryFault(path: string, type: string, fail: Fail): Error | undefined {
   const shown = JSON.stringify(path.slice(0, 200))
   if (type === 'SymbolicLink' || type === 'Link') return fail(`${shown} is a link`)
+  if (!PLAIN.has(type)) return fail(`${shown} is no file but a ${type}`)
   if (path.startsWith('/') || path.includes('\\') || path.split('/').includes('..')) {
     return fail(`${shown} points outside of it`)
   }
@@ -123,6 +130,8 @@ function entryFault(path: string, type: string, fail: Fail): Error | undefined {
 }
 
 function parseChartYaml(text: string, fail: Fail): Record<string, unknown> {
+  if (nestsDeeper(text, MAX_NESTING))
+    throw fail('its Chart.yaml is not valid YAML that anybody writes: it nests too deep')
   let value: unknown
   try {
     value = parse(text, { maxAliasCount: 50, logLevel: 'error', uniqueKeys: false })

@@ -1,6 +1,7 @@
 import { YAML } from 'bun'
 import { parse } from 'yaml'
 import { BundleError, messageOf } from '../lib/errors.ts'
+import { nestsDeeper } from '../lib/nesting.ts'
 import { isObject } from '../oci/manifest.ts'
 import { isVersion, sameVersion } from './version.ts'
 
@@ -99,8 +100,12 @@ function parseIndex(text: string, where: string): Record<string, unknown> {
   })
 }
 
+/** Descriptions of charts leave brackets open; ten thousand of them in a row are no description. */
+const MAX_NESTING = 10_000
+
 /** Bun's parser is ten times faster and takes a fifth of the memory; the other one knows every corner of YAML. */
 function parseYaml(text: string): unknown {
+  if (nestsDeeper(text, MAX_NESTING)) throw new Error('it nests too deep')
   try {
     return YAML.parse(text)
   } catch {

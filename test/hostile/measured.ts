@@ -1,4 +1,5 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface Measured {
@@ -15,12 +16,14 @@ export async function measured(
   cwd: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Measured> {
-  const file = join(cwd, `peak-${crypto.randomUUID()}`)
+  // Bun leaves files in its home.
+  const home = mkdtempSync(join(tmpdir(), 'ma-bundle-home-'))
+  const file = join(home, 'peak')
   const program = join(import.meta.dirname, 'peak-program.ts')
   const cli = join(import.meta.dirname, '..', '..', 'src', 'cli.ts')
   const child = Bun.spawn([process.execPath, program, file, process.execPath, cli, ...args], {
     cwd,
-    env: { PATH: process.env.PATH ?? '', HOME: cwd, DOCKER_CONFIG: cwd, XDG_STATE_HOME: cwd, ...env },
+    env: { PATH: process.env.PATH ?? '', HOME: home, DOCKER_CONFIG: home, XDG_STATE_HOME: home, ...env },
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
@@ -31,6 +34,6 @@ export async function measured(
   ])
   const code = await child.exited
   const peak = Number(readFileSync(file, 'utf8')) / 1024 ** 2
-  rmSync(file)
+  rmSync(home, { recursive: true })
   return { code, stdout, stderr, peak }
 }

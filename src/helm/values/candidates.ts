@@ -87,19 +87,20 @@ export function undeclaredCandidates(values: Values, { mentions }: TemplateText)
   return [...found.values()]
 }
 
-/** Undeclared digests of maps that hold a repository. */
-export function undeclaredDigests(
-  values: Values,
-  bindings: readonly Binding[],
-  { mentions }: TemplateText,
-): Candidate[] {
-  const maps = new Map(
-    bindings.flatMap(({ leaves }) => leaves.map(({ path }) => [pathText(path.slice(0, -1)), true] as const)),
-  )
-  return mentions
-    .filter(({ path }) => DIGEST.test(String(path.at(-1))) && maps.has(pathText(path.slice(0, -1))))
-    .filter(({ path }) => valueAt(values, path) === undefined)
-    .map(({ path }) => ({ path, value: '', declared: false }))
+/** A digest for every map that holds a repository and declares none: charts that share helpers often take one. */
+export function undeclaredDigests(values: Values, bindings: readonly Binding[]): Candidate[] {
+  return bindings.flatMap(({ leaves }) => {
+    const repository = leaves.find(({ role }) => role === 'repository')
+    const key = String(repository?.path.at(-1))
+    if (
+      repository === undefined ||
+      !/^repo(?:sitory)?$/i.test(key) ||
+      leaves.some(({ role }) => role === 'digest')
+    )
+      return []
+    const path = [...repository.path.slice(0, -1), 'digest']
+    return valueAt(values, path) === undefined ? [{ path, value: '', declared: false }] : []
+  })
 }
 
 // --- internal ---

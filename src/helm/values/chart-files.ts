@@ -34,6 +34,8 @@ export interface Chart {
   /** Other text that templates may read with `.Files`, by path. */
   readonly files: ReadonlyMap<string, string>
   readonly subcharts: readonly Subchart[]
+  /** Values that the chart's authors test it with: `ci/*.yaml`. */
+  readonly examples: readonly Values[]
 }
 
 export interface Subchart {
@@ -97,10 +99,11 @@ function chartOf(files: ChartFiles, where: string): Chart {
     metadata,
     values,
     valuesText: textOf(files.get('values.yaml') ?? new Uint8Array()),
-    ...(schema === undefined ? {} : { schema: parse(textOf(schema)) as unknown }),
+    ...(schema === undefined ? {} : { schema: schemaOf(schema) }),
     templates,
     files: others,
     subcharts: mountSubcharts(metadata, inner),
+    examples: examplesOf(files),
   }
 }
 
@@ -167,6 +170,24 @@ function yamlOf(files: ChartFiles, path: string, where: string): unknown {
     return parse(textOf(content), { maxAliasCount: 1000, merge: true, uniqueKeys: false, logLevel: 'error' })
   } catch (cause) {
     throw broken(where, `${path} is not YAML: ${messageOf(cause)}`, cause)
+  }
+}
+
+function examplesOf(files: ChartFiles): Values[] {
+  return [...files.keys()]
+    .filter((path) => /^ci\/[^/]+\.ya?ml$/.test(path))
+    .toSorted()
+    .slice(0, 6)
+    .map((path) => yamlOf(files, path, path))
+    .filter(isMap)
+}
+
+/** A schema that is not JSON is helm's to complain about. */
+function schemaOf(content: Uint8Array): unknown {
+  try {
+    return JSON.parse(textOf(content)) as unknown
+  } catch {
+    return undefined
   }
 }
 

@@ -63,6 +63,9 @@ function composed(map: Values, around: Around): string | undefined {
     if (bare && map.image === image && isPath && end !== '') return `${start}/${image}${end}`
     return isPath && end !== '' && map.image === undefined ? start + end : undefined
   }
+  const named = field(map, /^name$/)
+  if (named?.includes('/') === true && NAME.test(named) && HOSTED.test(named) && end !== '')
+    return named + end
   if (!bare || map.image !== image) return undefined
   const hub = registry ?? around.registry
   const tag = version ?? around.tag

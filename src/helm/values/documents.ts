@@ -20,6 +20,7 @@ export function createDocuments(): (output: string) => RenderedDocument[] {
   const known = new Map<string, readonly Values[]>()
   return (output) => {
     const documents: RenderedDocument[] = []
+    const found: (Omit<RenderedDocument, 'key'> & { readonly source: string })[] = []
     const seen = new Map<string, number>()
     for (const text of output.split(/^---$/m)) {
       let objects = known.get(text)
@@ -28,25 +29,35 @@ export function createDocuments(): (output: string) => RenderedDocument[] {
         known.set(text, objects)
       }
       const source = /^# Source: (.+)$/m.exec(text)?.[1] ?? ''
-      for (const object of objects) {
-        const { kind, name, hook } = identityOf(object)
-        const identity = `${source}|${kind}|${name}`
-        const count = seen.get(identity) ?? 0
-        seen.set(identity, count + 1)
-        documents.push({
-          key: count === 0 ? identity : `${identity}|${count}`,
-          kind,
-          name,
-          ...(hook === undefined ? {} : { hook }),
-          object,
-        })
-      }
+      for (const object of objects) found.push({ source, object, ...identityOf(object) })
+    }
+    // One template may give an object a new name in every render; where it is the only one, its name says nothing.
+    const alike = new Map<string, number>()
+    for (const { source, kind } of found) count(alike, `${source}|${kind}`)
+    for (const { source, object, kind, name, hook } of found) {
+      const only = alike.get(`${source}|${kind}`) === 1
+      const identity = `${source}|${kind}|${only ? '' : name}`
+      const before = count(seen, identity)
+      documents.push({
+        key: before === 0 ? identity : `${identity}|${before}`,
+        kind,
+        name,
+        ...(hook === undefined ? {} : { hook }),
+        object,
+      })
     }
     return documents
   }
 }
 
 // --- internal ---
+
+/** Counts one more, and tells how many there were. */
+function count(counts: Map<string, number>, key: string): number {
+  const before = counts.get(key) ?? 0
+  counts.set(key, before + 1)
+  return before
+}
 
 function objectsOf(text: string): Values[] {
   const objects: Values[] = []

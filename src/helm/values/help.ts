@@ -24,7 +24,7 @@ export async function attemptHelped(
   render: Render,
   values: Values,
   templates: TemplateText,
-  tries = 4,
+  tries = 3,
 ): Promise<Attempt<Variant>> {
   let variant = given
   let message = ''
@@ -87,7 +87,8 @@ function help(
   for (const [, text = ''] of message.matchAll(NAMES)) {
     const path = text.replace(/^Values\./, '').split('.')
     const parent = path.length > 1 ? valueAt(values, path.slice(0, -1)) : undefined
-    if (valueAt(values, path) === undefined && !isMap(parent)) continue
+    const read = mentions.some((mention) => pathText(mention.path) === pathText(path))
+    if (valueAt(values, path) === undefined && !isMap(parent) && !read) continue
     const filled = fill(path)
     if (filled !== undefined) return filled
   }

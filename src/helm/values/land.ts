@@ -36,55 +36,60 @@ export async function landOverride(
   destinations: Destinations,
 ): Promise<Landed> {
   const base = effectiveValues(chart, layers)
-  const writable = search.bindings.filter(({ proven, references }) => proven && references.length > 0)
-  const recipes = new Map<Binding, number>(writable.map((binding) => [binding, 0]))
+  const ways = new Map<Binding, readonly Recipe[]>()
+  for (const binding of search.bindings) {
+    if (binding.proven && binding.references.length > 0) ways.set(binding, waysOf(binding, destinations))
+  }
+  const chosen = new Map<Binding, number>([...ways.keys()].map((binding) => [binding, 0]))
   const reasons = new Map<Binding, string>()
-  const recipeOf = (binding: Binding): Recipe | undefined => binding.recipes[recipes.get(binding) ?? -1]
+  const recipeOf = (binding: Binding): Recipe | undefined => ways.get(binding)?.[chosen.get(binding) ?? -1]
   const consents: Path[] = []
   const write = (bindings: Iterable<Binding>): Written =>
     assignmentsFor([...bindings], { ...destinations, recipeOf, consents })
   const stages = await stagesOf(layers, search, renderer)
 
-  let written = write(recipes.keys())
+  let written = write(chosen.keys())
   const consent = await consentOf(written, stages, base)
   if (consent !== undefined) {
     consents.push(consent)
-    written = write(recipes.keys())
+    written = write(chosen.keys())
   }
-  for (let left = ROUNDS; left > 0; left -= 1) {
+  let landed = new Set<Binding>()
+  let changed: readonly Binding[] = []
+  for (let round = 0; ; round += 1) {
     const failed = new Map(written.refused.map(({ binding, reason }) => [binding, reason]))
     for (const stage of stages) {
-      const layer = overrideValues(written.assignments, base)
-      const rendered = await stage.render(layer)
+      const rendered = await stage.render(overrideValues(written.assignments, base))
       if (rendered.ok) misses(rendered, stage, search, destinations, failed)
-      else {
-        const { rejected } = await grow<Binding, boolean>(
-          [...recipes.keys()],
-          async (some) => {
-            const one = await stage.render(overrideValues(write(some).assignments, base))
-            return one.ok ? { ok: true, result: true } : one
-          },
-          true,
-        )
-        for (const binding of rejected) failed.set(binding, rendered.message.slice(0, 300))
-      }
+      else
+        for (const binding of await culprits([...chosen.keys()], stage, write, base))
+          failed.set(binding, rendered.message.slice(0, 300))
     }
-    const open = [...failed].filter(([binding]) => recipes.has(binding))
+    const open = [...failed].filter(([binding]) => chosen.has(binding))
     if (open.length === 0) break
-    for (const [binding, reason] of open) {
-      const next = (recipes.get(binding) ?? 0) + 1
+    // What landed before and no longer does was spoilt by what was tried since, such as one registry for all.
+    const spoilt = open.some(([binding]) => landed.has(binding))
+    for (const [binding, reason] of spoilt
+      ? changed.map((one) => [one, 'it would change other images'] as const)
+      : open) {
+      const next = (chosen.get(binding) ?? 0) + 1
       reasons.set(binding, reason)
-      if (left > 2 && next < binding.recipes.length) recipes.set(binding, next)
-      else recipes.delete(binding)
+      if (round < ROUNDS && next < (ways.get(binding)?.length ?? 0)) chosen.set(binding, next)
+      else chosen.delete(binding)
     }
-    written = write(recipes.keys())
+    if (!spoilt) {
+      landed = new Set([...chosen.keys()].filter((binding) => !failed.has(binding)))
+      changed = open.map(([binding]) => binding).filter((binding) => chosen.has(binding))
+    } else changed = changed.filter((binding) => chosen.has(binding))
+    if (spoilt && changed.length === 0) landed = new Set()
+    written = write(chosen.keys())
   }
   return {
     assignments: written.assignments,
     values: overrideValues(written.assignments, base),
-    bindings: [...recipes.keys()].map((binding) => withFirst(binding, recipeOf(binding), consents)),
+    bindings: [...chosen.keys()].map((binding) => withFirst(binding, recipeOf(binding), consents)),
     notLanded: search.bindings
-      .filter((binding) => binding.references.length > 0 && !recipes.has(binding))
+      .filter((binding) => binding.references.length > 0 && !chosen.has(binding))
       .map((binding) => ({ binding, reason: reasons.get(binding) ?? binding.note ?? 'no render showed it' })),
   }
 }
@@ -112,6 +117,7 @@ export function sameImage(rendered: string, wanted: string): boolean {
 
 // --- internal ---
 
+/** After so many, what does not land is dropped rather than tried in another way. */
 const ROUNDS = 8
 
 /**
@@ -134,6 +140,32 @@ async function consentOf(
     }
   }
   return undefined
+}
+
+/** A digest that does not land must not cost the binding: each recipe is tried without it too. */
+const waysOf = ({ recipes }: Binding, { digestOf }: Destinations): readonly Recipe[] =>
+  digestOf === undefined
+    ? recipes
+    : recipes.flatMap(({ digest, ...plain }) =>
+        digest === undefined ? [plain] : [{ ...plain, digest }, plain],
+      )
+
+/** The bindings that make a chart fail to render. */
+async function culprits(
+  bindings: readonly Binding[],
+  { render }: Stage,
+  write: (bindings: Iterable<Binding>) => Written,
+  base: Values,
+): Promise<readonly Binding[]> {
+  const { rejected } = await grow<Binding, boolean>(
+    bindings,
+    async (some) => {
+      const one = await render(overrideValues(write(some).assignments, base))
+      return one.ok ? { ok: true, result: true } : one
+    },
+    true,
+  )
+  return rejected
 }
 
 interface Stage {
@@ -178,17 +210,26 @@ function misses(
     if (destination !== undefined) wanted.set(place, destination)
   }
   const names = new Set([...wanted.values()].map(nameOf))
-  const after = new Map(
-    referencesOf(rendered.documents, (token) => names.has(nameOf(token))).map((one) => [one.place, one.text]),
-  )
+  // In a long text others may come to look like references too, so that only the field is the same.
+  const after = new Map<string, string[]>()
+  for (const { place, text } of referencesOf(rendered.documents, (token) => names.has(nameOf(token))))
+    after.set(fieldOf(place), [...(after.get(fieldOf(place)) ?? []), text])
   for (const { place, text } of references) {
     const binding = search.places.get(placeKey(place, text))
     const want = wanted.get(place)
-    const now = after.get(place)
-    if (binding === undefined || want === undefined || (now !== undefined && sameImage(now, want))) continue
-    failed.set(binding, `${now ?? 'nothing'} was rendered instead of ${want}`)
+    const there = after.get(fieldOf(place)) ?? []
+    if (binding === undefined || want === undefined) continue
+    const pinned = destinations.digestOf?.(normalisedReference(text) ?? text)
+    const at = there.findIndex((now) => sameImage(now, want) || isPinned(now, want, pinned))
+    if (at >= 0) there.splice(at, 1)
+    else failed.set(binding, `${there[0] ?? 'nothing'} was rendered instead of ${want}`)
   }
 }
+
+const isPinned = (now: string, want: string, digest: string | undefined): boolean =>
+  digest !== undefined && now.endsWith(`@${digest}`) && nameOf(now) === nameOf(want)
+
+const fieldOf = (place: string): string => place.slice(0, place.lastIndexOf('#'))
 
 const nameOf = (text: string): string => text.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
 

@@ -44,6 +44,8 @@ export interface Scene {
   readonly fields: ReadonlyMap<string, Field>
   readonly base: Values
   readonly appVersion?: string
+  /** Mark empty digests without `sha256:`. */
+  readonly bareDigests?: boolean
   readonly mentions: readonly ValueMention[]
 }
 
@@ -52,7 +54,7 @@ export const fieldsByPlace = (documents: readonly RenderedDocument[]): Map<strin
 
 /** Renders once with a mark in every candidate, fewer where a mark makes it fail, and reads back where they land. */
 export async function observe(candidates: readonly Candidate[], scene: Scene): Promise<Observation> {
-  const sentinels = sentinelsFor(candidates, scene.appVersion)
+  const sentinels = sentinelsFor(candidates, scene.appVersion, scene.bareDigests)
   const { result, rejected } = await grow<Sentinel, readonly RenderedDocument[]>(
     sentinels,
     async (some) => {

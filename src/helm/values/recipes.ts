@@ -30,6 +30,18 @@ export function recipeOf(shape: Shape, all: readonly Shape[], text: string | und
     : spareOf(all, 'tag')
   const digest = shape.digest.some(({ leaf }) => leaf !== undefined) ? undefined : spareOf(all, 'digest')
   const current = all[0] ?? shape
+  const [only, ...others] = shape.name
+  // Once set, this leaf leaves no room for the tag there is now: it is the whole reference.
+  if (only?.leaf !== undefined && others.length === 0 && only.text === '' && shape.tag.length === 0) {
+    const { tag: now } = versionNow({ ...shape, tag: [] }, text)
+    if (now.length > 0)
+      return {
+        shape: {
+          ...shape,
+          tag: now.map((piece) => ({ ...piece, ...(only.leaf === undefined ? {} : { leaf: only.leaf }) })),
+        },
+      }
+  }
   return {
     shape: { ...shape, ...versionNow(current, text) },
     ...(tag === undefined ? {} : { tag }),

@@ -21,8 +21,7 @@ export interface RenderedReference {
 }
 
 /** One place may hold different images in different variants. */
-export const placeKey = (place: string, text: string | undefined): string =>
-  `${place} ${text === undefined ? '' : text.replace(/@.*$/, '').replace(/:[^/:]*$/, '')}`
+export const placeKey = (place: string, text: string | undefined): string => `${place} ${text ?? ''}`
 
 /** A string of a rendered object that may hold references, with what its surroundings say about it. */
 export interface Field {
@@ -88,12 +87,13 @@ function* splitFields(document: RenderedDocument): Iterable<Field> {
     hint: 'image',
     text,
   })
-  if (document.kind === 'ConfigMap') {
-    const data = isMap(document.object.data) ? document.object.data : {}
+  if (document.kind === 'ConfigMap' || document.kind === 'Secret') {
+    const plain = isMap(document.object.data) ? document.object.data : {}
+    const data = document.kind === 'Secret' ? decoded(plain) : plain
     for (const [key, value] of Object.entries(data)) {
-      if (typeof value !== 'string' || !/(?:hub|registry|repository)["']?\s*:/.test(value)) continue
+      if (typeof value !== 'string' || !/(?:hub|registry|repository|name)["']?\s*:/.test(value)) continue
       for (const composite of compositesIn(parsedText(value)))
-        yield made(composite, ['data', key], 'configmap')
+        yield made(composite, ['data', key], document.kind === 'Secret' ? 'secret' : 'configmap')
     }
   } else if (!WORKLOADS.test(document.kind) && isMap(document.object.spec)) {
     for (const composite of compositesIn(document.object.spec)) yield made(composite, ['spec'], 'cr')
@@ -162,10 +162,15 @@ function* walk(value: unknown, path: Path, hint: Hint): Iterable<Walked> {
 const isPartOf = (map: Values): boolean =>
   typeof map.repository === 'string' && typeof map.image === 'string' && !/[/:]/.test(map.image)
 
-/** Containers and variables are known by their names, which stay when others come before them. */
+/**
+ * Containers and variables are known by their names, which stay when others come before them. A name made from the
+ * release's may be new in every render.
+ */
 function namesOf(items: readonly unknown[]): (string | undefined)[] {
   const names = items.map((item) =>
-    isMap(item) && typeof item.name === 'string' ? `[${item.name}]` : undefined,
+    isMap(item) && typeof item.name === 'string' && !item.name.startsWith('release-')
+      ? `[${item.name}]`
+      : undefined,
   )
   return names.map((name, at) => (name === undefined || names.indexOf(name) === at ? name : undefined))
 }

@@ -7,7 +7,6 @@ import type { Renderer } from './helm.ts'
 import { fieldsByPlace, observe, type Observation, type Scene } from './observe.ts'
 import { looksLikeStem, normalisedReference } from './reference-text.ts'
 import { placeKey, referencesOf, type RenderedReference } from './rendered.ts'
-import type { Candidate } from './sentinel.ts'
 import { findStatic } from './static.ts'
 import { readTemplates } from './template-text.ts'
 import { mergeValues, pathText, type Path, type Values } from './tree.ts'
@@ -49,7 +48,10 @@ export async function findByRendering(
   const strict: Render = (options) =>
     renderer.template({ ...options, values: [...layers, ...(options.values ?? [])] })
   const own = given[0] ?? { name: 'as given', values: {} }
-  const { variant, failure } = await baseVariant(values, strict, templates, own)
+  const { variant, failure, complaint } = await firstThatRenders(
+    [own, ...chart.examples.map((example) => ({ ...own, name: 'as its authors test it', values: example }))],
+    (one) => baseVariant(values, strict, templates, one),
+  )
   const withoutChecks = await baseVariant(values, strict, templates, { ...variant, relaxed: true })
   if (failure !== undefined && withoutChecks.failure !== undefined)
     return { bindings: statics, unreachable: [], places: new Map(), variants: [], failure }
@@ -134,10 +136,15 @@ export async function findByRendering(
       if (undeclared.length > 0) note(await observe(undeclared, scene), variant)
     }
     if (texts().length > 0 && globals.length > 0) note(await observe([...live, ...globals], scene), variant)
-    if (digests) {
-      const candidates: Candidate[] = [...empty, ...undeclaredDigests(values, statics, templates)]
-      if (candidates.length > 0) note(await observe([...live, ...candidates], scene), variant)
+    if (digests && empty.length > 0) {
+      const marked = await observe([...live, ...empty], scene)
+      note(marked, variant)
+      // Some charts write `sha256:` themselves.
+      const bare = empty.filter((candidate) => marked.unseen.includes(candidate))
+      if (bare.length > 0) note(await observe([...live, ...bare], { ...scene, bareDigests: true }), variant)
     }
+    const undeclared = digests ? undeclaredDigests(values, statics) : []
+    if (undeclared.length > 0) note(await observe([...live, ...undeclared], scene), variant)
   }
 
   const everything = await allOnVariant(chart, templates, values, render, base)
@@ -185,11 +192,33 @@ export async function findByRendering(
     ],
     places: rendered.places,
     variants: used,
-    ...(failure === undefined ? {} : { failure }),
+    ...(failure === undefined && complaint === undefined ? {} : { failure: failure ?? complaint ?? '' }),
   }
 }
 
 // --- internal ---
+
+interface Base {
+  readonly variant: Variant
+  readonly failure?: string
+  /** Why the user's own layers are not what is rendered. */
+  readonly complaint?: string
+}
+
+/** The user's own layers; where they alone do not render, the values that the chart's authors test it with. */
+async function firstThatRenders(
+  variants: readonly Variant[],
+  attempt: (variant: Variant) => Promise<Base>,
+): Promise<Base> {
+  let first: Base | undefined
+  for (const variant of variants) {
+    const tried = await attempt(variant)
+    if (tried.failure === undefined)
+      return first?.failure === undefined ? tried : { ...tried, complaint: first.failure }
+    first ??= tried
+  }
+  return first ?? { variant: { name: 'as given', values: {} } }
+}
 
 const named = (shape: { name: readonly { leaf?: unknown }[] }): boolean =>
   shape.name.some(({ leaf }) => leaf !== undefined)

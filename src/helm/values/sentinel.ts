@@ -21,7 +21,11 @@ export interface Sentinel {
 }
 
 /** Gives each candidate a mark. The value keeps its beginning and its form, so that version checks still pass. */
-export function sentinelsFor(candidates: readonly Candidate[], appVersion = '1.0.0'): Sentinel[] {
+export function sentinelsFor(
+  candidates: readonly Candidate[],
+  appVersion = '1.0.0',
+  bareDigests = false,
+): Sentinel[] {
   return candidates.map((candidate, at) => {
     const { value, path } = candidate
     const mark = `zq${at}qz`
@@ -36,7 +40,11 @@ export function sentinelsFor(candidates: readonly Candidate[], appVersion = '1.0
     if (/^(?:sha256:)?[0-9a-f]{64}$/.test(value) || (value === '' && /digest|sha/i.test(key))) {
       const hex = `5e47${String(at).padStart(56, '0')}5e47`
       return {
-        ...made('', value === '' || value.startsWith('sha256:') ? `sha256:${hex}` : hex, ''),
+        ...made(
+          '',
+          (value === '' && !bareDigests) || value.startsWith('sha256:') ? `sha256:${hex}` : hex,
+          '',
+        ),
         mark: hex,
       }
     }

@@ -40,6 +40,7 @@ export async function allOnVariant(
     (paths) => attemptHelped({ ...start, values: layer(paths) }, render, values, templates),
     start,
     (message, paths) => pathsNamed(message, paths, templates.mentions),
+    ALL_ON_TRIES,
   )
   return accepted.length === 0 ? undefined : result
 }
@@ -100,6 +101,7 @@ export async function targetedVariants(
 
 // --- internal ---
 
+const ALL_ON_TRIES = 24
 const TARGETED_ROUNDS = 4
 const TARGETED_TRIES = 16
 

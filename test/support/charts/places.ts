@@ -104,4 +104,36 @@ spec: {containers: [{name: check, image: "{{ .Values.names.d }}:{{ .Values.versi
     [['image', 'quay.io/team/traps:1.0']],
     { image: { repository: p('quay.io/team/traps') } },
   ),
+  shape(
+    'renamed',
+    'an object whose name is new in every render',
+    'image: {repository: quay.io/team/renamed, tag: "1.0"}\n',
+    deployment('x-{{ randAlphaNum 5 | lower }}', '{{ .Values.image.repository }}:{{ .Values.image.tag }}'),
+    [['image', 'quay.io/team/renamed:1.0']],
+    { image: { repository: p('quay.io/team/renamed') } },
+  ),
+  shape(
+    'replaced',
+    'an empty leaf that, once set, replaces the whole reference',
+    'edition: "16"\nimageName: ""\n',
+    deployment(
+      'replaced',
+      '{{ .Values.imageName | default (printf "quay.io/team/replaced:%s" .Values.edition) }}',
+    ),
+    [['imageName', 'quay.io/team/replaced:16']],
+    { imageName: p('quay.io/team/replaced:16') },
+  ),
+  shape(
+    'dumped',
+    'the values in a secret, where a name and its tag are fields of their own',
+    'hub: {image: {name: quay.io/team/hub, tag: "1.0"}}\n',
+    `${deployment('dumped', '{{ .Values.hub.image.name }}:{{ .Values.hub.image.tag }}')}---
+apiVersion: v1
+kind: Secret
+metadata: {name: dump}
+data: {values.yaml: {{ .Values | toYaml | b64enc }}}
+`,
+    [['hub.image', 'quay.io/team/hub:1.0']],
+    { hub: { image: { name: p('quay.io/team/hub') } } },
+  ),
 ]

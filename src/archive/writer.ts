@@ -1,5 +1,5 @@
-import { constants, writeSync } from 'node:fs'
-import { open, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
+import { constants, statSync, writeSync } from 'node:fs'
+import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import type { Bytes } from '../lib/bytes.ts'
 import { BundleError, codeOf, messageOf } from '../lib/errors.ts'
@@ -41,11 +41,10 @@ export async function openArchiveWriter(
   entries: readonly Entry[],
   head: Uint8Array,
 ): Promise<ArchiveWriter> {
-  await refuseFolder(path)
   const partial = `${path}.partial`
   const placement = place(entries)
   const places = new Map(placement.entries.map((entry) => [entry.path, entry]))
-  const handle = await openPartial(partial).catch((error: unknown) => {
+  const handle = await openPartial(path, partial).catch((error: unknown) => {
     throw cannotWrite(path, error)
   })
   const committed = new Set<string>()
@@ -134,13 +133,15 @@ export async function openArchiveWriter(
 // --- internal ---
 
 /** The rename at the end would find out, after everything was fetched. */
-async function refuseFolder(path: string): Promise<void> {
-  const there = await stat(path).catch(() => undefined)
-  if (there?.isDirectory() === true) throw cannotWrite(path, Object.assign(new Error(), { code: 'EISDIR' }))
+function refuseFolder(path: string): void {
+  const there = statSync(path, { throwIfNoEntry: false })
+  if (there?.isDirectory() === true) throw Object.assign(new Error('EISDIR'), { code: 'EISDIR' })
 }
 
-const openPartial = (partial: string): Promise<FileHandle> =>
-  open(partial, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
+async function openPartial(path: string, partial: string): Promise<FileHandle> {
+  refuseFolder(path)
+  return open(partial, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
+}
 
 /** Synchronous: pieces of 64 KiB and more go to the page cache faster than a thread pool can take them. */
 function writeAll(handle: FileHandle, chunk: Uint8Array, at: number): void {

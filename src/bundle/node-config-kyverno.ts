@@ -1,6 +1,6 @@
 import { stringify } from 'yaml'
 import { aliasesOf } from '../oci/alias.ts'
-import { parseReference } from '../oci/reference.ts'
+import { parseReference, type Reference } from '../oci/reference.ts'
 import type { NodeFile, NodeInput } from './node-config-input.ts'
 import { createPrivateImages } from './private-reference.ts'
 
@@ -40,7 +40,7 @@ const operations = (list: string): readonly string[] =>
   list === 'ephemeralContainers' ? ['CREATE', 'UPDATE'] : ['CREATE']
 
 function ruleFor(list: string, table: Readonly<Record<string, string>>) {
-  // Kyverno completes names before: docker.io, library/ and latest are there.
+  // Kyverno adds docker.io and latest to a name before, and no library/.
   const image = `images.${list}."{{ element.name }}"`
   const version = `(digest && join('', ['@', digest])) || join('', [':', tag])`
   const found = `lookup(table, ${image} | join('', [registry, '/', path, ${version}]))`
@@ -52,10 +52,12 @@ function ruleFor(list: string, table: Readonly<Record<string, string>>) {
       foreach: [
         {
           list: `request.object.spec.${list} || \`[]\``,
-          preconditions: { all: [{ key: `{{ ${found} || '' }}`, operator: 'NotEquals', value: '' }] },
-          patchStrategicMerge: {
-            spec: { [list]: [{ name: '{{ element.name }}', image: `{{ ${found} }}` }] },
-          },
+          context: [{ name: 'target', variable: { jmesPath: found, default: '' } }],
+          preconditions: { all: [{ key: '{{ target }}', operator: 'NotEquals', value: '' }] },
+          // A strategic merge would put the changed containers first.
+          patchesJson6902: stringify([
+            { op: 'replace', path: `/spec/${list}/{{ elementIndex }}/image`, value: '{{ target }}' },
+          ]),
         },
       ],
     },
@@ -73,13 +75,21 @@ function tableOf({ images, layout }: NodeInput): Readonly<Record<string, string>
       ...(reference.tag === undefined ? [] : [`:${reference.tag}`]),
       ...digests.map((one) => `@${one}`),
     ]
-    for (const host of aliasesOf(reference.registry)) {
+    for (const repository of namesOf(reference)) {
       for (const version of versions) {
-        const text = `${host}/${reference.repository}${version}`
-        const target = known.rewrite(text)
-        if (target !== undefined) table[text] = target
+        const target = known.rewrite(`${repository}${version}`)
+        if (target !== undefined) table[`${repository}${version}`] = target
       }
     }
   }
   return table
 }
+
+/** All spellings of `registry/repository` that mean the same. */
+const namesOf = ({ registry, repository }: Reference): readonly string[] =>
+  aliasesOf(registry).flatMap((host) => [
+    `${host}/${repository}`,
+    ...(host === 'docker.io' && /^library\/[^/]+$/.test(repository)
+      ? [`${host}/${repository.slice('library/'.length)}`]
+      : []),
+  ])

@@ -13,9 +13,31 @@ export async function baseVariant(
   render: Render,
   templates: TemplateText,
   given: Variant,
-): Promise<{ variant: Variant; failure?: string }> {
+): Promise<Base> {
   const helped = await attemptHelped(given, render, values, templates, 12)
   return helped.ok ? { variant: helped.result } : { variant: given, failure: helped.message }
+}
+
+export interface Base {
+  readonly variant: Variant
+  readonly failure?: string
+  /** Why the user's own layers are not what is rendered. */
+  readonly complaint?: string
+}
+
+/** The user's own layers; where they alone do not render, the values that the chart's authors test it with. */
+export async function firstThatRenders(
+  variants: readonly Variant[],
+  attempt: (variant: Variant) => Promise<Base>,
+): Promise<Base> {
+  let first: Base | undefined
+  for (const variant of variants) {
+    const tried = await attempt(variant)
+    if (tried.failure === undefined)
+      return first?.failure === undefined ? tried : { ...tried, complaint: first.failure }
+    first ??= tried
+  }
+  return first ?? { variant: { name: 'as given', values: {} } }
 }
 
 /** Renders a variant; while it fails, does what the failure asks for and tries again. */

@@ -4,9 +4,10 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { debianPackages } from './debian-packages.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+/** Debian package -> the commands of it that tests call. */
+const debianPackages = JSON.parse(readFileSync(join(root, 'test/setup/debian-packages.json'), 'utf8'))
 
 try {
   installFromNpm()

@@ -37,9 +37,9 @@ describe('npm run setup', () => {
   it('is told in the README', () => {
     const readme = readFileSync(join(tests, '..', 'README.md'), 'utf8')
     const [, sentence = ''] = /installs, with apt([^]*?)\(no service/.exec(readme) ?? []
-    const named = sentence.match(/[a-z][a-z0-9-]+/g) ?? []
+    const named = new Set(sentence.match(/[a-z][a-z0-9-]+/g))
     const missing = Object.entries(debianPackages).filter(
-      ([name, programs]) => name !== 'mount' && ![name, ...programs].some((one) => named.includes(one)),
+      ([name, programs]) => name !== 'mount' && ![name, ...programs].some((one) => named.has(one)),
     )
     expect(missing).toEqual([])
   })

@@ -6,7 +6,19 @@ import debianPackages from './debian-packages.json' with { type: 'json' }
 const tests = join(import.meta.dirname, '..')
 
 /** Of Debian's essential packages, or of what runs the tests. */
-const ALWAYS_THERE = ['bash', 'cat', 'find', 'ln', 'npm', 'sh', 'sha256sum', 'sync', 'tar', 'truncate']
+const ALWAYS_THERE = [
+  'bash',
+  'cat',
+  'find',
+  'ln',
+  'npm',
+  'sh',
+  'sha256sum',
+  'sync',
+  'tar',
+  'truncate',
+  'unshare',
+]
 
 const CALLS = [
   /\b(?:spawn|spawnSync|execFile|execFileSync|runProgram)\(\s*'([a-z][a-z0-9-]*)'/g,

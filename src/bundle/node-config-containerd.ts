@@ -42,5 +42,5 @@ const ECR_NOTES = [
   '# The kubelet asks ecr-credential-provider for images named like ECR only, so mirrored names need the token here. It',
   '# ends after 12 hours: let a timer on the node run this, at first too. Values and post-render need none of it.',
   "#   token=$(aws ecr get-authorization-token --query 'authorizationData[0].authorizationToken' --output text) &&",
-  '#   sed -i "s|Basic [^\"]*|Basic $token|" /etc/containerd/certs.d/*/hosts.toml',
+  '#   sed -i "s|Basic [^"]*|Basic $token|" /etc/containerd/certs.d/*/hosts.toml',
 ]

@@ -1,14 +1,10 @@
-import { integrityError } from '../lib/errors.ts'
 import { blobsIn } from '../oci/graph.ts'
-import { collect } from '../lib/bytes.ts'
 import type { Digest } from '../oci/digest.ts'
-import { verified } from '../oci/verify.ts'
 import type { Absent } from './contents.ts'
 import { decodeLock, type Lock } from './lock-file.ts'
 import type { Bundle } from './open.ts'
 import { blobPath, LOCK } from './plan.ts'
 import type { Root } from './root.ts'
-import { readSums } from './sums.ts'
 
 /** What the other side has already: an earlier bundle that was imported there, or what it told of itself. */
 export interface Base {
@@ -55,11 +51,7 @@ export function absentBlobs(roots: readonly Root[], base: Base): readonly Absent
 }
 
 /** The lock a bundle carries; undefined for a layout of another tool. */
-export async function lockIn({ archive, contents }: Bundle): Promise<Lock | undefined> {
-  const size = archive.entries.get(LOCK)?.size
-  const digest = (await readSums(archive)).get(LOCK)
-  if (contents === undefined || size === undefined) return undefined
-  if (digest === undefined) throw integrityError(`the bundle is damaged: SHA256SUMS does not list ${LOCK}`)
-  const raw = await collect(verified(archive.read(LOCK), { digest, size }, LOCK))
-  return decodeLock(new TextDecoder().decode(raw), LOCK)
+export async function lockIn(bundle: Bundle): Promise<Lock | undefined> {
+  if (bundle.contents === undefined || !bundle.archive.entries.has(LOCK)) return undefined
+  return decodeLock(new TextDecoder().decode(await bundle.content(LOCK)), LOCK)
 }

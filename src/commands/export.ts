@@ -1,16 +1,14 @@
 import { basename } from 'node:path'
-import { prepareExport, writeExport } from '../bundle/export.ts'
-import { loadSpec } from '../bundle/bundled-specs.ts'
+import { writeExport } from '../bundle/export.ts'
 import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { forecast } from './forecast.ts'
-import { helmArgs, openHelm } from './helm-args.ts'
-import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
-import { readLock, writeLock } from './lock-io.ts'
+import { helmArgs } from './helm-args.ts'
+import { writeLock } from './lock-io.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
 import { nextSteps } from './ui/next.ts'
-import { platformsFrom, sourceArgs } from './source-args.ts'
+import { prepare, prepareArgs } from './prepare.ts'
 import { exportSummary } from './summary.ts'
 
 export default defineBundleCommand({
@@ -35,16 +33,7 @@ export default defineBundleCommand({
   ],
   args: {
     bundle: { type: 'positional', description: 'File to write' },
-    ...sourceArgs,
-    lock: {
-      type: 'string',
-      hint: 'file',
-      description: 'Take exactly what this lock pins; a tag that has moved is an error',
-    },
-    referrers: {
-      type: 'boolean',
-      description: 'Take signatures, attestations and SBOMs of the images along',
-    },
+    ...prepareArgs,
     dryRun: {
       type: 'boolean',
       description: 'Resolve everything and tell what would be fetched; write nothing',
@@ -58,23 +47,8 @@ export default defineBundleCommand({
     ...networkArgs,
   },
   async run(args, session) {
-    const { spec, text } = await loadSpec(args.spec)
-    const platforms = platformsFrom(args.platform)
     const network = await openNetwork(args, session)
-    const helm = await openHelm(args, spec, session)
-    const prepared = await prepareExport({
-      session: network,
-      spec,
-      specText: text,
-      groups: args.with,
-      ...(platforms === undefined ? {} : { platforms }),
-      allowMissingPlatforms: args.allowMissingPlatform,
-      referrers: args.referrers,
-      ...(helm === undefined ? {} : { helm }),
-      addMissing: args.addMissing,
-      ...(args.lock === undefined ? {} : { lock: await readLock(args.lock) }),
-      mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
-    })
+    const prepared = await prepare(args, session, network)
     if (args.dryRun) {
       session.result(...forecast(prepared, args.rate, session))
       return

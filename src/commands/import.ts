@@ -1,15 +1,12 @@
 import { basename } from 'node:path'
-import { importRoots, type ImportedRoot } from '../bundle/import.ts'
+import { importRoots } from '../bundle/import.ts'
 import { openBundle } from '../bundle/open.ts'
-import { verdictLine } from '../bundle/proof.ts'
 import { openLocal } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
+import { finishImport, valuesArgs } from './landed.ts'
 import { networkArgs } from './network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { repositoryArgs } from './repository-args.ts'
-import { nextSteps } from './ui/next.ts'
-import { table } from './ui/table.ts'
-import { defaultValuesFile, writeValues } from './values-file.ts'
 
 export default defineBundleCommand({
   name: 'import',
@@ -29,17 +26,7 @@ export default defineBundleCommand({
   args: {
     bundle: { type: 'positional', description: 'Bundle to import' },
     ...layoutArgs,
-    values: {
-      type: 'string',
-      hint: 'file',
-      default: defaultValuesFile,
-      description: 'Where to write the values override; one file a chart goes into a folder beside it',
-    },
-    pinDigests: {
-      type: 'boolean',
-      description:
-        'Write digests into the values where a chart has a place for them (needs a bundle proven by helm)',
-    },
+    ...valuesArgs,
     ...ecrArgs,
     ...repositoryArgs,
     ...networkArgs,
@@ -54,30 +41,8 @@ export default defineBundleCommand({
       const started = performance.now()
       try {
         const imported = await importRoots(bundle, target, { ...network, layout })
-        const values = await writeValues(args.values, bundle, layout, { pinDigests: args.pinDigests })
-        const seconds = (performance.now() - started) / 1000
-        const roots = imported.map(({ root, repository, tags, outcome }) => ({
-          kind: root.kind,
-          name: root.name,
-          digest: root.digest,
-          repository,
-          tags,
-          outcome,
-        }))
-        session.result(
-          { bundle: basename(args.bundle), registry: layout.registry, seconds, roots, ...values.data },
-          () =>
-            [
-              landed(imported, layout.registry, session.columns),
-              `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s.`,
-              ...values.lines,
-              ...(bundle.contents === undefined ? [] : [verdictLine(bundle.contents.proof)]),
-              ...(values.file === undefined
-                ? []
-                : [nextSteps([`helm upgrade --install <release> <chart> -f ${values.file}`], session)]),
-              '',
-            ].join('\n'),
-        )
+        const data = { bundle: basename(args.bundle) }
+        await finishImport({ imported, bundle, layout, started, data }, args, session)
       } finally {
         opened.close()
       }
@@ -86,17 +51,3 @@ export default defineBundleCommand({
     }
   },
 })
-
-// --- internal ---
-
-const count = (imported: readonly ImportedRoot[], outcome: ImportedRoot['outcome']): number =>
-  imported.filter((one) => one.outcome === outcome).length
-
-function landed(imported: readonly ImportedRoot[], registry: string, columns: number): string {
-  const rows = imported.map(({ root, repository, tags, outcome }) => [
-    root.kind,
-    `${registry}/${repository}${tags.length === 0 ? `@${root.digest}` : `:${tags.at(-1) ?? ''}`}`,
-    outcome,
-  ])
-  return table(['kind', 'is at', 'outcome'], rows, columns)
-}

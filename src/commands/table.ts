@@ -19,6 +19,10 @@ export const commands: CommandTable = {
     description: 'Push a bundle into a registry and write the Helm values override',
     load: async () => (await import('./import.ts')).default,
   },
+  mirror: {
+    description: 'Copy everything straight into a registry, without a file between',
+    load: async () => (await import('./mirror.ts')).default,
+  },
   inspect: {
     description: 'List what is in a bundle',
     load: async () => (await import('./inspect.ts')).default,

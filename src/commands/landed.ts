@@ -1,0 +1,78 @@
+import type { Layout } from '../bundle/destination.ts'
+import type { ImportedRoot } from '../bundle/import.ts'
+import type { Bundle } from '../bundle/open.ts'
+import { verdictLine } from '../bundle/proof.ts'
+import type { Args, ArgsDef } from './flags.ts'
+import type { Session } from './session.ts'
+import { nextSteps } from './ui/next.ts'
+import { table } from './ui/table.ts'
+import { defaultValuesFile, writeValues } from './values-file.ts'
+
+/** Flags for the override that is written when everything is there. */
+export const valuesArgs = {
+  values: {
+    type: 'string',
+    hint: 'file',
+    default: defaultValuesFile,
+    description: 'Where to write the values override; one file a chart goes into a folder beside it',
+  },
+  pinDigests: {
+    type: 'boolean',
+    description:
+      'Write digests into the values where a chart has a place for them (needs a bundle proven by helm)',
+  },
+} as const satisfies ArgsDef
+
+export interface Landed {
+  readonly imported: readonly ImportedRoot[]
+  readonly bundle: Bundle
+  readonly layout: Layout
+  /** When the pushing began, by `performance.now()`. */
+  readonly started: number
+  /** What the result says besides. */
+  readonly data: object
+}
+
+/** Everything is in the registry: writes the values override, and tells what is where. */
+export async function finishImport(
+  { imported, bundle, layout, started, data }: Landed,
+  args: Args<typeof valuesArgs>,
+  session: Session,
+): Promise<void> {
+  const values = await writeValues(args.values, bundle, layout, { pinDigests: args.pinDigests })
+  const seconds = (performance.now() - started) / 1000
+  const roots = imported.map(({ root, repository, tags, outcome }) => ({
+    kind: root.kind,
+    name: root.name,
+    digest: root.digest,
+    repository,
+    tags,
+    outcome,
+  }))
+  session.result({ ...data, registry: layout.registry, seconds, roots, ...values.data }, () =>
+    [
+      landed(imported, layout.registry, session.columns),
+      `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s.`,
+      ...values.lines,
+      ...(bundle.contents === undefined ? [] : [verdictLine(bundle.contents.proof)]),
+      ...(values.file === undefined
+        ? []
+        : [nextSteps([`helm upgrade --install <release> <chart> -f ${values.file}`], session)]),
+      '',
+    ].join('\n'),
+  )
+}
+
+// --- internal ---
+
+const count = (imported: readonly ImportedRoot[], outcome: ImportedRoot['outcome']): number =>
+  imported.filter((one) => one.outcome === outcome).length
+
+function landed(imported: readonly ImportedRoot[], registry: string, columns: number): string {
+  const rows = imported.map(({ root, repository, tags, outcome }) => [
+    root.kind,
+    `${registry}/${repository}${tags.length === 0 ? `@${root.digest}` : `:${tags.at(-1) ?? ''}`}`,
+    outcome,
+  ])
+  return table(['kind', 'is at', 'outcome'], rows, columns)
+}

@@ -1,0 +1,91 @@
+import { importRoots } from '../bundle/import.ts'
+import { bundleOfPlan } from '../bundle/mirror.ts'
+import { defineBundleCommand } from './command.ts'
+import { forecast } from './forecast.ts'
+import { helmArgs } from './helm-args.ts'
+import { finishImport, valuesArgs } from './landed.ts'
+import { networkArgs, openNetwork, type NetworkArgs } from './network.ts'
+import { prepare, prepareArgs } from './prepare.ts'
+import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
+import { repositoryArgs } from './repository-args.ts'
+
+const { values: chartValues, ...proveArgs } = helmArgs
+
+export default defineBundleCommand({
+  name: 'mirror',
+  description:
+    'Export and import in one, without a file between them, for a machine that sees both sides: every image and chart ' +
+    'goes straight from its source into the registry, verified on the way, and the Helm values override is written. ' +
+    'What is there already costs one request each at the registry.',
+  examples: [
+    {
+      command: 'ma-bundle mirror --registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com',
+      description: 'the newest Migration Assistant into ECR',
+    },
+    {
+      command: 'ma-bundle mirror --registry registry.example:5000/team --spec my-spec.yaml',
+      description: 'your own list, into any registry',
+    },
+  ],
+  args: {
+    ...layoutArgs,
+    ...valuesArgs,
+    ...prepareArgs,
+    ...proveArgs,
+    chartValues,
+    dryRun: {
+      type: 'boolean',
+      description: 'Resolve everything and tell how much there is; ask and change nothing at the registry',
+    },
+    rate: {
+      type: 'size',
+      default: 20 * 1024 ** 2,
+      description: 'Bytes per second that --dry-run reckons with',
+    },
+    ...ecrArgs,
+    ...repositoryArgs,
+    ...networkArgs,
+  },
+  async run(args, session) {
+    const layout = layoutOf(args)
+    const { source, target } = splitLogin(args, layout.registry)
+    // Before anything is resolved: a login that fails there is known at once.
+    const opened = await openTarget({ ...args, ...target }, session)
+    try {
+      const network = await openNetwork({ ...args, ...source }, session)
+      const prepared = await prepare({ ...args, values: args.chartValues }, session, network)
+      if (args.dryRun) {
+        session.result(...forecast(prepared, args.rate, session))
+        return
+      }
+      const started = performance.now()
+      const bundle = bundleOfPlan(prepared.plan)
+      const imported = await importRoots(bundle, opened.target, { ...opened.network, layout })
+      await finishImport(
+        { imported, bundle, layout, started, data: { proof: prepared.proof } },
+        args,
+        session,
+      )
+    } finally {
+      opened.close()
+    }
+  },
+})
+
+// --- internal ---
+
+type Login = Pick<NetworkArgs, 'username' | 'passwordStdin'>
+
+const NO_LOGIN: Login = { username: [], passwordStdin: false }
+
+/** The one user name there can be is for the registry that is written to, unless it names another host. */
+function splitLogin(
+  { username, passwordStdin }: Login,
+  registry: string,
+): { readonly source: Login; readonly target: Login } {
+  const given = { username, passwordStdin }
+  const isForSource = username.some(
+    (text) => text.includes('=') && text.slice(0, text.indexOf('=')) !== registry,
+  )
+  return isForSource ? { source: given, target: NO_LOGIN } : { source: NO_LOGIN, target: given }
+}

@@ -1,0 +1,41 @@
+import { loadSpec } from '../bundle/bundled-specs.ts'
+import { prepareExport, type Prepared } from '../bundle/export.ts'
+import type { Session as Journey } from '../bundle/session.ts'
+import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
+import type { Args, ArgsDef } from './flags.ts'
+import { openHelm, type HelmArgs } from './helm-args.ts'
+import { readLock } from './lock-io.ts'
+import type { Session } from './session.ts'
+import { platformsFrom, sourceArgs } from './source-args.ts'
+
+/** Flags that say what to take, and the lock that pins it. */
+export const prepareArgs = {
+  ...sourceArgs,
+  lock: {
+    type: 'string',
+    hint: 'file',
+    description: 'Take exactly what this lock pins; a tag that has moved is an error',
+  },
+} as const satisfies ArgsDef
+
+export type PrepareArgs = Args<typeof prepareArgs> & HelmArgs
+
+/** Resolves everything the flags ask for, and lays it out. */
+export async function prepare(args: PrepareArgs, session: Session, network: Journey): Promise<Prepared> {
+  const { spec, text } = await loadSpec(args.spec)
+  const platforms = platformsFrom(args.platform)
+  const helm = await openHelm(args, spec, session)
+  return prepareExport({
+    session: network,
+    spec,
+    specText: text,
+    groups: args.with,
+    ...(platforms === undefined ? {} : { platforms }),
+    allowMissingPlatforms: args.allowMissingPlatform,
+    referrers: args.referrers,
+    ...(helm === undefined ? {} : { helm }),
+    addMissing: args.addMissing,
+    ...(args.lock === undefined ? {} : { lock: await readLock(args.lock) }),
+    mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
+  })
+}

@@ -3,7 +3,7 @@ import { download, type DownloadOptions } from '../lib/download.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import type { Http } from '../lib/http.ts'
 import type { Once } from '../lib/once.ts'
-import { isPrivateHost, redactUrl } from '../lib/url.ts'
+import { mayLeadTo, redactUrl } from '../lib/url.ts'
 import { digestOf } from '../oci/digest.ts'
 import { findInIndex } from './index-file.ts'
 
@@ -135,7 +135,7 @@ function chartUrl(repository: string, listed: string, where: string): string {
   const refuse = (why: string) =>
     new BundleError(`the index names ${redactUrl(url)}, which is refused: ${why}`, { kind: 'failed', where })
   if (!['https:', 'http:', 'oci:'].includes(protocol)) throw refuse('it is neither https, http nor oci')
-  if (isPrivateHost(host) && !isPrivateHost(new URL(repository).host)) {
+  if (!mayLeadTo(new URL(repository).host, host)) {
     throw refuse('the address is not on the internet, but the repository is')
   }
   return url

@@ -2,7 +2,7 @@ import { BundleError, integrityError, messageOf } from './errors.ts'
 import { HttpError } from './http-error.ts'
 import type { Http, HttpResponse } from './http.ts'
 import { createPatience, retry, retryAfter, type RetryPolicy, type Verdict } from './retry.ts'
-import { isPrivateHost, redactUrl } from './url.ts'
+import { mayLeadTo, redactUrl } from './url.ts'
 
 export interface FollowOptions {
   readonly headers?: Readonly<Record<string, string>>
@@ -129,8 +129,7 @@ function redirected(from: string, location: string): string {
     })
   if (to.protocol !== 'https:' && to.protocol !== 'http:') throw refuse('it is neither https nor http')
   if (source.protocol === 'https:' && to.protocol === 'http:') throw refuse('it gives up TLS')
-  if (isPrivateHost(to.host) && !isPrivateHost(source.host))
-    throw refuse('the address is not on the internet')
+  if (!mayLeadTo(source.host, to.host)) throw refuse('the address is not on the internet')
   to.username = ''
   to.password = ''
   return to.href

@@ -42,6 +42,28 @@ export function isPrivateHost(host: string): boolean {
   return isIP(name) === 6 && (name === '::' || /^f[cd]/.test(name) || /^fe[89ab]/.test(name))
 }
 
+/**
+ * Whether `host` is a literal address that only this machine's own link has: 169.254.0.0/16 and fe80::/10, and what AWS
+ * puts beside them (fd00:ec2::/32). The cloud's metadata and credentials are there, and never a registry, so nobody may
+ * lead there, not even a host of the private network.
+ */
+export function isLinkLocal(host: string): boolean {
+  const name = nameOf(host)
+  const mapped = /^::ffff:(.+)$/.exec(name)?.[1]
+  if (mapped !== undefined) return isLinkLocal(isIP(mapped) === 4 ? mapped : unmap(mapped))
+  if (isIPv4(name)) return name.startsWith('169.254.')
+  return isIP(name) === 6 && /^(?:fe[89ab]|fd00:ec2:)/.test(name)
+}
+
+/**
+ * Whether someone at `from` may send us to `to`: never to this machine's link, and from the internet to no private
+ * address. Whoever stays at the own host may.
+ */
+export function mayLeadTo(from: string, to: string): boolean {
+  if (nameOf(from) === nameOf(to)) return true
+  return !isLinkLocal(to) && (isPrivateHost(from) || !isPrivateHost(to))
+}
+
 // --- internal ---
 
 /** The host without port, brackets and final dot, in lower case. */

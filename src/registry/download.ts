@@ -3,7 +3,7 @@ import { BundleError, integrityError } from '../lib/errors.ts'
 import { HttpError } from '../lib/http-error.ts'
 import { decodedBody, isEncoded } from '../lib/http-encoding.ts'
 import type { HttpResponse } from '../lib/http.ts'
-import { isPrivateHost } from '../lib/url.ts'
+import { mayLeadTo } from '../lib/url.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { ACCEPT_MANIFESTS, isForeignLayer, isManifest } from '../oci/media-types.ts'
 import type { Call } from './client.ts'
@@ -70,10 +70,7 @@ function callsFor(place: Place, target: Descriptor, where: string): Call[] {
   })
   if (place.foreign !== true || !isForeignLayer(target.mediaType)) return [own]
   const elsewhere = (target.urls ?? []).filter(
-    (url) =>
-      /^https?:\/\//.test(url) &&
-      URL.canParse(url) &&
-      (isPrivateHost(place.registry) || !isPrivateHost(new URL(url).host)),
+    (url) => /^https?:\/\//.test(url) && URL.canParse(url) && mayLeadTo(place.registry, new URL(url).host),
   )
   return [own, ...elsewhere.map((path) => ({ ...own, path, scopes: [], anonymous: true }))]
 }

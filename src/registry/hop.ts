@@ -26,7 +26,9 @@ export async function follow(
   let { url, method } = errand
   for (let hops = 0; ; hops += 1) {
     const response = await authorised(traffic, authorizer, { ...errand, url, method })
-    const next = followRedirect(response, url, errand.asking.origin, hops, errand.asking.where)
+    const next = await letGo(response, async () =>
+      followRedirect(response, url, errand.asking.origin, hops, errand.asking.where),
+    )
     if (next === undefined) return response
     await response.discard()
     // https://www.rfc-editor.org/rfc/rfc9110#section-15.4.4; the others keep method and body.
@@ -50,17 +52,29 @@ async function authorised(traffic: Traffic, authorizer: Authorizer, errand: Erra
   const response = await send(sent)
   // public.ecr.aws answers 400 to an expired token: https://github.com/aws/containers-roadmap/issues/2835
   if (response.status === 400 && sent?.startsWith('Bearer ') === true && body === undefined) {
-    const again = await authorizer.known(asking, sent)
+    const again = await letGo(response, () => authorizer.known(asking, sent))
     if (again === sent) return response
     await response.discard()
     return send(again)
   }
   if (response.status !== 401) return response
   const challenges = parseChallenges(response.headers.get('www-authenticate'))
-  const answer = own
-    ? await authorizer.answer(asking, challenges, sent)
-    : await authorizer.anonymous({ ...asking, origin: url.origin }, challenges)
+  const answer = await letGo(response, () =>
+    own
+      ? authorizer.answer(asking, challenges, sent)
+      : authorizer.anonymous({ ...asking, origin: url.origin }, challenges),
+  )
   if (answer === undefined) return response
   await response.discard()
   return send(answer)
+}
+
+/** When `work` fails, nobody reads the answer any more: its connection must not keep the program from ending. */
+async function letGo<T>(response: HttpResponse, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await response.discard()
+    throw error
+  }
 }

@@ -1,3 +1,4 @@
+import { integrityError } from '../lib/errors.ts'
 import { parseObject } from '../oci/manifest.ts'
 import { callTo, type Place } from './place.ts'
 
@@ -14,6 +15,11 @@ export async function* pages(
   let next: string | undefined = path
   while (next !== undefined && !seen.has(next)) {
     seen.add(next)
+    if (seen.size > MAX_PAGES) {
+      throw integrityError(`the registry goes on with its list after ${MAX_PAGES} pages`, {
+        where: `${place.registry}/${place.repository}`,
+      })
+    }
     const response = await place.client.send(
       callTo(place, {
         method: 'GET',
@@ -40,6 +46,8 @@ export async function* listTags(place: Place): AsyncIterable<string> {
 
 // --- internal ---
 
+/** Two million tags. */
+const MAX_PAGES = 2_000
 const PAGE_LIMIT = 16 * 1024 * 1024
 
 /** Of the same host only: a list does not continue elsewhere. */

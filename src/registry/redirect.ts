@@ -1,6 +1,6 @@
 import { BundleError } from '../lib/errors.ts'
 import type { HttpResponse } from '../lib/http.ts'
-import { isLoopback, isPrivateHost, redactUrl } from '../lib/url.ts'
+import { isLoopback, mayLeadTo, redactUrl } from '../lib/url.ts'
 
 export const MAX_REDIRECTS = 10
 
@@ -39,7 +39,7 @@ export function resolveLocation(location: string, from: URL, origin: string, whe
     } else if (!isLoopback(to.host)) throw refused(`it leads from https to ${redactUrl(to)}`, from, where)
   }
   // Names are not looked up: in a VPC they rightly stand for private addresses.
-  if (to.hostname !== asked.hostname && isPrivateHost(to.host) && !isPrivateHost(asked.host)) {
+  if (!mayLeadTo(asked.host, to.host)) {
     throw refused(`it leads to the private address ${to.host}`, from, where)
   }
   to.username = ''

@@ -1,6 +1,6 @@
 import { BundleError } from '../lib/errors.ts'
 import type { HttpRequest, HttpResponse } from '../lib/http.ts'
-import { isLoopback, isPrivateHost, redactUrl } from '../lib/url.ts'
+import { isLoopback, mayLeadTo, redactUrl } from '../lib/url.ts'
 import { parseObject } from '../oci/manifest.ts'
 import type { Challenge } from './challenge.ts'
 import type { Credential } from './credential.ts'
@@ -78,7 +78,7 @@ function realmUrl(realm: string, origin: string, where: string): URL {
   ) {
     throw fail(`${redactUrl(url)} is not https`)
   }
-  if (url.hostname !== registry.hostname && isPrivateHost(url.host) && !isPrivateHost(registry.host)) {
+  if (!mayLeadTo(registry.host, url.host)) {
     throw fail(`${url.host} is a private address`)
   }
   url.username = ''

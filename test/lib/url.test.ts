@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isLoopback, isPrivateHost, redactUrl } from '../../src/lib/url.ts'
+import { isLoopback, isPrivateHost, mayLeadTo, redactUrl } from '../../src/lib/url.ts'
 
 test.each([
   ['https://user:pw@host:8443/a/b?X-Amz-Signature=1#x', 'https://host:8443/a/b'],
@@ -57,5 +57,29 @@ describe('isPrivateHost', () => {
     '10.example',
   ])('%s is not', (host) => {
     expect(isPrivateHost(host)).toBe(false)
+  })
+})
+
+describe('mayLeadTo', () => {
+  test.each([
+    ['registry.example', 'cdn.example'],
+    ['registry.example', 'registry.example:5000'],
+    ['10.0.0.1', '10.0.0.2:9000'],
+    ['localhost:5000', '127.0.0.1:5001'],
+    ['10.0.0.1', 's3.amazonaws.com'],
+  ])('%s to %s', (from, to) => {
+    expect(mayLeadTo(from, to)).toBe(true)
+  })
+  test.each([
+    ['registry.example', '10.0.0.1'],
+    ['registry.example', '127.0.0.1:80'],
+    ['registry.example', '169.254.169.254'],
+    ['10.0.0.1', '169.254.169.254'],
+    ['localhost:5000', '169.254.170.2'],
+    ['localhost', '[fd00:ec2::254]'],
+    ['localhost', '[fe80::1]'],
+    ['localhost', '[::ffff:169.254.169.254]'],
+  ])('never %s to %s', (from, to) => {
+    expect(mayLeadTo(from, to)).toBe(false)
   })
 })

@@ -1,7 +1,7 @@
 import { Document, isMap, isScalar, Scalar } from 'yaml'
 import type { Reference } from '../oci/reference.ts'
 import { bind, type Bindable, type Leaf, type Unbound } from './bind.ts'
-import { chartRepository, chartTag, imageRepository, type Layout } from './destination.ts'
+import { chartRepository, imageRepository, type Layout } from './destination.ts'
 import type { Consumer } from './spec-model.ts'
 
 /** A chart that is in the private registry. */
@@ -47,7 +47,8 @@ export function umbrellaOverride(
     const at = [...consumer.chartsAt.split('.'), chart.key]
     const repository = `oci://${layout.registry}/${chartRepository(layout, chart.name)}`
     put(document, { path: [...at, 'repository'], value: repository })
-    put(document, { path: [...at, 'version'], value: chartTag(chart.version) })
+    // With its "+": helm writes the tag's "_" itself, and refuses a version that has one.
+    put(document, { path: [...at, 'version'], value: chart.version })
     if (chart.values !== undefined) {
       document.setIn([...at, 'values'], document.createNode(chart.values))
       continue

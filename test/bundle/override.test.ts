@@ -209,7 +209,8 @@ charts:
       parts: {
         x: {
           repository: `oci://${REGISTRY}/charts/x`,
-          version: '1.0.0_a',
+          // What helm asks for; of the tag's underscore it says "improper constraint".
+          version: '1.0.0+a',
           values: { list: [{ image: 'a', n: '1.10' }] },
         },
       },

@@ -8,7 +8,7 @@ import { isIndex, DOCKER_CONFIG, OCI_CONFIG } from '../oci/media-types.ts'
 import { createMemorySource, type MemorySource } from '../oci/memory.ts'
 import { formatPlatform, matchesPlatform, parsePlatform, type Platform } from '../oci/platform.ts'
 import { formatReference, repositoryName, type Reference } from '../oci/reference.ts'
-import { lacks, selectPlatforms } from '../oci/select.ts'
+import { lacks, platformsIn, selectPlatforms } from '../oci/select.ts'
 import { verified } from '../oci/verify.ts'
 import { candidates, type Mirrors } from '../registry/mirror.ts'
 import { openRepository, type Repository } from '../registry/repository.ts'
@@ -54,7 +54,8 @@ export async function resolveImage(
   if (wanted.platforms === 'all' || reference.digest !== undefined) {
     return { ...common, source: memory, graph: await walk(memory, raw, where) }
   }
-  const { index, missing, offered } = selectPlatforms(raw, wanted.platforms, where)
+  const below = await nestedPlatforms(raw, memory, where)
+  const { index, missing, offered } = selectPlatforms(raw, wanted.platforms, where, below)
   if (missing.length > 0) tolerate(lacks(missing, offered, where), wanted.allowMissing, session)
   if (index !== raw) memory.addManifest(index)
   return {
@@ -124,6 +125,21 @@ async function checkMoved(source: Repository, reference: Reference, locked: Dige
     where: `source ${formatReference(reference)}`,
     next: 'look at what changed, then refresh the lock with: ma-bundle lock',
   })
+}
+
+/** What indexes within an index offer that does not name their platforms; such an index is kept whole. */
+async function nestedPlatforms(
+  index: RawManifest,
+  source: Source,
+  where: string,
+): Promise<readonly Platform[]> {
+  const nested = parseManifest(index, where).manifests.filter(
+    ({ platform, mediaType }) => platform === undefined && isIndex(mediaType),
+  )
+  const graphs = await Promise.all(
+    nested.map(async ({ digest }) => walk(source, await source.resolve(digest), where)),
+  )
+  return graphs.flatMap(({ nodes }) => nodes.flatMap(({ manifest }) => platformsIn(manifest.manifests)))
 }
 
 /** A lone manifest offers no choice: it is taken when it runs on one of the platforms, and refused when on none. */

@@ -19,9 +19,15 @@ const ATTESTS = 'vnd.docker.reference.digest'
  * Keeps the children that run on a wanted platform and the attestations about them. When nothing is dropped the
  * index stays byte for byte; otherwise it is a new index with a new digest, whose children keep theirs.
  * Children that name no platform (artifacts, nested indexes) are kept.
+ * @param below what such nested indexes offer
  * @throws when nothing would be left
  */
-export function selectPlatforms(index: RawManifest, wanted: readonly Platform[], where?: string): Selection {
+export function selectPlatforms(
+  index: RawManifest,
+  wanted: readonly Platform[],
+  where?: string,
+  below: readonly Platform[] = [],
+): Selection {
   const children = parseManifest(index, where).manifests
   const keep = new Set<Digest>()
   for (const child of children) {
@@ -32,9 +38,7 @@ export function selectPlatforms(index: RawManifest, wanted: readonly Platform[],
     const about = child.annotations?.[ATTESTS]
     if (about === undefined ? keep.size > 0 : keep.has(about as Digest)) keep.add(child.digest)
   }
-  const offered = children.flatMap(({ platform }) =>
-    platform === undefined || isUnknownPlatform(platform) ? [] : [platform],
-  )
+  const offered = [...platformsIn(children), ...below]
   const missing = wanted.filter((platform) => !offered.some((offer) => matchesPlatform(platform, offer)))
   if (offered.length > 0 && missing.length === wanted.length) throw lacks(missing, offered, where)
   const kept = children.filter((child) => keep.has(child.digest))
@@ -44,6 +48,12 @@ export function selectPlatforms(index: RawManifest, wanted: readonly Platform[],
     offered,
   }
 }
+
+/** The platforms that entries of an index name. */
+export const platformsIn = (children: readonly Descriptor[]): readonly Platform[] =>
+  children.flatMap(({ platform }) =>
+    platform === undefined || isUnknownPlatform(platform) ? [] : [platform],
+  )
 
 /** The error for an image that does not come for a wanted platform. */
 export const lacks = (

@@ -67,6 +67,15 @@ describe('selectPlatforms', () => {
     ])
   })
 
+  it('counts what nested indexes offer, and keeps them', () => {
+    const nested = { mediaType: OCI_INDEX, digest: digestOf('nested'), size: 100 }
+    const index = indexOf([nested, child('linux/arm/v7', 'v7')])
+    expect(() => selectPlatforms(index, wanted)).toThrow('no image for linux/amd64, linux/arm64')
+    const { index: cut, missing } = selectPlatforms(index, wanted, undefined, wanted)
+    expect(missing).toEqual([])
+    expect(digests(cut)).toEqual([nested.digest])
+  })
+
   it('says which platforms are missing', () => {
     const { missing } = selectPlatforms(indexOf([child('linux/amd64', 'a')]), wanted)
     expect(missing.map(formatPlatform)).toEqual(['linux/arm64'])

@@ -11,7 +11,7 @@ export function redact(text: string): string {
     .replaceAll(/\b(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s'"]+/gi, '$1***')
     .replaceAll(/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, '***')
     .replaceAll(
-      /\b(password|passwd|secret|token|identitytoken)(["']?\s*[:=]\s*["']?)[^\s&"',;]+/gi,
+      /(?<!\/)\b(password|passwd|secret|token|identitytoken)(["']?\s*[:=]\s*["']?)[^\s&"',;]+/gi,
       '$1$2***',
     )
 }

@@ -18,6 +18,7 @@ describe('redact', () => {
     'Basic auth is not offered by registry.example:5000',
     'did you mean --spec?',
     'https://registry.example/v2/app/manifests/1: 404 Not Found',
+    '401 to GET https://auth.example/token: UNAUTHORIZED: wrong password',
     'the token of this registry has expired',
   ])('leaves alone: %s', (text) => expect(redact(text)).toBe(text))
 })

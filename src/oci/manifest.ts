@@ -1,4 +1,4 @@
-import { integrityError } from '../lib/errors.ts'
+import { BundleError, integrityError } from '../lib/errors.ts'
 import { nestsDeeper } from '../lib/nesting.ts'
 import type { RawManifest } from './content.ts'
 import type { Descriptor } from './descriptor.ts'
@@ -29,7 +29,8 @@ export function parseManifest({ descriptor, raw }: RawManifest, where?: string):
   const fail = (why: string) =>
     integrityError(`manifest ${descriptor.digest}: ${why}`, where === undefined ? {} : { where })
   if (isSchema1(descriptor.mediaType)) {
-    throw integrityError('the image is stored in Docker schema 1, which registries no longer take', {
+    throw new BundleError('the image is stored in Docker schema 1, which registries no longer take', {
+      kind: 'failed',
       ...(where === undefined ? {} : { where }),
       next: 'rebuild or re-push the image with a current tool, or take a newer tag',
     })

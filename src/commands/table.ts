@@ -31,6 +31,10 @@ export const commands: CommandTable = {
     description: 'Check every byte of a bundle',
     load: async () => (await import('./verify.ts')).default,
   },
+  extract: {
+    description: 'Take images, charts and files out of a bundle',
+    load: async () => (await import('./extract.ts')).default,
+  },
   serve: {
     description: 'Serve a bundle as a read-only registry',
     load: async () => (await import('./serve.ts')).default,

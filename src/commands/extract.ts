@@ -1,0 +1,91 @@
+import { basename } from 'node:path'
+import { chooseRoots, extractRoots } from '../bundle/extract.ts'
+import { IMAGE_FORMATS } from '../bundle/extract-image.ts'
+import { openBundle } from '../bundle/open.ts'
+import { codeOf, usageError } from '../lib/errors.ts'
+import { formatBytes } from '../lib/format.ts'
+import { parsePlatform } from '../oci/platform.ts'
+import { openLocal } from './bundle-file.ts'
+import { defineBundleCommand } from './command.ts'
+import { table } from './ui/table.ts'
+
+export default defineBundleCommand({
+  name: 'extract',
+  description:
+    'Takes single things out of a bundle, as files that other tools read: an image as oci-archive (skopeo, podman, ctr) ' +
+    'or docker-archive (docker load), a chart as its tgz, a file as it is. Without names it takes everything.',
+  examples: [
+    {
+      command: 'ma-bundle extract bundle.tar quay.io/jetstack/cert-manager-webhook',
+      description: 'one image, for skopeo or podman',
+    },
+    {
+      command: 'ma-bundle extract bundle.tar x --format docker-archive --platform linux/amd64',
+      description: 'for docker load',
+    },
+    { command: 'ma-bundle extract bundle.tar cert-manager --output charts', description: 'a chart' },
+  ],
+  args: {
+    bundle: { type: 'positional', description: 'Bundle to take from' },
+    names: {
+      type: 'positional',
+      required: false,
+      multiple: true,
+      description: 'Images, charts and files, as inspect lists them or the end of their names',
+    },
+    output: { type: 'string', hint: 'dir', default: '.', description: 'Folder to write into' },
+    format: { type: 'enum', options: IMAGE_FORMATS, default: 'oci-archive', description: 'Of images' },
+    platform: { type: 'string', hint: 'os/arch', description: 'Of images, this platform alone' },
+  },
+  async run(args, session) {
+    const platform = args.platform === undefined ? undefined : parsePlatform(args.platform)
+    const file = await openLocal(args.bundle)
+    try {
+      const bundle = await openBundle(file)
+      const options = {
+        emit: session.emit,
+        signal: session.signal,
+        concurrency: 4,
+        output: args.output,
+        format: args.format,
+        ...(platform === undefined ? {} : { platform }),
+      }
+      const roots = chooseRoots(bundle.roots, args.names)
+      const extracted = await extractRoots(bundle, roots, options).catch(unwritable)
+      const files = extracted.map(({ root: { kind, name, digest }, file: written, size }) => ({
+        kind,
+        name,
+        digest,
+        file: written,
+        size,
+      }))
+      session.result(
+        { bundle: basename(args.bundle), files },
+        () =>
+          `${table(
+            ['kind', 'name', 'file', { title: 'size', align: 'right', whole: true }],
+            files.map((one) => [one.kind, one.name, one.file, formatBytes(one.size)]),
+            session.columns,
+          )}\n`,
+      )
+    } finally {
+      await file.close()
+    }
+  },
+})
+
+// --- internal ---
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EACCES: 'no permission to write there',
+  ENOTDIR: 'it is not a folder',
+  EEXIST: 'it is not a folder',
+  EROFS: 'the file system is read-only',
+}
+
+function unwritable(error: unknown): never {
+  const why = WHY[codeOf(error) ?? '']
+  if (why === undefined || (error instanceof Error && 'kind' in error)) throw error
+  throw usageError(`cannot write into the --output folder: ${why}`, { cause: error })
+}

@@ -1,4 +1,5 @@
 import { openArchiveWriter, WriteError, type ArchiveWriter } from '../archive/writer.ts'
+import { release } from '../lib/buffers.ts'
 import type { Bytes } from '../lib/bytes.ts'
 import type { Emit } from '../lib/events.ts'
 import { createPool } from '../lib/pool.ts'
@@ -109,5 +110,7 @@ async function* observed({ descriptor, name }: Transfer, source: Source, emit: E
     done += chunk.length
     emit({ type: 'progress', id: descriptor.digest, done })
     yield chunk
+    // Whoever asks for the next piece has written this one. Content in memory comes as a whole, and is not ours.
+    if (chunk.length < descriptor.size) release(chunk)
   }
 }

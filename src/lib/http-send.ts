@@ -1,4 +1,5 @@
 import type { ClientRequest } from 'node:http'
+import { PIECE, release } from './buffers.ts'
 import { bytesOf } from './bytes.ts'
 import { integrityError, type BundleError } from './errors.ts'
 import type { HttpRequest, SizedBody } from './http-message.ts'
@@ -24,24 +25,38 @@ export async function sendBody(
 ): Promise<void> {
   let wake: () => void = () => undefined
   const woken = (): void => wake()
-  sent.on('drain', woken)
   sent.on('close', woken)
   sent.on('response', woken)
+  /** Hands over bytes and waits until the connection has taken them; false when it never will. */
+  const flush = async (bytes: Uint8Array): Promise<boolean> => {
+    let taken = false
+    watchdog.wait()
+    sent.write(bytes, (error) => {
+      taken = error === undefined || error === null
+      wake()
+    })
+    while (!taken && !stopped() && !sent.destroyed) {
+      await new Promise<void>((resolve) => (wake = resolve))
+    }
+    if (!stopped()) watchdog.rest()
+    return taken
+  }
+  let step = STEP
   watchdog.rest()
   for await (const chunk of await body.open()) {
-    for (let at = 0; at < chunk.length; at += PIECE) {
+    let taken = true
+    for (let at = 0; at < chunk.length;) {
       if (stopped()) return
-      const piece = chunk.length <= PIECE ? chunk : chunk.subarray(at, at + PIECE)
-      progress.written += piece.length
+      const bytes = chunk.subarray(at, at + step)
+      at += bytes.length
+      progress.written += bytes.length
       if (progress.written > body.size) throw wrongLength(body.size, progress.written)
-      if (sent.write(piece)) continue
-      watchdog.wait()
-      await new Promise<void>((resolve) => {
-        wake = resolve
-        if (stopped() || sent.destroyed) resolve()
-      })
-      if (!stopped()) watchdog.rest()
+      const begun = performance.now()
+      taken = await flush(bytes)
+      step = performance.now() - begun < QUICK_MS ? PIECE : STEP
     }
+    // Content in memory comes as a whole, and is not ours.
+    if (taken && chunk.length < body.size) release(chunk)
   }
   if (stopped()) return
   if (progress.written !== body.size) throw wrongLength(body.size, progress.written)
@@ -51,8 +66,9 @@ export async function sendBody(
 
 // --- internal ---
 
-/** Small pieces let the watchdog see progress on slow lines; they are views, not copies. */
-const PIECE = 128 * 1024
+/** Small steps let the watchdog see progress on slow lines; on quick ones they would cost a third of the speed. */
+const STEP = 64 * 1024
+const QUICK_MS = 500
 /** After the last byte a registry may still hash and copy gigabytes before it answers. */
 const COMMIT_PATIENCE = 10
 /** A body so small that its answer is not waited for any longer than others. */

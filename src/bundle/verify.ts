@@ -22,6 +22,13 @@ export interface Damage {
   readonly reason: string
 }
 
+export interface VerifyOptions {
+  readonly emit: Emit<BundleEvent>
+  readonly signal: AbortSignal
+  /** Entries at a time. */
+  readonly concurrency: number
+}
+
 export interface Verified {
   readonly entries: number
   readonly bytes: number
@@ -35,7 +42,7 @@ export interface Verified {
  */
 export async function verifyBundle(
   file: RandomReader,
-  { emit, signal, concurrency }: { emit: Emit<BundleEvent>; signal: AbortSignal; concurrency: number },
+  { emit, signal, concurrency }: VerifyOptions,
 ): Promise<Verified> {
   const { archive, own, fault } = await openDamaged(file)
   const sums = await readSums(archive)
@@ -54,6 +61,12 @@ export async function verifyBundle(
   ]
   if (damaged.length === 0 && fault !== undefined) damaged.push(fault)
   return { entries: entries.length, bytes, damaged: damaged.toSorted((a, b) => a.offset - b.offset) }
+}
+
+/** A blob's name is its digest; of everything else SHA256SUMS tells. */
+export function expectedDigest(path: string, sums: ReadonlyMap<string, Digest>): Digest | undefined {
+  const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)?.[1]
+  return hex === undefined ? sums.get(path) : `sha256:${hex}`
 }
 
 // --- internal ---
@@ -79,12 +92,6 @@ async function openDamaged(
       fault: { path: HEAD, offset: head.dataAt, size: head.size, reason: error.message },
     }
   }
-}
-
-/** A blob's name is its digest. */
-function expectedDigest(path: string, sums: ReadonlyMap<string, Digest>): Digest | undefined {
-  const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)?.[1]
-  return hex === undefined ? sums.get(path) : `sha256:${hex}`
 }
 
 async function check(

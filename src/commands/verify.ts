@@ -10,6 +10,7 @@ import { defineBundleCommand } from './command.ts'
 import type { Args } from './flags.ts'
 import { networkArgs } from './network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
+import { repair } from './repair.ts'
 import { noSettings } from './repository-args.ts'
 import type { Session } from './session.ts'
 
@@ -21,6 +22,12 @@ const args = {
   registry: {
     ...optionalRegistry,
     description: 'Compare this registry with the bundle instead: every tag, manifest and blob by digest',
+  },
+  repairFrom: {
+    type: 'string',
+    hint: 'place',
+    description:
+      'Mend what is damaged in place, from another bundle, from a registry it was imported into, or from "sources", where its images came from',
   },
   ...placeArgs,
   ...ecrArgs,
@@ -37,6 +44,10 @@ export default defineBundleCommand({
     {
       command: 'ma-bundle verify bundle.tar --registry <host>',
       description: 'after an import, or any time later',
+    },
+    {
+      command: 'ma-bundle verify bundle.tar --repair-from copy.tar',
+      description: 'fetch again only what is damaged',
     },
   ],
   args,
@@ -55,22 +66,25 @@ export default defineBundleCommand({
 
 type Given = Args<typeof args>
 
-async function checkBytes(
-  file: RandomReader,
-  given: Pick<Given, 'bundle' | 'concurrency'>,
-  session: Session,
-): Promise<void> {
-  const { entries, bytes, damaged } = await verifyBundle(file, { ...session, concurrency: given.concurrency })
+async function checkBytes(file: RandomReader, given: Given, session: Session): Promise<void> {
+  const { repairFrom } = given
   const name = basename(given.bundle)
-  session.result({ bundle: name, entries, bytes, damaged }, () =>
-    damaged.length === 0
-      ? `${name} is whole: ${entries} entries, ${formatBytes(bytes)}\n`
-      : damaged.map(({ path, offset, reason }) => `${path} at byte ${offset}: ${reason}\n`).join(''),
+  const repaired = repairFrom === undefined ? undefined : await repair({ ...given, repairFrom }, session)
+  const { entries, bytes, damaged } =
+    repaired?.after ?? (await verifyBundle(file, { ...session, concurrency: given.concurrency }))
+  const mended = repaired?.before.filter(({ path }) => damaged.every((left) => left.path !== path)) ?? []
+  for (const { path, offset } of mended) session.note(`mended ${path} at byte ${offset}\n`)
+  session.result(
+    { bundle: name, entries, bytes, damaged, ...(repaired === undefined ? {} : { mended }) },
+    () =>
+      damaged.length === 0
+        ? `${name} is whole: ${entries} entries, ${formatBytes(bytes)}\n`
+        : damaged.map(({ path, offset, reason }) => `${path} at byte ${offset}: ${reason}\n`).join(''),
   )
   if (damaged.length === 0) return
   throw integrityError(`${damaged.length} of ${entries} entries are damaged`, {
     where: name,
-    next: 'copy the bundle again from where it was whole, or export it again',
+    next: 'copy the bundle again from where it was whole, or mend it in place with --repair-from <other bundle, registry or sources>',
   })
 }
 

@@ -1,0 +1,189 @@
+import { fsyncSync, ftruncateSync, writeSync } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
+import { encodeHeader, place, type Placed } from '../archive/tar.ts'
+import { collect, type Bytes, type RandomReader } from '../lib/bytes.ts'
+import { BundleError, integrityError } from '../lib/errors.ts'
+import { openFile } from '../lib/file.ts'
+import { digestOf, type Digest } from '../oci/digest.ts'
+import { verified } from '../oci/verify.ts'
+import { openBundle, type Bundle } from './open.ts'
+import { HEAD } from './plan.ts'
+import { localContent } from './repair-content.ts'
+import { encodeSums, parseSums, readSums, SUMS } from './sums.ts'
+import { expectedDigest, verifyBundle, type Damage, type Verified, type VerifyOptions } from './verify.ts'
+
+/** Somewhere the content of damaged entries can be had from. */
+export interface Donor {
+  /** Content of a digest; undefined when it is not there. Whoever reads it verifies it. */
+  fetch(digest: Digest, size: number): Promise<Bytes | undefined>
+  /** Another bundle, which may be of the very same list. */
+  readonly bundle?: Bundle
+}
+
+export interface Repaired {
+  /** As it was. */
+  readonly before: readonly Damage[]
+  /** As it is now; empty of damages when all could be mended. */
+  readonly after: Verified
+}
+
+/**
+ * Mends a bundle in place: only what is damaged is fetched, verified, and written where it belongs, the header last.
+ * @param path of a bundle of ours; one that was packed again has no places that are known
+ * @throws an integrity error when its table is damaged and no other bundle of the same list is at hand
+ */
+export async function repairBundle(
+  path: string,
+  donor: (bundle: Bundle | undefined) => Promise<Donor>,
+  options: VerifyOptions,
+): Promise<Repaired> {
+  const handle = await open(path, 'r+')
+  try {
+    const table = await mendTable(path, handle, donor)
+    const before = await reading(path, (file) => verifyBundle(file, options))
+    const damages = [...table, ...before.damaged]
+    if (damages.length === 0) return { before: damages, after: before }
+    await reading(path, async (file) => {
+      const bundle = await openBundle(file)
+      if (!bundle.own) throw packedAgain()
+      await mendAll(handle, file, bundle, before.damaged, await donor(bundle))
+    })
+    fsyncSync(handle.fd)
+    return { before: damages, after: await reading(path, (file) => verifyBundle(file, options)) }
+  } finally {
+    await handle.close()
+  }
+}
+
+// --- internal ---
+
+const packedAgain = () =>
+  integrityError(
+    'the bundle was packed again by another program, so the places of its entries are not known',
+    {
+      next: 'copy the bundle again from where it was whole, or export it again',
+    },
+  )
+
+async function reading<T>(path: string, work: (file: RandomReader) => Promise<T>): Promise<T> {
+  const file = await openFile(path, 'bundle')
+  try {
+    return await work(file)
+  } finally {
+    await file.close()
+  }
+}
+
+function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length;)
+    done += writeSync(handle.fd, bytes, done, bytes.length - done, at + done)
+}
+
+/** When bundle.json or what proves it is damaged, nothing else has a place; only a bundle of the same list can tell. */
+async function mendTable(
+  path: string,
+  handle: FileHandle,
+  donor: (bundle: Bundle | undefined) => Promise<Donor>,
+): Promise<readonly Damage[]> {
+  const fault = await reading(path, faultOf)
+  if (fault === undefined) return []
+  const { bundle } = await donor(undefined)
+  if (bundle?.own !== true) throw fault
+  const entries = place([...bundle.archive.entries.values()]).entries
+  const [head] = entries
+  const sums = entries.find((entry) => entry.path === SUMS)
+  if (head === undefined || sums === undefined) throw fault
+  const right = await bundle.archive.readAll(HEAD)
+  const same = await reading(path, async (file) => {
+    if (file.size < sums.dataAt + sums.size) return false
+    const own = await collect(file.read(head.dataAt, head.size))
+    const listed = parseSums(new TextDecoder().decode(await collect(file.read(sums.dataAt, sums.size))))
+    return digestOf(own) === digestOf(right) || listed.get(HEAD) === digestOf(right)
+  })
+  if (!same) throw fault
+  for (const [entry, content] of [
+    [head, right] as const,
+    [sums, await bundle.archive.readAll(SUMS)] as const,
+  ]) {
+    writeAll(handle, content, entry.dataAt)
+    writeAll(handle, encodeHeader(entry), entry.headerAt)
+  }
+  fsyncSync(handle.fd)
+  return [{ path: HEAD, offset: head.dataAt, size: head.size, reason: fault.message }]
+}
+
+/** Why the table cannot be read. */
+async function faultOf(file: RandomReader): Promise<BundleError | undefined> {
+  try {
+    const { own } = await openBundle(file)
+    return own ? undefined : packedAgain()
+  } catch (error) {
+    if (error instanceof BundleError && error.kind === 'integrity') return error
+    throw error
+  }
+}
+
+async function mendAll(
+  handle: FileHandle,
+  file: RandomReader,
+  bundle: Bundle,
+  damages: readonly Damage[],
+  donor: Donor,
+): Promise<void> {
+  const sums = new Map([
+    ...(donor.bundle === undefined ? [] : await readSums(donor.bundle.archive)),
+    ...(await readSums(bundle.archive)),
+  ])
+  const { entries, size } = place([...bundle.archive.entries.values()])
+  const damaged = new Set(damages.map(({ path }) => path))
+  for (const { path, offset, size: length } of damages) {
+    if (path.startsWith('(') && offset < size) writeAll(handle, new Uint8Array(length), offset)
+  }
+  if (file.size > size) ftruncateSync(handle.fd, size)
+  for (const entry of entries) {
+    if (!damaged.has(entry.path) || entry.path === SUMS) continue
+    const digest = expectedDigest(entry.path, sums)
+    if (digest === undefined) continue
+    await mendOne(handle, entry, digest, bundle, damaged, donor)
+  }
+  const list = entries.find(({ path }) => path === SUMS)
+  if (list === undefined || !damaged.has(SUMS)) return
+  const lines = entries.flatMap(({ path }) => {
+    const digest = path === SUMS ? undefined : expectedDigest(path, sums)
+    return digest === undefined ? [] : [[path, digest] as const]
+  })
+  const text = encodeSums(lines)
+  if (text.length !== list.size) return
+  writeAll(handle, text, list.dataAt)
+  writeAll(handle, encodeHeader(list), list.headerAt)
+}
+
+/** From the bundle itself, where it has the same content twice or can tell it, else from the donor. */
+async function mendOne(
+  handle: FileHandle,
+  entry: Placed,
+  digest: Digest,
+  bundle: Bundle,
+  damaged: ReadonlySet<string>,
+  donor: Donor,
+): Promise<void> {
+  const sources = [() => localContent(entry, digest, bundle, damaged), () => donor.fetch(digest, entry.size)]
+  for (const source of sources) {
+    const bytes = await source()
+    if (bytes === undefined) continue
+    let at = entry.dataAt
+    try {
+      for await (const chunk of verified(bytes, { digest, size: entry.size })) {
+        writeAll(handle, chunk, at)
+        at += chunk.length
+      }
+    } catch (error) {
+      // Wrong there too; the check afterwards names what is still damaged.
+      if (error instanceof BundleError && error.kind === 'integrity') continue
+      throw error
+    }
+    fsyncSync(handle.fd)
+    writeAll(handle, encodeHeader(entry), entry.headerAt)
+    return
+  }
+}

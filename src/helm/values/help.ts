@@ -96,7 +96,7 @@ function help(
     )
     return { ...variant, values: layer }
   }
-  // `at <$backup.google.account>: nil pointer evaluating interface {}.account`
+  // `at <$backup.google.account>:\s+nil pointer evaluating interface {}.account`
   const missing = /<\S*?((?:\.[A-Za-z]\w*)+)>: nil pointer evaluating/
     .exec(message)?.[1]
     ?.replace(/^\.Values\./, '.')

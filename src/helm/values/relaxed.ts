@@ -9,16 +9,12 @@ import { chartFiles } from './chart-archive.ts'
  */
 export async function writeRelaxed(tgz: Uint8Array, folder: string): Promise<void> {
   for (const [path, content] of chartFiles(tgz)) {
-    if (
-      LEFT_OUT.test(path) ||
-      isDefinitions(path, content) ||
-      path.startsWith('/') ||
-      path.split('/').includes('..')
-    )
-      continue
+    if (LEFT_OUT.test(path) || path.startsWith('/') || path.split('/').includes('..')) continue
     const file = join(folder, path)
     await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, relaxed(path, content), { mode: 0o600 })
+    // Others may include the file to hash it, so that it stays.
+    const text = isWithoutImages(path, content) ? '# left out\n' : relaxed(path, content)
+    await writeFile(file, text, { mode: 0o600 })
   }
 }
 
@@ -27,22 +23,24 @@ export async function writeRelaxed(tgz: Uint8Array, folder: string): Promise<voi
 const LEFT_OUT =
   /^(?:charts\/[^/]+\/)*(?:values\.schema\.json|templates\/NOTES\.txt|README[^/]*|crds\/.*|ci\/.*)$/
 
-/** A template of nothing but custom resource definitions: often most of a chart, and it names no image. */
-function isDefinitions(path: string, content: Uint8Array): boolean {
+/** Objects that no kubelet pulls anything for. */
+const WITHOUT_IMAGES =
+  /^(?:CustomResourceDefinition|PrometheusRule|ServiceMonitor|PodMonitor|Service|ServiceAccount|Role|ClusterRole|RoleBinding|ClusterRoleBinding|NetworkPolicy|PodDisruptionBudget|HorizontalPodAutoscaler|Ingress|IngressClass|HTTPRoute|PersistentVolumeClaim|StorageClass|PriorityClass|ValidatingWebhookConfiguration|MutatingWebhookConfiguration|APIService|PodSecurityPolicy|SecurityContextConstraints)$/
+const LONG = 8 * 1024
+
+/** A template that makes no reference, for all that its text tells. Often most of a chart, and of helm's time. */
+function isWithoutImages(path: string, content: Uint8Array): boolean {
   if (!/(?:^|\/)templates\/.*\.ya?ml$/.test(path)) return false
   const text = decode(content)
+  if (/\{\{-?\s*(?:define|block)\b/.test(text)) return false
+  const kinds = [...text.matchAll(/^\s*kind:\s*["']?([^\s"'#]+)/gm)].map(([, kind = '']) => kind)
   // A file of nothing but checks.
-  if (
-    /\bfail\b/.test(text) &&
-    !/^\s*(?:kind|apiVersion):/m.test(text) &&
-    !/\bdefine\b|toYaml|include/.test(text)
-  )
-    return true
-  const kinds = text.match(/^kind: .*$/gm) ?? []
+  if (kinds.length === 0) return /\bfail\b/.test(text) && !/^\s*apiVersion:|toYaml|include/m.test(text)
+  if (kinds.every((kind) => WITHOUT_IMAGES.test(kind))) return true
+  // Dashboards and the like: long, and almost all of it plain text.
+  const actions = text.match(/\{\{[\s\S]*?\}\}/g)?.join('').length ?? 0
   return (
-    kinds.length > 0 &&
-    kinds.every((kind) => /CustomResourceDefinition/.test(kind)) &&
-    !/\{\{-?\s*define/.test(text)
+    text.length > LONG && actions < text.length / 8 && !/image|repositor|registry|toYaml|\btpl\b/i.test(text)
   )
 }
 

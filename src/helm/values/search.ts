@@ -69,12 +69,18 @@ export async function findByRendering(
     const references = referencesOf(rendered.documents)
     const fresh = references.filter((reference) => !sightings.has(reference))
     if (used.length > 0 && !deep && fresh.length === 0) return
-    if (!used.includes(variant)) used.push(variant)
+    if (!used.some(({ values: same }) => same === variant.values)) used.push(variant)
     for (const reference of fresh) sightings.add(reference, variant, used.length === 1)
     if (!deep) return
     const scene: Scene = {
       render: (layer) =>
-        render(optionsOf({ ...variant, relaxed: true, values: mergeValues(variant.values, layer) })),
+        render(
+          optionsOf({
+            ...variant,
+            relaxed: variant.relaxed !== false,
+            values: mergeValues(variant.values, layer),
+          }),
+        ),
       fields,
       base: values,
       mentions: templates.mentions,
@@ -93,6 +99,10 @@ export async function findByRendering(
     sightings.all().some(({ inBase, shapes }) => inBase && !shapes.some(isNamed))
   )
     await look(base, true)
+  // Last, the chart with all that the relaxed copy leaves out.
+  const literal = new Set(templates.literals.map(({ reference }) => reference))
+  if (failure === undefined && sightings.unexplained().some((text) => !literal.has(text)))
+    await look({ ...base, relaxed: false }, true)
   const seen = sightings.leaves()
   const hidden = statics.filter(({ leaves }) => !leaves.some(({ path }) => seen.has(pathText(path))))
   for (const variant of await targetedVariants(hidden, templates, chart, values, render, base))

@@ -22,21 +22,7 @@ export interface SplitReference {
  * only describes fields.
  */
 export function* fieldsOf(document: Document.Parsed): Iterable<ManifestField> {
-  const top = document.contents
-  if (!isMap(top)) {
-    yield* walk(top, { hint: 'none', encoded: false })
-    return
-  }
-  const kind = textAt(top, 'kind')
-  if (kind === 'CustomResourceDefinition') return
-  for (const { key, value } of pairsOf(top)) {
-    const isData = key === 'data' || key === 'stringData' || key === 'binaryData'
-    const encoded = key === 'data' && kind === 'Secret'
-    if (isData) {
-      if (!isMap(value)) continue
-      for (const pair of pairsOf(value)) yield* walk(pair.value, { hint: hintOf(pair.key), encoded })
-    } else if (!NEVER.has(key)) yield* walk(value, { hint: 'none', encoded: false })
-  }
+  yield* fieldsOfObject(document.contents)
 }
 
 // --- internal ---
@@ -58,7 +44,28 @@ const NEVER = new Set([
   'imagePullPolicy',
 ])
 
+/** Free text by free keys. */
+const DATA = ['data', 'stringData']
+
 const hintOf = (key: string): Hint => (isImageKey(key) ? 'named' : 'none')
+
+function* fieldsOfObject(object: unknown): Iterable<ManifestField> {
+  const plain: Place = { hint: 'none', encoded: false }
+  const kind = isMap(object) ? textAt(object, 'kind') : undefined
+  if (!isMap(object) || kind === 'CustomResourceDefinition') return
+  const items = object.get('items')
+  if (kind?.endsWith('List') === true && isSeq(items)) {
+    for (const item of items.items) yield* fieldsOfObject(item)
+    return
+  }
+  for (const key of DATA) {
+    const data = object.get(key)
+    if (!isMap(data)) continue
+    const encoded = kind === 'Secret' && key === 'data'
+    for (const pair of pairsOf(data)) yield* walk(pair.value, { hint: hintOf(pair.key), encoded })
+  }
+  yield* walkMap(object, plain, DATA)
+}
 
 function* walk(node: unknown, place: Place): Iterable<ManifestField> {
   // What an alias stands for is edited where it is written.
@@ -79,12 +86,12 @@ function* walk(node: unknown, place: Place): Iterable<ManifestField> {
   } else if (isMap(node)) yield* walkMap(node, place)
 }
 
-function* walkMap(map: YAMLMap, { encoded }: Place): Iterable<ManifestField> {
+function* walkMap(map: YAMLMap, { encoded }: Place, except: readonly string[] = []): Iterable<ManifestField> {
   const variable = isImageKey(textAt(map, 'name') ?? '')
   const repository = textAt(map, 'repository')
   const splits = splitsOf(map)
   for (const { key, value } of pairsOf(map)) {
-    if (NEVER.has(key)) continue
+    if (NEVER.has(key) || except.includes(key)) continue
     const text = isStringScalar(value) ? value.value : undefined
     // `image: auto` is filled in by istio's injector; a bare name next to a repository is only a part of one.
     if (key === 'image' && (text === 'auto' || (repository !== undefined && !/[/:]/.test(text ?? ''))))

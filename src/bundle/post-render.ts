@@ -1,5 +1,5 @@
 import { parseAllDocuments } from 'yaml'
-import { mentionsIn, type Mention } from '../helm/values/reference-text.ts'
+import { isImageKey, looksLikeReference, mentionsIn, type Mention } from '../helm/values/reference-text.ts'
 import { usageError } from '../lib/errors.ts'
 import { fieldsOf, type ManifestField, type SplitReference } from './post-render-fields.ts'
 import type { PrivateImages } from './private-reference.ts'
@@ -68,6 +68,8 @@ function inSource(source: string, field: ManifestField, images: PrivateImages): 
   if (split !== undefined && at >= 0) {
     const after = partOf(images.rewrite(split.reference), split.part)
     if (after !== undefined) return [{ start: at, text: whole, after }]
+    if (hint !== 'image')
+      return looksLikeReference(split.reference) ? [{ start: at, text: split.reference }] : []
   }
   // Written as it is, apart from quotes: what surrounds it says more of a whole text than of a part.
   if (at >= 0) return mentioned(whole, hint, images).map((one) => ({ ...one, start: one.start + at }))
@@ -87,11 +89,15 @@ function mentioned(text: string, hint: ManifestField['hint'], images: PrivateIma
   return mentionsIn(text, hint, known).map((mention): Found => {
     const after =
       images.rewrite(mention.text) ??
-      // `--base-image=quay.io/x/y`: the program adds the version itself. A bare image field means latest.
-      (hint === 'image' ? undefined : images.rewriteRepository(mention.text))
+      (takesNames(text.slice(0, mention.start), hint) ? images.rewriteRepository(mention.text) : undefined)
     return after === undefined ? mention : { ...mention, after }
   })
 }
+
+/** `--base-image=quay.io/x/y`: the program adds the version itself. A bare image field means latest. */
+const takesNames = (before: string, hint: ManifestField['hint']): boolean =>
+  hint === 'named' ||
+  (hint === 'none' && isImageKey(/([\w.-]+)["']?\s*[:=\s]\s*["']?$/.exec(before)?.[1] ?? ''))
 
 /** A tag or a digest, and not only a port. */
 const VERSIONED = /:[^:/]+$|@/

@@ -57,7 +57,7 @@ export function createPrivateImages(roots: readonly RootContents[], layout: Layo
       if (reference === undefined) return undefined
       const image = find(reference)
       if (image === undefined) return undefined
-      // A text without a tag means latest, and that is how it was found.
+      // Beside a digest a tag is only a remark: one that is not there goes.
       const tag = reference.tag !== undefined && reference.tag === image.name.tag ? `:${reference.tag}` : ''
       const digest = reference.digest === undefined ? '' : `@${image.digest}`
       return `${image.repository}${tag}${digest}`

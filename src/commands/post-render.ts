@@ -31,7 +31,8 @@ export default defineBundleCommand({
   name: 'post-render',
   description:
     'A Helm post-renderer: reads rendered manifests from standard input, points every reference to an image of the ' +
-    'bundle to the private registry, and writes them to standard output. For images that no value reaches.',
+    'bundle to the private registry, and writes them to standard output. For images that no value reaches. Helm 3 ' +
+    'before 3.21 keeps hooks from post-renderers; Helm 4 and a pipe do not.',
   examples: [
     {
       command: 'ma-bundle post-render bundle.tar --registry <host> --write-plugin ./ma-bundle-plugin',

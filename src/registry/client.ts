@@ -88,14 +88,15 @@ export function createClient(options: ClientOptions): RegistryClient {
     const response = await follow(traffic, authorizer, errand)
     if (call.expect.includes(response.status)) return response
     const authenticated = call.anonymous !== true && (await authorizer.hasCredential(asking))
+    const asker = { registry: call.registry, authenticated }
     if (call.method === 'HEAD' && HAS_WORDS.has(response.status)) {
       // An answer to HEAD has no body, so the registry is asked again for its reasons.
       await response.discard()
       const spoken = await follow(traffic, authorizer, { ...errand, method: 'GET' })
-      if (spoken.status >= 400) throw await errorFrom('GET', spoken, call.where, authenticated)
+      if (spoken.status >= 400) throw await errorFrom('GET', spoken, call.where, asker)
       await spoken.discard()
     }
-    const error = await errorFrom(call.method, response, call.where, authenticated)
+    const error = await errorFrom(call.method, response, call.where, asker)
     if (error.status === 404 && error.errors.length === 0 && !(await isRegistry(asking))) {
       throw notRegistry(asking.origin, call.where)
     }

@@ -74,12 +74,14 @@ export class RegistryError extends BundleError {
 /**
  * Builds the error for an answer, reading at most 64 KiB of its body.
  * @param where what was wanted, in the user's words
+ * @param asker the registry by its name in references, which is what people log in to: Docker Hub answers, and hands
+ *   out tokens, from hosts of other names
  */
 export async function errorFrom(
   method: string,
   response: HttpResponse,
   where: string,
-  authenticated: boolean,
+  asker: { readonly registry: string; readonly authenticated: boolean },
 ): Promise<RegistryError> {
   const { status, headers } = response
   const body = await response.text().catch((error: unknown) => {
@@ -98,7 +100,7 @@ export async function errorFrom(
       where,
     },
   )
-  const next = nextFor(error, authenticated)
+  const next = nextFor(error, asker)
   return next === undefined ? error : new RegistryError(error.message, facts, { where, next })
 }
 
@@ -129,7 +131,10 @@ function speaker({ url, proxy, status, headers }: HttpResponse): string {
   return `${host} (through the proxy ${proxy}) answered`
 }
 
-function nextFor(error: RegistryError, authenticated: boolean): string | undefined {
+function nextFor(
+  error: RegistryError,
+  { registry, authenticated }: { readonly registry: string; readonly authenticated: boolean },
+): string | undefined {
   const { host } = new URL(error.url)
   if (error.isQuota) {
     return 'log in to get a larger quota, wait, or take the images from a mirror (--mirror docker.io=mirror.gcr.io)'
@@ -138,8 +143,8 @@ function nextFor(error: RegistryError, authenticated: boolean): string | undefin
     case 401:
     case 403:
       return authenticated
-        ? `check that the credentials for ${host} are current and allow this`
-        : `check the name; if it is private, log in (docker login ${host}) or pass --username and --password-stdin`
+        ? `check that the credentials for ${registry} are current and allow this`
+        : `check the name; if it is private, log in (docker login ${registry}) or pass --username and --password-stdin`
     case 404:
       return 'check the name, the tag and the registry'
     case 413:

@@ -22,7 +22,7 @@ export type Exchange = (request: HttpRequest) => Promise<HttpResponse>
  */
 export async function fetchToken(
   exchange: Exchange,
-  asker: { readonly origin: string; readonly where: string },
+  asker: { readonly registry: string; readonly origin: string; readonly where: string },
   challenge: Challenge,
   scopes: readonly string[],
   credential: Credential | undefined,
@@ -32,12 +32,10 @@ export async function fetchToken(
   const url = realmUrl(realm, asker.origin, where)
   const response = await exchange(requestFor(url, service, scopes, credential))
   if (response.status !== 200) {
-    throw await errorFrom(
-      'identityToken' in (credential ?? {}) ? 'POST' : 'GET',
-      response,
-      where,
-      credential !== undefined,
-    )
+    throw await errorFrom('identityToken' in (credential ?? {}) ? 'POST' : 'GET', response, where, {
+      registry: asker.registry,
+      authenticated: credential !== undefined,
+    })
   }
   const json = parseObject(Buffer.from(await response.text(LONGEST_TOKEN)))
   // Both names are in use; some services send both.

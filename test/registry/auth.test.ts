@@ -189,6 +189,18 @@ describe('bearer tokens', () => {
     expect(double.requests).toHaveLength(2)
   })
 
+  test('that are not given name the registry to log in to, not the host of its login service', async () => {
+    const { double, repository } = await setUp({
+      kind: 'bearer',
+      ...me,
+      challenge: (realm, scope) =>
+        `Bearer realm="${realm.replace('127.0.0.1', 'localhost')}",service="double",scope="${scope}"`,
+    })
+    const error = await failureOf(repository.resolve('v1'))
+    expect(error.message).toContain('localhost:')
+    expect(error.next).toContain(`docker login ${double.host}`)
+  })
+
   test('wait for a login service that is busy', async () => {
     const { double, repository, events } = await setUp({ kind: 'bearer' }, undefined, {
       faults: [{ on: /token/, times: 2, change: fault.tooMany() }],
@@ -206,7 +218,9 @@ describe('bearer tokens', () => {
   ])('are not asked for by %s at %s', async (origin, realm, why) => {
     const never = (): Promise<never> => Promise.reject(new Error('it was asked'))
     const challenge = { scheme: 'bearer', params: { realm } }
-    const error = await failureOf(fetchToken(never, { origin, where: 'x/y:1' }, challenge, [], me))
+    const error = await failureOf(
+      fetchToken(never, { registry: 'x', origin, where: 'x/y:1' }, challenge, [], me),
+    )
     expect(error).toMatchObject({ kind: 'auth', where: 'x/y:1', message: expect.stringContaining(why) })
   })
 })

@@ -14,7 +14,7 @@ export const networkArgs = {
     type: 'string',
     multiple: true,
     hint: '[host=]name',
-    description: 'User name for a registry; its password comes with --password-stdin',
+    description: 'User name for a registry; its password comes with --password-stdin, one a line',
   },
   passwordStdin: { type: 'boolean', description: 'Read the password for --username from standard input' },
   insecureRegistry: {
@@ -98,31 +98,42 @@ async function givenCredentials(
   session: Session,
   home?: string,
 ): Promise<readonly Credentials[]> {
-  const [name, ...others] = args.username
-  if (name === undefined) {
+  if (args.username.length === 0) {
     if (args.passwordStdin) throw usageError('--password-stdin needs --username')
     return []
-  }
-  if (others.length > 0) {
-    throw usageError('--username is given more than once', {
-      next: 'log in to several registries with "docker login", "skopeo login" or "helm registry login"; their files are read',
-    })
   }
   if (!args.passwordStdin) {
     throw usageError('--username needs --password-stdin', {
       next: 'pipe the password in: printf %s "$PASSWORD" | ma-bundle …',
     })
   }
-  const at = name.indexOf('=')
-  const host = at < 0 ? home : name.slice(0, at)
-  if (host === undefined) {
+  const users = args.username.map((text) => {
+    const at = text.indexOf('=')
+    const host = at < 0 ? home : text.slice(0, at)
+    if (host !== undefined) return { host, username: text.slice(at + 1) }
     throw usageError('--username does not say for which registry', { next: 'write --username host=name' })
-  }
-  const credential = { username: name.slice(at + 1), password: await readLine(session) }
-  return [(asked) => Promise.resolve(host === asked ? credential : undefined)]
+  })
+  const passwords = await readPasswords(session, users.length)
+  return users.map(({ host, username }, at) => {
+    const credential = { username, password: passwords[at] ?? '' }
+    return (asked) => Promise.resolve(host === asked ? credential : undefined)
+  })
 }
 
-async function readLine({ stdin }: Session): Promise<string> {
+/** One a line when there are several; a single one may be anything but that its last line break is none of it. */
+async function readPasswords(session: Session, count: number): Promise<readonly string[]> {
+  const text = await readText(session)
+  const found = count === 1 ? [text] : text.split(/\r?\n/)
+  if (found.length === count) return found
+  throw usageError(
+    `--password-stdin read ${found.length} ${found.length === 1 ? 'line' : 'lines'} for ${count} users`,
+    {
+      next: 'write one password a line, in the order of --username',
+    },
+  )
+}
+
+async function readText({ stdin }: Session): Promise<string> {
   let text = ''
   for await (const chunk of stdin) {
     text += String(chunk)

@@ -1,3 +1,4 @@
+import { release } from '../lib/buffers.ts'
 import type { RandomReader } from '../lib/bytes.ts'
 import type { Emit } from '../lib/events.ts'
 import { BundleError, messageOf } from '../lib/errors.ts'
@@ -118,6 +119,7 @@ async function check(
       signal.throwIfAborted()
       done += chunk.length
       emit({ type: 'progress', id: path, done })
+      if (chunk.length < size) release(chunk)
     }
     emit({ type: 'transferred', id: path, outcome: 'copied', size })
     return []

@@ -63,7 +63,7 @@ export function createPrivateImages(roots: readonly RootContents[], layout: Layo
       return `${image.repository}${tag}${digest}`
     },
     rewriteRepository(text) {
-      const reference = tryParse(`${text}:any`)
+      const reference = tryParse(`${text}:latest`)
       if (reference === undefined || reference.digest !== undefined) return undefined
       const [only, ...more] = repositories.get(canonicalName(reference)) ?? []
       return more.length === 0 ? only : undefined

@@ -24,13 +24,13 @@ export default defineBundleCommand({
     'a spec with what its charts pull, and says what is missing, gone or changed: bumping a chart is one command.',
   examples: [
     {
-      command: "ma-bundle discover 'grafana|8.15.0|https://grafana.github.io/helm-charts' > spec.yaml",
+      command: "ma-bundle discover 'shop|1.0.0|https://charts.example' > spec.yaml",
       description: 'a first spec',
     },
     { command: 'ma-bundle discover ./chart.tgz', description: 'of a packaged chart' },
     { command: 'ma-bundle discover --check spec.yaml', description: 'is the list still right?' },
     {
-      command: "ma-bundle discover --check spec.yaml 'grafana|8.16.0|https://grafana.github.io/helm-charts'",
+      command: "ma-bundle discover --check spec.yaml 'shop|1.1.0|https://charts.example'",
       description: 'what a newer chart would change in it',
     },
   ],

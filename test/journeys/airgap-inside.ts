@@ -16,6 +16,8 @@ export interface Rehearsal {
   /** Network devices of the namespace. */
   readonly devices: readonly string[]
   readonly imported: { readonly code: number; readonly stderr: string }
+  /** Registries that the node mirrors for images that no value reaches. */
+  readonly mirrored: readonly string[]
   /** References of each render: `helm 3` and `helm 4`. */
   readonly rendered: Readonly<Record<string, readonly string[]>>
   /** Public names that a render still has. */
@@ -33,7 +35,9 @@ export interface Rehearsal {
   readonly afterProbe: number
 }
 
-const [folder = ''] = process.argv.slice(2)
+/** A folder with `bundle.tar`, and where the bundle goes: `<host>/platform`, `own/images`. */
+const [folder = '', registry = '', prefix = ''] = process.argv.slice(2)
+const to = ['--registry', registry, '--prefix', prefix]
 
 async function rehearse(): Promise<Rehearsal> {
   const found = await isolate(folder, NAMES)
@@ -44,14 +48,15 @@ async function rehearse(): Promise<Rehearsal> {
   const relays = [await relay(API, portOf(ecr.endpoint)), await relay(BUCKET, portOf(ecr.downloadOrigin))]
   options.downloadOrigin = `https://${bucket}`
   const { AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '' } = ecr.environment
-  const imported = await runCli(
-    ['import', 'bundle.tar', '--registry', ECR, '--ca-file', ecr.caFile, '--quiet'],
-    { cwd: folder, env: { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } },
-  )
+  const imported = await runCli(['import', 'bundle.tar', ...to, '--ca-file', ecr.caFile, '--quiet'], {
+    cwd: folder,
+    env: { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY },
+  })
   const token = ecr.token()
   await writeFile(join(folder, 'helm-registry.json'), JSON.stringify({ auths: { [ECR]: { auth: token } } }))
-  await cli('post-render', 'bundle.tar', '--registry', ECR, '--write-plugin', join('plugins', 'ma-bundle'))
-  await cli('values', 'bundle.tar', '--registry', ECR, '--format', 'containerd', '--output', 'certs.d')
+  await cli('post-render', 'bundle.tar', ...to, '--write-plugin', join('plugins', 'ma-bundle'))
+  await cli('values', 'bundle.tar', ...to, '--format', 'containerd', '--only-unbound', '--output', 'certs.d')
+  const mirrored = await readdir(join(folder, 'certs.d'))
   await prepareNode(ecr.caFile, token)
 
   const renders: Record<string, string> = {}
@@ -84,6 +89,7 @@ async function rehearse(): Promise<Rehearsal> {
   return {
     devices: found,
     imported: { code: imported.code, stderr: imported.stderr },
+    mirrored: mirrored.toSorted(),
     rendered,
     left: Object.values(renders).flatMap((text) => publicNames(text)),
     pulled,
@@ -140,7 +146,7 @@ async function render(major: HelmMajor, caFile: string): Promise<string> {
   const parts: string[] = []
   for (const { name, version } of charts) {
     const values = join('ma-bundle-values.d', `${name}.yaml`)
-    const args = ['template', 'rehearsal', `oci://${ECR}/charts/${name}`, '--version', version]
+    const args = ['template', 'rehearsal', `oci://${registry}/charts/${name}`, '--version', version]
     const { stdout } = await runProgram(
       helm,
       [...args, '--ca-file', caFile, '--values', values, '--post-renderer', renderer],

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { link, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,39 +11,28 @@ import { startSource } from '../support/source.ts'
 import { charts, compiledIn, ECR, images, rehearsalSpec } from './airgap-charts.ts'
 import type { Rehearsal } from './airgap-inside.ts'
 
-let folder: string
-let rehearsal: Rehearsal
-
 /** A network with nothing in it, and files of `/etc` that are ours alone. */
 const ISOLATED = ['--net', '--mount', '--propagation', 'private']
 
+let connected: string
 beforeAll(async () => {
   needNamespaces()
-  folder = await mkdtemp(join(tmpdir(), 'airgap-'))
+  connected = await mkdtemp(join(tmpdir(), 'airgap-'))
   const byPath = Object.entries(images).map(([name, image]): [string, BuiltImage] => [
     name.slice(name.indexOf('/') + 1),
     image,
   ])
-  // The connected side.
   const source = await startSource({ images: Object.fromEntries(byPath), charts })
   try {
-    await writeFile(join(folder, 'spec.yaml'), rehearsalSpec(source.host))
+    await writeFile(join(connected, 'spec.yaml'), rehearsalSpec(source.host))
     const args = ['export', 'bundle.tar', '--spec', 'spec.yaml', '--helm', await helmBinary(3), '--quiet']
-    const { code, stderr } = await runCli(args, { cwd: folder })
+    const { code, stderr } = await runCli(args, { cwd: connected })
     expect({ code, stderr }).toMatchObject({ code: 0 })
   } finally {
     await source.stop()
   }
-  // The isolated side.
-  const inside = [process.execPath, join(import.meta.dirname, 'airgap-inside.ts'), folder]
-  const { stdout } = await runProgram('unshare', [...ISOLATED, ...inside], {
-    env: { PATH: process.env.PATH ?? '', HOME: folder },
-  })
-  rehearsal = JSON.parse(stdout.toString()) as Rehearsal
-}, 240_000)
-afterAll(async () => {
-  await rm(folder, { recursive: true, force: true })
-})
+}, 120_000)
+afterAll(() => rm(connected, { recursive: true, force: true }))
 
 function needNamespaces(): void {
   try {
@@ -56,11 +45,32 @@ function needNamespaces(): void {
   }
 }
 
-/** Where an image lands, by the tag or the digest that a chart asks for. */
-const at = (name: string, version = name.slice(name.lastIndexOf(':'))): string =>
-  `${ECR}/mirrored/${name.slice(0, name.lastIndexOf(':'))}${version}`
+/** The isolated side: nothing but the bundle goes there. */
+async function rehearse(registry: string, prefix: string): Promise<Rehearsal> {
+  const folder = await mkdtemp(join(tmpdir(), 'airgap-inside-'))
+  try {
+    await link(join(connected, 'bundle.tar'), join(folder, 'bundle.tar'))
+    const program = join(import.meta.dirname, 'airgap-inside.ts')
+    const { stdout } = await runProgram(
+      'unshare',
+      [...ISOLATED, process.execPath, program, folder, registry, prefix],
+      { env: { PATH: process.env.PATH ?? '', HOME: folder } },
+    )
+    return JSON.parse(stdout.toString()) as Rehearsal
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
 
-describe('a rehearsal over the air gap', () => {
+describe.each([
+  [ECR, 'mirrored'],
+  [`${ECR}/platform/team`, 'own/images'],
+])('a rehearsal over the air gap, to %s below %s', (registry, prefix) => {
+  let rehearsal: Rehearsal
+  beforeAll(async () => {
+    rehearsal = await rehearse(registry, prefix)
+  }, 120_000)
+
   it('runs where nothing but loopback is', () => {
     expect(rehearsal.devices).toEqual(['lo'])
   })
@@ -73,9 +83,15 @@ describe('a rehearsal over the air gap', () => {
     const proxy = 'ghcr.io/rehearsal/proxy:5'
     const expected = Object.keys(images)
       .filter((name) => !compiledIn.includes(name))
-      .map((name) => at(name) + (name === proxy ? `@${images[proxy]?.digest ?? ''}` : ''))
+      .map(
+        (name) => `${registry}/${prefix}/${name}${name === proxy ? `@${images[proxy]?.digest ?? ''}` : ''}`,
+      )
     expect(rehearsal.rendered).toEqual({ 'helm 3': expected.toSorted(), 'helm 4': expected.toSorted() })
     expect(rehearsal.left).toEqual([])
+  })
+
+  it('mirrors on the node no registry but those of images that no value reaches', () => {
+    expect(rehearsal.mirrored).toEqual(['docker.io', 'ghcr.io', 'quay.io'])
   })
 
   it('pulls every reference with a real containerd, to the bytes of the source', () => {
@@ -85,7 +101,7 @@ describe('a rehearsal over the air gap', () => {
       [...(rehearsal.rendered['helm 3'] ?? []), ...compiledIn].toSorted(),
     )
     for (const [reference, digest] of pulled) {
-      const name = reference.replace(`${ECR}/mirrored/`, '').replace(/@.*$/, '')
+      const name = reference.replace(`${registry}/${prefix}/`, '').replace(/@.*$/, '')
       expect(digest).toBe(images[name]?.digest)
     }
     expect(rehearsal.held.toSorted()).toEqual(pulled.map(([reference]) => reference).toSorted())

@@ -100,7 +100,7 @@ export async function observe(candidates: readonly Candidate[], scene: Scene): P
 function sightingsIn(field: Field, before: Field | undefined, marks: readonly Sentinel[]): Sighting[] {
   const marked = (token: string): boolean => marks.some(({ mark }) => token.includes(mark))
   const tokens = mentionsIn(field.text, field.hint, marked)
-  const originals = before === undefined ? [] : mentionsIn(before.text, before.hint)
+  const originals = before === undefined ? [] : before.mentions()
   const found: Sighting[] = []
   const paired = pair(tokens, originals, marks)
   for (const [at, token] of tokens.entries()) {

@@ -44,6 +44,7 @@ export function mentionsIn(
   }
   const found: Mention[] = []
   for (const match of text.matchAll(TOKEN)) {
+    if (!/[/:@]/.test(match[0])) continue
     const before = text.slice(Math.max(0, match.index - 80), match.index)
     // A shell or template variable: what follows is not a whole name.
     if (/[$%}{]$/.test(before) || /^[{$]/.test(text.slice(match.index + match[0].length))) continue

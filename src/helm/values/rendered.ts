@@ -1,7 +1,7 @@
 import { parseAllDocuments } from 'yaml'
 import type { Where } from './binding.ts'
 import type { RenderedDocument } from './documents.ts'
-import { isImageKey, mentionsIn, type Hint } from './reference-text.ts'
+import { isImageKey, mentionsIn, type Hint, type Mention } from './reference-text.ts'
 import { compositesIn, type Composite } from './composite.ts'
 import { isMap, pathText, type Path, type Values } from './tree.ts'
 
@@ -31,22 +31,14 @@ export interface Field {
   readonly where: Where
   readonly hint: Hint
   readonly text: string
+  /** The references in it, looked for once. */
+  readonly mentions: () => readonly Mention[]
 }
 
 /** Every string of every object, decoded where it is a secret. */
 export function* fieldsOf(documents: readonly RenderedDocument[]): Iterable<Field> {
   for (const document of documents) {
-    for (const found of walk(document.object, [], 'none')) {
-      yield {
-        place: `${document.key}#${pathText(found.path)}`,
-        document,
-        path: found.path,
-        where: whereOf(document, found.path, found.hint),
-        hint: found.hint,
-        text: found.text,
-      }
-    }
-    yield* splitFields(document)
+    for (const part of partsOf(document)) yield { ...part, place: `${document.key}#${part.at}`, document }
   }
 }
 
@@ -57,8 +49,8 @@ export function referencesOf(
 ): RenderedReference[] {
   const found: RenderedReference[] = []
   for (const field of fieldsOf(documents)) {
-    for (const [at, { start, text }] of mentionsIn(field.text, field.hint, known).entries())
-      found.push({ ...placeOf(field, at), text, start })
+    const mentions = known === undefined ? field.mentions() : mentionsIn(field.text, field.hint, known)
+    for (const [at, { start, text }] of mentions.entries()) found.push({ ...placeOf(field, at), text, start })
   }
   return found
 }
@@ -77,21 +69,39 @@ export const placeOf = (
 
 // --- internal ---
 
+type Part = Omit<Field, 'place' | 'document'> & { readonly at: string }
+
+/** Most objects are the same object in render after render: `createDocuments`. */
+const parts = new WeakMap<object, readonly Part[]>()
+
+function partsOf(document: RenderedDocument): readonly Part[] {
+  const before = parts.get(document.object)
+  if (before !== undefined) return before
+  const made = [
+    ...[...walk(document.object, [], 'none')].map(({ path, text, hint }) =>
+      partOf(path, text, hint, whereOf(document, path, hint)),
+    ),
+    ...splitParts(document),
+  ]
+  parts.set(document.object, made)
+  return made
+}
+
+function partOf(path: Path, text: string, hint: Hint, where: Where, suffix = ''): Part {
+  let found: readonly Mention[] | undefined
+  const mentions = () => (found ??= mentionsIn(text, hint))
+  return { at: pathText(path) + suffix, path, text, hint, where, mentions }
+}
+
 /** The parts of a reference joined as if they were one field. Pods name images whole; other objects may not. */
-function* splitFields(document: RenderedDocument): Iterable<Field> {
-  const made = ({ path, text }: Composite, inside: Path, where: Where): Field => ({
-    place: `${document.key}#${pathText([...inside, ...path])}+`,
-    document,
-    path: [...inside, ...path],
-    where,
-    hint: 'image',
-    text,
-  })
+function* splitParts(document: RenderedDocument): Iterable<Part> {
+  const made = ({ path, text }: Composite, inside: Path, where: Where): Part =>
+    partOf([...inside, ...path], text, 'image', where, '+')
   if (document.kind === 'ConfigMap' || document.kind === 'Secret') {
     const plain = isMap(document.object.data) ? document.object.data : {}
     const data = document.kind === 'Secret' ? decoded(plain) : plain
     for (const [key, value] of Object.entries(data)) {
-      if (typeof value !== 'string' || !/(?:hub|registry|repository|name)["']?\s*:/.test(value)) continue
+      if (typeof value !== 'string' || !SPLIT.test(value)) continue
       for (const composite of compositesIn(parsedText(value)))
         yield made(composite, ['data', key], document.kind === 'Secret' ? 'secret' : 'configmap')
     }
@@ -99,6 +109,10 @@ function* splitFields(document: RenderedDocument): Iterable<Field> {
     for (const composite of compositesIn(document.object.spec)) yield made(composite, ['spec'], 'cr')
   }
 }
+
+/** Worth parsing: a registry or repository of its own, or a name that starts with a host. */
+const SPLIT =
+  /(?:hub|registry|repository)["']?\s*:|name["']?\s*:\s*["']?[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?\//
 
 function parsedText(text: string): unknown {
   if (text.length > 500_000) return undefined

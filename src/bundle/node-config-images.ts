@@ -6,13 +6,14 @@ import { parseSpec } from './spec.ts'
 
 /**
  * The images of a bundle that the values override does not point to the private registry, as far as the bundle knows:
- * a chart's template or a program names them, or nothing that was rendered does.
+ * a chart's template or a program names them, nothing that was rendered does, or nobody rendered their chart.
  */
 export function unboundImages(contents: Contents): readonly ImageContents[] {
   const spec = parseSpec(contents.spec, `${contents.name}.yaml`)
   const hints = [...hintsOf(spec).values()].flat()
   const named = new Set<string>()
-  for (const { bindings } of contents.bound) {
+  for (const { bindings, rendered } of contents.bound) {
+    if (!rendered) continue
     for (const { references } of bindings) for (const text of references) named.add(canonicalText(text))
   }
   const places = [...[...spec.bindings.values()].flat(), ...(consumerOf(spec)?.bindings ?? [])]

@@ -21,8 +21,7 @@ export const postRenderPlugin = (command: readonly string[]): PostRenderPlugin =
       name: PLUGIN_NAME,
       version: '1.0.0',
       runtime: 'subprocess',
-      // oxlint-disable-next-line no-template-curly-in-string
-      runtimeConfig: { platformCommand: [{ command: '${HELM_PLUGIN_DIR}/post-render.sh' }] },
+      runtimeConfig: { platformCommand: [{ command: `\${HELM_PLUGIN_DIR}/post-render.sh` }] },
     }),
     'post-render.sh': `#!/bin/sh\nexec ${command.map(quoted).join(' ')} "$@"\n`,
   },

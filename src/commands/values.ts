@@ -106,7 +106,7 @@ function nodeFiles(
   layout: Layout,
   onlyUnbound: boolean,
 ): ReturnType<typeof nodeConfig> {
-  if (onlyUnbound && (contents === undefined || contents.bound.length === 0)) {
+  if (onlyUnbound && contents?.bound.some(({ rendered }) => rendered) !== true) {
     throw usageError('the bundle does not know which images its charts reach', {
       next: 'export it with helm at hand, or leave --only-unbound out to cover all images',
     })

@@ -1,18 +1,22 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ImageContents } from '../../src/bundle/contents.ts'
+import type { Contents, ImageContents } from '../../src/bundle/contents.ts'
 import type { Layout } from '../../src/bundle/destination.ts'
+import { registryNames, unboundImages } from '../../src/bundle/node-config-images.ts'
 import { nodeConfig, NODE_FORMATS } from '../../src/bundle/node-config.ts'
+import type { Binding } from '../../src/helm/values/binding.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_INDEX } from '../../src/oci/media-types.ts'
+import { runCli } from '../support/cli.ts'
 import { startContainerd, type Containerd } from '../support/containerd.ts'
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.ts'
 import { startEcr, type Ecr } from '../support/ecr/server.ts'
 import { buildImage, buildIndex, layerOf, pushImage, type BuiltImage } from '../support/images.ts'
 import { runProgram } from '../support/program.ts'
+import { startSource } from '../support/source.ts'
 
 const ECR = '123456789012.dkr.ecr.eu-central-1.amazonaws.com'
 const layoutAt = (registry: string, path = ''): Layout => ({
@@ -264,5 +268,109 @@ describe('a node of containerd with these files', () => {
     expect(ecr.log.requests('HEAD', /manifests\/v1\.17\.2$/, 'dkr').map(({ status }) => status)).toEqual([
       200,
     ])
+  })
+})
+
+describe('unboundImages', () => {
+  const binding = (reference: string): Binding => ({
+    path: ['image'],
+    leaves: [],
+    reference,
+    references: [reference],
+    recipes: [],
+    where: 'image',
+    at: [],
+    proven: true,
+  })
+  const contents: Contents = {
+    format: 'ma-bundle/1',
+    name: 'x',
+    roots: [
+      imageNamed('docker.io/library/busybox:1.36'),
+      imageNamed('quay.io/team/bound:1'),
+      imageNamed('quay.io/team/both:1'),
+      imageNamed('quay.io/team/compiled-in:1'),
+      imageNamed('quay.io/team/unproven:1'),
+    ],
+    spec: 'images: [busybox:1.36, quay.io/team/bound:1, quay.io/team/both:1, quay.io/team/compiled-in:1, quay.io/team/unproven:1]',
+    bound: [
+      {
+        chart: 'a',
+        version: '1',
+        rendered: true,
+        bindings: [binding('quay.io/team/bound:1'), binding('quay.io/team/both:1')],
+        notLanded: [{ path: 'x', reference: 'quay.io/team/both:1', reason: '' }],
+        unreachable: [{ reference: 'mirror.gcr.io/library/busybox:1.36', at: '', reason: '' }],
+      },
+      {
+        chart: 'b',
+        version: '1',
+        rendered: false,
+        bindings: [binding('quay.io/team/unproven:1')],
+        notLanded: [],
+        unreachable: [],
+      },
+    ],
+    proof: [],
+    entries: [],
+  }
+
+  it('are those that a template names, that a value did not reach, that nothing names, or that nobody proved', () => {
+    expect(unboundImages(contents).map(({ name }) => name)).toEqual([
+      'docker.io/library/busybox:1.36',
+      'quay.io/team/both:1',
+      'quay.io/team/compiled-in:1',
+      'quay.io/team/unproven:1',
+    ])
+  })
+
+  it('are mirrored by the names that the charts use', () => {
+    expect(registryNames(contents.roots, contents)).toEqual(['docker.io', 'quay.io', 'mirror.gcr.io'])
+  })
+})
+
+describe('ma-bundle values --format', () => {
+  let folder: string
+  const run = (...args: readonly string[]) =>
+    runCli(['values', 'bundle.tar', '--registry', ECR, ...args], { cwd: folder })
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'values-format-'))
+    const image = buildImage([layerOf({ app: 'app' })])
+    const source = await startSource({ images: { 'team/app:1': image, 'library/busybox:1.36': image } })
+    try {
+      await writeFile(
+        join(folder, 'spec.yaml'),
+        `apiVersion: ma-bundle/v1\nkind: BundleSpec\nname: x\nversion: 1.0.0\nmirrors: { docker.io: ["${source.host}"], quay.io: ["${source.host}"] }\ngroups: [{ name: all, images: [quay.io/team/app:1, busybox:1.36] }]\n`,
+      )
+      const args = ['export', 'bundle.tar', '--spec', 'spec.yaml', '--platform', 'linux/amd64', '--quiet']
+      expect(await runCli(args, { cwd: folder })).toMatchObject({ code: 0 })
+    } finally {
+      await source.stop()
+    }
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  it.each(NODE_FORMATS)('prints %s, and writes the same into a directory', async (format) => {
+    const printed = await run('--format', format)
+    expect(printed).toMatchObject({ code: 0, stderr: '' })
+    const written = await run('--format', format, '--output', `out/${format}`, '--json')
+    const { result } = JSON.parse(written.stdout) as { result: { files: { path: string; text: string }[] } }
+    expect(printed.stdout).toBe(result.files.map(({ text }) => text).join('\n'))
+    for (const { path, text } of result.files) {
+      expect(await readFile(join(folder, 'out', format, path), 'utf8')).toBe(text)
+    }
+  })
+
+  it.each([
+    [['--output', 'out'], /--output goes with a --format for nodes/],
+    [['--only-unbound'], /--only-unbound goes with a --format for nodes/],
+    [['--format', 'k3s', '--chart', 'x'], /--chart goes with --format helm/],
+    [['--format', 'k3s', '--only-unbound'], /does not know which images its charts reach/],
+    [['--format', 'k3s', '--output', 'spec.yaml'], /cannot write the configuration/],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr, stdout } = await run(...args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(message)
   })
 })

@@ -8,7 +8,8 @@ export const bottlerocket = ({ upstreams, registry }: NodeInput): readonly NodeF
   {
     path: 'user-data.toml',
     text: [
-      '# Bottlerocket user data, written by ma-bundle.',
+      '# Bottlerocket user data, written by ma-bundle. Try one pull first: endpoints with a path are taken as they are by',
+      '# releases that write config.toml; should a newer one ask for /v2/…/v2/, use values, post-render or Kyverno instead.',
       '# Nodes need credentials for the private registry, which end after 12 hours with ECR; set them on the node with',
       '#   apiclient set --json \'{"container-registry": {"credentials": [{"registry": "<host>", "username": "AWS", "password": "<token>"}]}}\'',
       ...upstreams.flatMap(({ registry: upstream, paths }) => [

@@ -21,6 +21,7 @@ import { weigh, type RootWeight } from './report.ts'
 import { platformsOf } from './resolve-image.ts'
 import type { Root } from './root.ts'
 import type { Session } from './session.ts'
+import { refuseSharedTags } from './shared-tags.ts'
 import { imagesOf, selectGroups, type BundleSpec } from './spec.ts'
 
 export interface ExportOptions {
@@ -95,6 +96,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     return { roots: all, bound: charts, proof: await proveAll(rendered, all.map(contentsOf)) }
   })
   session.signal.throwIfAborted()
+  refuseSharedTags(roots.map(contentsOf))
   const lock = lockOf(spec, roots)
   if (options.lock !== undefined) checkLock(options.lock, lock)
   const layout = plan(roots, {

@@ -29,7 +29,7 @@ export const kyverno = (input: NodeInput): readonly NodeFile[] => [
 
 // --- internal ---
 
-const NOTES = `# A policy for Kyverno 1.9 or newer, written by ma-bundle. It covers pods that are created after it, except those that
+const NOTES = `# A policy for Kyverno (tried with 1.13), written by ma-bundle. It covers pods that are created after it, except those that
 # Kyverno does not see: its own, and what the resourceFilters of its config map leave out (kube-system by default).
 `
 

@@ -3,7 +3,7 @@ import { walk } from '../oci/graph.ts'
 import { diffLock, type LockChange } from './lock.ts'
 import { LOCK_FORMAT, type Lock } from './lock-file.ts'
 import { rootManifest, type Bundle } from './open.ts'
-import { baseOfBundle, baseOfLock, lockIn, type Base } from './since.ts'
+import { lockIn, namedBy, namedByLock } from './since.ts'
 
 /** One side of a comparison: a bundle, or the lock of one. */
 export type Side =
@@ -36,11 +36,16 @@ export async function diffBundles(before: Side, after: Side): Promise<BundleDiff
   const changes = diffLock(oldLock, nowLock)
   const same = countOf(nowLock) - changes.filter((change) => change.after !== undefined).length
   if (after.bundle === undefined) return { changes, same }
-  const base = before.bundle === undefined ? baseOfLock(before.lock) : baseOfBundle(before.bundle)
-  return { changes, same, bytes: await sharesOf(after.bundle, base) }
+  const has = before.bundle === undefined ? hasIn(before.lock) : namedBy(before.bundle)
+  return { changes, same, bytes: await sharesOf(after.bundle, has) }
 }
 
 // --- internal ---
+
+function hasIn(lock: Lock): (digest: Digest) => boolean {
+  const named = namedByLock(lock)
+  return (digest) => named.has(digest)
+}
 
 const countOf = ({ images, charts, files }: Lock): number => images.length + charts.length + files.length
 
@@ -61,7 +66,7 @@ const plain = (lock: Lock): Lock => ({
   })),
 })
 
-async function sharesOf(bundle: Bundle, base: Base): Promise<Shares> {
+async function sharesOf(bundle: Bundle, has: (digest: Digest) => boolean): Promise<Shares> {
   const blobs = new Map<Digest, number>()
   const known = new Set<Digest>()
   for (const root of bundle.roots) {
@@ -74,13 +79,13 @@ async function sharesOf(bundle: Bundle, base: Base): Promise<Shares> {
       blobs.set(descriptor.digest, descriptor.size)
       for (const { digest, size } of below) {
         blobs.set(digest, size)
-        if (base.has(descriptor.digest)) known.add(digest)
+        if (has(descriptor.digest)) known.add(digest)
       }
     }
   }
   const shares = { fresh: { count: 0, bytes: 0 }, shared: { count: 0, bytes: 0 } }
   for (const [digest, size] of blobs) {
-    const share = known.has(digest) || base.has(digest) ? shares.shared : shares.fresh
+    const share = known.has(digest) || has(digest) ? shares.shared : shares.fresh
     share.count += 1
     share.bytes += size
   }

@@ -8,7 +8,7 @@ import type { BoundChart } from './bound-chart.ts'
 import type { ChartProof } from './proof.ts'
 import { closeAll, renderCharts, type HelmSetup } from './prove-charts.ts'
 import { collectRoots, DEFAULT_PLATFORMS, type CollectOptions } from './collect.ts'
-import { FORMAT, type RootContents } from './contents.ts'
+import { FORMAT, type Absent, type RootContents } from './contents.ts'
 import { fillArchive, type Filled } from './fill.ts'
 import { coverageOf } from './coverage.ts'
 import { FailuresError } from './failures.ts'
@@ -41,6 +41,8 @@ export interface ExportOptions {
   readonly addMissing?: boolean
   /** Replays these digests; what has moved since is an error. */
   readonly lock?: Lock
+  /** The blobs that the other side has: the bundle leaves them out. */
+  readonly since?: (roots: readonly Root[]) => Promise<readonly Absent[]>
 }
 
 /** What an export will be, known before the first layer is fetched. */
@@ -54,6 +56,8 @@ export interface Prepared {
   /** What was proven of them; empty without helm. */
   readonly proof: readonly ChartProof[]
   readonly weights: readonly RootWeight[]
+  /** What the bundle leaves out. */
+  readonly absent: readonly Absent[]
   /** Bytes of the bundle, and of what has to be fetched for it. */
   readonly size: number
   readonly toFetch: number
@@ -99,6 +103,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   refuseSharedTags(roots.map(contentsOf))
   const lock = lockOf(spec, roots)
   if (options.lock !== undefined) checkLock(options.lock, lock)
+  const absent = (await options.since?.(roots)) ?? []
   const layout = plan(roots, {
     format: FORMAT,
     name: spec.name,
@@ -107,6 +112,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     roots: roots.map(contentsOf),
     bound,
     proof,
+    ...(absent.length === 0 ? {} : { absent }),
     lock: encodeLock(lock),
   })
   const findings = lintRoots(roots)
@@ -118,6 +124,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     bound,
     proof,
     lock,
+    absent,
     findings,
     ...(hub === undefined ? {} : { hub }),
     plan: layout,

@@ -1,3 +1,4 @@
+import type { Bytes } from '../lib/bytes.ts'
 import type { Emit } from '../lib/events.ts'
 import { createOnce, type Once } from '../lib/once.ts'
 import { createPool } from '../lib/pool.ts'
@@ -10,9 +11,11 @@ import type { ChartContents, ImageContents, RootContents } from './contents.ts'
 import { chartRepository, chartTags, imageRepository, type Layout } from './destination.ts'
 import type { BundleEvent } from './events.ts'
 import { FailuresError, settleAll } from './failures.ts'
+import { locateAbsent } from './absent.ts'
 import { attachReferrer, isListed, type ReferrersTarget } from './attach-referrer.ts'
 import { createHomes, type Homes } from './homes.ts'
 import { rootManifest, type Bundle } from './open.ts'
+import { blobPath } from './plan.ts'
 import { pushGraph, type PushTarget } from './push.ts'
 
 /** A registry that can be imported into. */
@@ -27,6 +30,8 @@ export interface ImportTarget {
 }
 
 export interface ImportRepository extends PushTarget, ReferrersTarget {
+  /** Content of a blob that is there, for a repository that cannot mount it. */
+  fetch(target: Descriptor, start?: number): Promise<Bytes>
   /** What a tag or digest stands for; undefined when it, or the repository, is not there. */
   head(reference: string): Promise<Descriptor | undefined>
 }
@@ -65,13 +70,16 @@ export async function importRoots(
   const state = await settleAll(roots, (root) => check(root, bundle, target, destinations, options), describe)
   const missing = state.values.filter((one) => one.graph !== undefined)
   const bytes = missing.reduce((sum, one) => sum + (one.graph === undefined ? 0 : weight(one.graph)), 0)
+  const elsewhere = await locateAbsent(bundle, missing, [...destinations.values()], target, options)
   const blobCount = missing.reduce(
     (sum, one) => sum + (one.graph === undefined ? 0 : blobsIn(one.graph).length),
     0,
   )
   options.emit({ type: 'phase', phase: 'transfer', items: blobCount, bytes })
 
-  const homes = createHomes(missing.length > 1 && (await target.mounting()) ? missing : [])
+  const mayMount = (missing.length > 1 || elsewhere.size > 0) && (await target.mounting())
+  const homes = createHomes(missing.length > 1 && mayMount ? missing : [])
+  const source = elsewhere.size === 0 ? bundle.source : elsewhere.source(bundle.source, target)
   const pool = createPool(options.concurrency)
   /** One at a time: each reads the list of referrers before it writes it. */
   const attaching = createPool(1)
@@ -105,10 +113,13 @@ export async function importRoots(
     try {
       const fresh = (await ensured(repository, () => target.ensure(repository))) === 'created'
       const to = target.open(repository)
-      const home = (digest: Digest) => places.homeOf(digest, one)
+      const home = async (digest: Digest) =>
+        bundle.archive.entries.has(blobPath(digest)) || !mayMount
+          ? places.homeOf(digest, one)
+          : elsewhere.homeOf(digest, repository)
       const once = blobs.get(repository) ?? createOnce<void>()
       blobs.set(repository, once)
-      await pushGraph(graph, bundle.source, to, tags, {
+      await pushGraph(graph, source, to, tags, {
         ...options,
         pool,
         once,

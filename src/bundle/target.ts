@@ -98,6 +98,7 @@ function repositoryOf(client: RegistryClient, registry: string, name: string): I
     head: (reference) => repository.head(reference),
     exists: (target) => repository.exists(target),
     resolve: (reference) => repository.resolve(reference),
+    fetch: (target, start) => repository.fetch(target, start),
     referrers: (subject) => repository.referrers(subject),
     pushManifest: (manifest, reference) =>
       isDigest(reference)

@@ -16,7 +16,7 @@ export async function openBase(path: string, inventory?: string): Promise<BaseFi
   const file = await openLocal(path)
   try {
     const start = new TextDecoder().decode(await collect(file.read(0, Math.min(file.size, START))))
-    const isText = inventory !== undefined && start.replace(/^\uFEFF/, '').startsWith(inventory)
+    const isText = inventory !== undefined && start.trimStart().toLowerCase().startsWith(inventory)
     if (!isText && !start.trimStart().startsWith('{')) {
       return { kind: 'bundle', bundle: await openBundle(file), close: () => file.close() }
     }

@@ -8,6 +8,7 @@ import { writeLock } from './lock-io.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
 import { nextSteps } from './ui/next.ts'
+import { olderArgs, openOlder } from './older.ts'
 import { prepare, prepareArgs } from './prepare.ts'
 import { exportSummary } from './summary.ts'
 
@@ -34,6 +35,7 @@ export default defineBundleCommand({
   args: {
     bundle: { type: 'positional', description: 'File to write' },
     ...prepareArgs,
+    ...olderArgs,
     dryRun: {
       type: 'boolean',
       description: 'Resolve everything and tell what would be fetched; write nothing',
@@ -47,36 +49,53 @@ export default defineBundleCommand({
     ...networkArgs,
   },
   async run(args, session) {
-    const network = await openNetwork(args, session)
-    const prepared = await prepare(args, session, network)
-    if (args.dryRun) {
-      session.result(...forecast(prepared, args.rate, session))
-      return
+    const older = await openOlder(args)
+    try {
+      const network = await openNetwork(args, session)
+      const resolved = await prepare(args, session, network, older.since)
+      const { prepared, given } = older.reuse(resolved)
+      if (args.dryRun) {
+        session.result(...forecast(prepared, args.rate, session))
+        return
+      }
+      const { size, weights } = prepared
+      const started = performance.now()
+      const filled = await writeExport(args.bundle, prepared, network)
+      await writeLock(`${args.bundle}.lock.json`, prepared.lock)
+      const reused = given()
+      const fetched = Math.max(0, filled.fetched - reused)
+      const seconds = (performance.now() - started) / 1000
+      const name = basename(args.bundle)
+      const absentBytes = prepared.absent.reduce((sum, blob) => sum + blob.size, 0)
+      session.result(
+        {
+          bundle: name,
+          size,
+          fetched,
+          kept: filled.kept,
+          reused,
+          absent: { count: prepared.absent.length, bytes: absentBytes },
+          seconds,
+          proof: prepared.proof,
+          roots: weights,
+        },
+        () =>
+          [
+            exportSummary(weights, session),
+            ...(prepared.proof.length === 0 ? [] : [verdictLine(prepared.proof)]),
+            `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')}, fetched ${formatBytes(fetched)} in ${seconds.toFixed(1)} s.`,
+            ...(reused === 0 ? [] : [`${formatBytes(reused)} came from ${basename(args.reuse ?? '')}.`]),
+            ...(prepared.absent.length === 0
+              ? []
+              : [
+                  `Left out ${plural(prepared.absent.length, 'blob')} (${formatBytes(absentBytes)}) that the other side has; only a registry that has them takes it.`,
+                ]),
+            nextSteps([`carry it, then: ma-bundle import ${name} --registry <host>`], session),
+            '',
+          ].join('\n'),
+      )
+    } finally {
+      await older.close()
     }
-    const { size, weights } = prepared
-    const started = performance.now()
-    const filled = await writeExport(args.bundle, prepared, network)
-    await writeLock(`${args.bundle}.lock.json`, prepared.lock)
-    const seconds = (performance.now() - started) / 1000
-    const name = basename(args.bundle)
-    session.result(
-      {
-        bundle: name,
-        size,
-        fetched: filled.fetched,
-        kept: filled.kept,
-        seconds,
-        proof: prepared.proof,
-        roots: weights,
-      },
-      () =>
-        [
-          exportSummary(weights, session),
-          ...(prepared.proof.length === 0 ? [] : [verdictLine(prepared.proof)]),
-          `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')}, fetched ${formatBytes(filled.fetched)} in ${seconds.toFixed(1)} s.`,
-          nextSteps([`carry it, then: ma-bundle import ${name} --registry <host>`], session),
-          '',
-        ].join('\n'),
-    )
   },
 })

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { openBundle } from '../bundle/open.ts'
 import { verdictLine } from '../bundle/proof.ts'
-import { formatBytes } from '../lib/format.ts'
+import { formatBytes, plural } from '../lib/format.ts'
 import { openLocal } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { table } from './ui/table.ts'
@@ -19,6 +19,7 @@ export default defineBundleCommand({
     try {
       const { contents, roots, archive } = await openBundle(file)
       const { name = 'OCI layout of another tool', version } = contents ?? {}
+      const absent = contents?.absent ?? []
       const data = {
         bundle: basename(args.bundle),
         name,
@@ -26,6 +27,7 @@ export default defineBundleCommand({
         size: file.size,
         entries: archive.entries.size,
         roots,
+        absent: { count: absent.length, bytes: absent.reduce((sum, blob) => sum + blob.size, 0) },
         proof: contents?.proof ?? [],
       }
       session.result(data, () => {
@@ -37,7 +39,11 @@ export default defineBundleCommand({
         ])
         const title = `${name}${version === undefined ? '' : ` ${version}`}: ${roots.length} items, ${formatBytes(file.size)}, ${archive.entries.size} entries`
         const listing = table(['kind', 'name', 'digest', 'platforms'], rows, session.columns)
-        return `${title}\n\n${listing}\n${contents === undefined ? '' : `\n${verdictLine(contents.proof)}\n`}`
+        const left =
+          absent.length === 0
+            ? ''
+            : `\nLeaves out ${plural(absent.length, 'blob')} (${formatBytes(data.absent.bytes)}): only a registry that has them takes it.\n`
+        return `${title}\n\n${listing}\n${left}${contents === undefined ? '' : `\n${verdictLine(contents.proof)}\n`}`
       })
     } finally {
       await file.close()

@@ -1,5 +1,5 @@
 import { loadSpec } from '../bundle/bundled-specs.ts'
-import { prepareExport, type Prepared } from '../bundle/export.ts'
+import { prepareExport, type ExportOptions, type Prepared } from '../bundle/export.ts'
 import type { Session as Journey } from '../bundle/session.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
 import type { Args, ArgsDef } from './flags.ts'
@@ -21,7 +21,12 @@ export const prepareArgs = {
 export type PrepareArgs = Args<typeof prepareArgs> & HelmArgs
 
 /** Resolves everything the flags ask for, and lays it out. */
-export async function prepare(args: PrepareArgs, session: Session, network: Journey): Promise<Prepared> {
+export async function prepare(
+  args: PrepareArgs,
+  session: Session,
+  network: Journey,
+  since?: ExportOptions['since'],
+): Promise<Prepared> {
   const { spec, text } = await loadSpec(args.spec)
   const platforms = platformsFrom(args.platform)
   const helm = await openHelm(args, spec, session)
@@ -35,6 +40,7 @@ export async function prepare(args: PrepareArgs, session: Session, network: Jour
     referrers: args.referrers,
     ...(helm === undefined ? {} : { helm }),
     addMissing: args.addMissing,
+    ...(since === undefined ? {} : { since }),
     ...(args.lock === undefined ? {} : { lock: await readLock(args.lock) }),
     mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
   })

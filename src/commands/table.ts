@@ -43,6 +43,10 @@ export const commands: CommandTable = {
     description: 'Say what changed from one bundle to the next, and how many bytes are new',
     load: async () => (await import('./diff.ts')).default,
   },
+  inventory: {
+    description: 'Write down which blobs a registry has, for export --since',
+    load: async () => (await import('./inventory.ts')).default,
+  },
   lock: {
     description: 'Pin every reference of a spec by digest, and show what has moved',
     load: async () => (await import('./lock.ts')).default,

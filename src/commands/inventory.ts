@@ -1,0 +1,105 @@
+import { rename, writeFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { chartRepository, imageRepository, type Layout } from '../bundle/destination.ts'
+import { loadSpec } from '../bundle/bundled-specs.ts'
+import { destinationOf } from '../bundle/import.ts'
+import { encodeInventory, takeInventory } from '../bundle/inventory.ts'
+import { openBundle } from '../bundle/open.ts'
+import { imagesOf, nameOf } from '../bundle/spec.ts'
+import { codeOf, usageError } from '../lib/errors.ts'
+import { plural } from '../lib/format.ts'
+import { openLocal } from './bundle-file.ts'
+import { defineBundleCommand } from './command.ts'
+import { networkArgs } from './network.ts'
+import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
+import { noSettings } from './repository-args.ts'
+import { sourceArgs } from './source-args.ts'
+
+export default defineBundleCommand({
+  name: 'inventory',
+  description:
+    'Writes down, on the isolated side, which blobs the registry has: a small text to carry back, or to type. ' +
+    'With it, export --since ships only what is missing. It looks at the repositories of a spec or of a bundle.',
+  examples: [
+    {
+      command: 'ma-bundle inventory --registry <host> --output there.txt',
+      description: 'what is there of the newest Migration Assistant',
+    },
+    { command: 'ma-bundle export new.tar --since there.txt', description: 'on the connected side' },
+    {
+      command: 'ma-bundle inventory --registry <host> --bundle old.tar --short',
+      description: 'few digits, to read out or to type',
+    },
+  ],
+  args: {
+    ...layoutArgs,
+    bundle: { type: 'string', hint: 'file', description: 'Look at the repositories of this bundle' },
+    spec: {
+      ...sourceArgs.spec,
+      description: 'Look at the repositories of this spec: a file, or a bundled one',
+    },
+    output: { type: 'string', hint: 'file', description: 'Write it here instead of to standard output' },
+    short: { type: 'boolean', description: 'Twelve digits of each digest, which tell blobs apart as well' },
+    ...ecrArgs,
+    ...networkArgs,
+  },
+  async run(args, session) {
+    if (args.bundle !== undefined && args.spec !== undefined)
+      throw usageError('--bundle and --spec are given', { next: 'give the one whose repositories are meant' })
+    const layout = layoutOf(args)
+    const repositories = await repositoriesOf(args, layout)
+    const opened = await openTarget({ ...args, ...noSettings }, session)
+    try {
+      const digests = await takeInventory(repositories, opened.target, opened.network)
+      const text = encodeInventory(digests, args.short)
+      if (args.output !== undefined) await write(args.output, text)
+      const data = { registry: layout.registry, repositories: repositories.length, digests }
+      session.result(data, () =>
+        args.output === undefined
+          ? text
+          : `Wrote ${basename(args.output)}: ${plural(digests.length, 'blob')} in ${layout.registry}.\n`,
+      )
+    } finally {
+      opened.close()
+    }
+  },
+})
+
+// --- internal ---
+
+async function repositoriesOf(
+  { bundle, spec }: { readonly bundle: string | undefined; readonly spec: string | undefined },
+  layout: Layout,
+): Promise<readonly string[]> {
+  if (bundle === undefined) {
+    const { groups } = (await loadSpec(spec)).spec
+    return sorted([
+      ...imagesOf(groups).map((image) => imageRepository(layout, nameOf(image))),
+      ...groups.flatMap(({ charts }) => charts.map(({ name }) => chartRepository(layout, name))),
+    ])
+  }
+  const file = await openLocal(bundle)
+  try {
+    const { roots } = await openBundle(file)
+    return sorted(
+      roots.flatMap((root) => (root.kind === 'file' ? [] : [destinationOf(root, layout).repository])),
+    )
+  } finally {
+    await file.close()
+  }
+}
+
+const sorted = (names: readonly string[]): readonly string[] => [...new Set(names)].toSorted()
+
+/** Whole or not at all. */
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(`${file}.partial`, text)
+    await rename(`${file}.partial`, file)
+  } catch (error) {
+    throw usageError(`cannot write the inventory: ${codeOf(error) ?? 'unknown error'}`, {
+      where: basename(file),
+      cause: error,
+    })
+  }
+}

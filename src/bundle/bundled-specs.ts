@@ -3,6 +3,7 @@ import spec264 from '../../manifests/migration-assistant-2.6.4.yaml' with { type
 import spec336 from '../../manifests/migration-assistant-3.3.6.yaml' with { type: 'text' }
 import { BundleError, codeOf, usageError } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
+import { shownPath } from '../lib/shown-path.ts'
 import { didYouMean } from '../lib/suggest.ts'
 import { sameVersion } from '../helm/version.ts'
 import {
@@ -104,11 +105,11 @@ async function read(path: string): Promise<{ readonly fileName: string; readonly
   try {
     const { size } = await stat(path)
     if (size > MAX_BYTES) {
-      throw usageError(`"${path}" has ${formatBytes(size)}; that is no spec`, {
+      throw usageError(`"${shownPath(path)}" has ${formatBytes(size)}; that is no spec`, {
         next: 'give the path of a YAML file that lists charts and images',
       })
     }
-    return { fileName: path, text: await readFile(path, 'utf8') }
+    return { fileName: shownPath(path), text: await readFile(path, 'utf8') }
   } catch (cause) {
     if (cause instanceof BundleError) throw cause
     throw unreadable(path, cause)
@@ -118,14 +119,14 @@ async function read(path: string): Promise<{ readonly fileName: string; readonly
 function unreadable(path: string, cause: unknown): Error {
   const code = codeOf(cause)
   if (code === 'EISDIR')
-    return usageError(`the spec "${path}" is a folder`, { cause, next: 'name a file in it' })
+    return usageError(`the spec "${shownPath(path)}" is a folder`, { cause, next: 'name a file in it' })
   if (code !== 'ENOENT' && code !== 'ENOTDIR') {
-    return usageError(`the spec "${path}" cannot be read (${code ?? 'unknown error'})`, { cause })
+    return usageError(`the spec "${shownPath(path)}" cannot be read (${code ?? 'unknown error'})`, { cause })
   }
   const names = [FAMILY, ...BUNDLED.map(({ name }) => name)]
   const hint = didYouMean(path, names)
   const what = looksLikePath(path) ? 'file' : 'file or bundled spec'
-  return usageError(`there is no ${what} "${path}"${hint === undefined ? '' : `; ${hint}`}`, {
+  return usageError(`there is no ${what} "${shownPath(path)}"${hint === undefined ? '' : `; ${hint}`}`, {
     cause,
     next: `give the path of a spec, or one of ${names.join(', ')}`,
   })

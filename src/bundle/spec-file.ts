@@ -100,7 +100,11 @@ function repositoryFault(repository: string): string | undefined {
     return 'https://… or oci://…'
   }
   // A spec is copied into the bundle.
-  return url.username === '' && url.password === '' ? undefined : 'an address without credentials'
+  const isSecret = [...url.searchParams.keys()].some((key) => SECRET.test(key))
+  // The spec travels in the bundle as it was written.
+  return url.username === '' && url.password === '' && !isSecret
+    ? undefined
+    : 'an address without credentials'
 }
 
 function readImage(place: Place): SpecImage | undefined {
@@ -188,3 +192,6 @@ function checkNames(place: Place, spec: BundleSpec): void {
     [...charts.values()].map((chart) => chart.key),
   )
 }
+
+/** Parameters of presigned URLs and of chart repositories that take a token in the query. */
+const SECRET = /token|sig(?:nature)?$|credential|passw|secret|api-?key|auth/i

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises'
 import { isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
 
 import { codeOf, messageOf, usageError } from '../lib/errors.ts'
+import { shownPath } from '../lib/shown-path.ts'
 import { didYouMean } from '../lib/suggest.ts'
 import type { Given } from './coerce.ts'
 
@@ -30,19 +31,20 @@ export interface Config {
 
 /** Reads a config file, or undefined when `optional` and not there. Throws a usage error that says where and why. */
 export async function readConfig(file: string, optional: boolean): Promise<Config | undefined> {
+  const shown = shownPath(file)
   const text = await readText(file, optional)
   if (text === undefined) return undefined
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset)
-    return `${file}:${line}:${col}`
+    return `${shown}:${line}:${col}`
   }
   const [flaw] = document.errors
   if (flaw !== undefined) {
     throw usageError(`the config file is not YAML: ${flaw.message}`, { where: at(flaw.pos[0]) })
   }
-  return describe(file, document, at)
+  return describe(shown, document, at)
 }
 
 /** Refuses a name that is not known, with the nearest that is. */
@@ -63,7 +65,7 @@ async function readText(file: string, optional: boolean): Promise<string | undef
     const handle = await open(file)
     try {
       if ((await handle.stat()).size > maxBytes)
-        throw usageError('the config file is over 1 MiB', { where: file })
+        throw usageError('the config file is over 1 MiB', { where: shownPath(file) })
       return await handle.readFile('utf8')
     } finally {
       await handle.close()
@@ -72,7 +74,7 @@ async function readText(file: string, optional: boolean): Promise<string | undef
     const code = codeOf(error)
     if (code === undefined) throw error
     if (optional && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined
-    throw usageError(`the config file cannot be read (${code})`, { where: file, cause: error })
+    throw usageError(`the config file cannot be read (${code})`, { where: shownPath(file), cause: error })
   }
 }
 

@@ -91,7 +91,7 @@ function bug(error: unknown): FailureReport {
   return {
     kind: 'bug',
     exitCode: exitCodes.failed,
-    message: redact(`this is a bug in ma-bundle: ${name}${messageOf(error)}`),
+    message: redact(`this is a bug in ma-bundle: ${name}${withoutPaths(messageOf(error))}`),
     next: 'report it with what the same command prints with --verbose',
     causes: causesOf(error instanceof Error ? error.cause : undefined, messageOf(error)),
     ...(stack === undefined ? {} : { stack: redact(stack) }),
@@ -103,12 +103,15 @@ function causesOf(cause: unknown, said: string): string[] {
   const seen = new Set<unknown>()
   for (let at = cause; at !== undefined && at !== null && !seen.has(at);) {
     seen.add(at)
-    const message = redact(messageOf(at))
+    const message = redact(withoutPaths(messageOf(at)))
     if (message !== '' && message !== said && message !== causes.at(-1)) causes.push(message)
     at = at instanceof Error ? at.cause : undefined
   }
   return causes
 }
+
+/** The system's own words name whole paths: `ENOENT: no such file or directory, open '/home/me/x'`. */
+const withoutPaths = (message: string): string => message.replaceAll(/'\/[^'\n]*\/([^'/\n]*)'/g, "'…/$1'")
 
 function rootFailures(error: FailuresError): RootFailure[] {
   const found = error.failures.map(({ kind, name, error: reason }) => ({

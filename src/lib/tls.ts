@@ -8,6 +8,7 @@ import {
 } from 'node:tls'
 import { codeOf, usageError } from './errors.ts'
 import type { Env } from './proxy.ts'
+import { shownPath } from './shown-path.ts'
 
 /** What a host that wants mutual TLS is shown. Both are PEM files; `keyFile` may be the same file. */
 export interface ClientCertificate {
@@ -65,12 +66,15 @@ function readPem(file: string, what: string): string {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    throw usageError(`cannot read the certificate file ${file}: ${codeOf(error) ?? 'unknown error'}`, {
-      cause: error,
-    })
+    throw usageError(
+      `cannot read the certificate file ${shownPath(file)}: ${codeOf(error) ?? 'unknown error'}`,
+      {
+        cause: error,
+      },
+    )
   }
   if (text.includes(`${what}-----`)) return text
-  throw usageError(`${file} holds no PEM ${what.toLowerCase()}`, {
+  throw usageError(`${shownPath(file)} holds no PEM ${what.toLowerCase()}`, {
     next: `it has to contain "-----BEGIN ${what}-----"; convert DER files with: openssl x509 -inform der -in <file>`,
   })
 }

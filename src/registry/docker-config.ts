@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { createOnce } from '../lib/once.ts'
 import type { Env } from '../lib/proxy.ts'
+import { shownPath } from '../lib/shown-path.ts'
 import { aliasesOf, canonicalRegistry } from '../oci/alias.ts'
 import { isObject, parseObject } from '../oci/manifest.ts'
 import type { Credential, Credentials } from './credential.ts'
@@ -40,7 +41,9 @@ export function dockerCredentials(env: Env, options: DockerCredentialOptions = {
         },
       )
     for (const path of pathsOf(env)) {
-      const config = await files(`${round} ${path}`, () => readConfig(path, warn))
+      const config = await files(`${round} ${path}`, () =>
+        readConfig(path, shownPath(path, env['HOME']), warn),
+      )
       const found = config === undefined ? undefined : await lookUp(config, registry, query.repository, ask)
       if (found !== undefined) return found
     }
@@ -73,19 +76,23 @@ function pathsOf(env: Env): readonly string[] {
   ]
 }
 
-async function readConfig(path: string, warn: (message: string) => void): Promise<Config | undefined> {
+async function readConfig(
+  path: string,
+  shown: string,
+  warn: (message: string) => void,
+): Promise<Config | undefined> {
   let raw: Uint8Array
   try {
     raw = await readFile(path)
   } catch (error) {
     const code = codeOf(error)
     if (code !== 'ENOENT' && code !== 'ENOTDIR')
-      warn(`cannot read the credentials in ${path}: ${code ?? 'unknown error'}`)
+      warn(`cannot read the credentials in ${shown}: ${code ?? 'unknown error'}`)
     return undefined
   }
   const json = parseObject(raw)
   if (json === undefined) {
-    if (raw.length > 0) warn(`the credentials in ${path} are not JSON and are left out`)
+    if (raw.length > 0) warn(`the credentials in ${shown} are not JSON and are left out`)
     return undefined
   }
   const { auths, credHelpers, credsStore } = json

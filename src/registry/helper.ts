@@ -27,7 +27,9 @@ export async function askHelper(name: string, server: string, env: Env): Promise
     const said = `${stdout} ${stderr}`.trim()
     // The one failure that is none: the text is part of the protocol.
     if (/credentials not found/i.test(said)) return undefined
-    throw fail(`failed: ${said.replace(/\s+/g, ' ').slice(0, 300) || `exit code ${code}`}`)
+    // Some print what they know before they fail.
+    const safe = /[{}]/.test(said) ? '' : said.replace(/\s+/g, ' ').slice(0, 300)
+    throw fail(`failed: ${safe || `exit code ${code}`}`)
   }
   const json = parseObject(Buffer.from(stdout))
   const username = json?.['Username']

@@ -132,7 +132,7 @@ describe('loadSpec', () => {
     const path = join(folder, 'mine.yaml')
     await writeFile(path, SPEC)
     const loaded = await loadSpec(path)
-    expect(loaded).toMatchObject({ text: SPEC, fileName: path, spec: { name: 'small' } })
+    expect(loaded).toMatchObject({ text: SPEC, fileName: '…/mine.yaml', spec: { name: 'small' } })
   })
 
   it('suggests and lists for an unknown name', async () => {

@@ -1,9 +1,10 @@
 import { collect } from '../lib/bytes.ts'
 import { BundleError, messageOf } from '../lib/errors.ts'
 import type { Once } from '../lib/once.ts'
+import { isLoopback } from '../lib/url.ts'
 import { chartLayer, packChart } from '../helm/artifact.ts'
 import { readChartMetadata } from '../helm/chart.ts'
-import { fetchChart, locateChart } from '../helm/repository.ts'
+import { fetchChart, locateChart, type ChartRepositoryOptions } from '../helm/repository.ts'
 import { sameVersion, versionTags } from '../helm/version.ts'
 import type { RawManifest, Source } from '../oci/content.ts'
 import { digestOf, type Digest } from '../oci/digest.ts'
@@ -50,6 +51,7 @@ async function fromHttp(chart: SpecChart, repository: string, options: ChartOpti
   const { http, signal, emit } = session
   const { host } = new URL(repository)
   const web = {
+    ...(await loginFor(repository, session)),
     indexes,
     signal,
     onRetry: (attempt: number, waitMs: number, error: unknown) => {
@@ -65,6 +67,17 @@ async function fromHttp(chart: SpecChart, repository: string, options: ChartOpti
   memory.add(digestOf(config), config)
   for (const { descriptor, content } of layers) memory.add(descriptor.digest, content)
   return finished(chart, tgz, manifest, memory, repository, options)
+}
+
+/** A user for the host, from where those of registries come from; never in the clear over a network. */
+async function loginFor(
+  repository: string,
+  { credentials }: Session,
+): Promise<Pick<ChartRepositoryOptions, 'credentials'>> {
+  const { protocol, host } = new URL(repository)
+  if (protocol !== 'https:' && !isLoopback(host)) return {}
+  const found = await credentials?.(host)
+  return found !== undefined && 'username' in found ? { credentials: found } : {}
 }
 
 async function fromOci(chart: SpecChart, url: string, options: ChartOptions): Promise<ChartRoot> {

@@ -76,7 +76,7 @@ export async function openNetwork(
     signal,
     concurrencyPerHost: args.concurrency,
   })
-  return { http, client, emit, signal, concurrency: args.concurrency }
+  return { http, client, credentials, emit, signal, concurrency: args.concurrency }
 }
 
 // --- internal ---

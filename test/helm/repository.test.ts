@@ -130,7 +130,11 @@ describe('a chart repository', () => {
 
   it.each([
     [404, 'failed', 'check the address, the name and the version'],
-    [401, 'auth', 'log in to that host, or check the user and the password'],
+    [
+      401,
+      'auth',
+      'a chart repository is told who you are by --username host=name and --password-stdin; or check the password',
+    ],
     [403, 'auth', 'check that the account may read it; some hosts answer 403 for what does not exist'],
   ])('answers %i: told at once, in its own words', async (status, kind, next) => {
     const { url, seen } = serve(() => new Response('go away', { status }))

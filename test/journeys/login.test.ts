@@ -2,8 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { chartIndex } from '../support/charts.ts'
 import { runCli } from '../support/cli.ts'
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.ts'
+import { layerOf } from '../support/images.ts'
 
 let folder: string
 let one: DockerRegistry
@@ -26,6 +28,43 @@ async function asking(stdin: string) {
   const args = ['export', 'x.tar', '--spec', 'spec.yaml', '--password-stdin', ...users]
   return runCli(args, { cwd: folder, stdin })
 }
+
+describe('a chart repository behind a login', () => {
+  const metadata = { apiVersion: 'v2', name: 'web', version: '1.2.3' }
+  const chart = { ...metadata, metadata, tgz: layerOf({ 'web/Chart.yaml': JSON.stringify(metadata) }) }
+
+  it('is told the user, and no other host that its index names', async () => {
+    const seen: (string | null)[] = []
+    const far = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch({ headers }) {
+        seen.push(headers.get('authorization'))
+        return new Response(new Uint8Array(chart.tgz))
+      },
+    })
+    const index = chartIndex([chart]).replace('web-1.2.3.tgz', `${far.url.href}web.tgz`)
+    const near = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: ({ headers }) =>
+        headers.get('authorization') === `Basic ${btoa('ann:s3cr3t!')}`
+          ? new Response(index)
+          : new Response('who are you', { status: 401 }),
+    })
+    await writeFile(join(folder, 'charts.yaml'), `charts: ['web|1.2.3|${near.url.origin}']`)
+    const args = ['export', 'charts.tar', '--spec', 'charts.yaml', '--no-prove']
+    const stranger = await runCli(args, { cwd: folder })
+    expect(stranger.stderr).toContain('answers 401: who are you')
+    expect(stranger.stderr).toContain('--username host=name')
+    const user = ['--username', `${near.url.host}=ann`, '--password-stdin']
+    const { code, stderr } = await runCli([...args, ...user], { cwd: folder, stdin: 's3cr3t!' })
+    await Promise.all([near.stop(), far.stop()])
+    expect(stderr).not.toContain('s3cr3t!')
+    expect(code).toBe(0)
+    expect(seen).toEqual([null])
+  })
+})
 
 describe('several users', () => {
   it('have their passwords on standard input, one a line', async () => {

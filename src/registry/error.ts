@@ -145,6 +145,10 @@ function nextFor(
       return authenticated
         ? `check that the credentials for ${registry} are current and allow this`
         : `check the name; if it is private, log in (docker login ${registry}) or pass --username and --password-stdin`
+    case 400:
+      // nginx's words for what it wants of a client that it does not know.
+      if (/SSL certificate/i.test(error.words)) return `pass --client-cert ${host}=cert.pem,key.pem`
+      return /plain HTTP request/i.test(error.words) ? `leave out --insecure-registry ${host}` : undefined
     case 404:
       return 'check the name, the tag and the registry'
     case 413:

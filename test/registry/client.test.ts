@@ -216,6 +216,17 @@ describe('errors', () => {
     expect(message).not.toContain('Signature')
   })
 
+  test.each([
+    ['400 No required SSL certificate was sent', '--client-cert'],
+    ['400 The plain HTTP request was sent to HTTPS port', 'leave out --insecure-registry'],
+  ])('say what helps against %s', async (title, next) => {
+    const html = `<html><head><title>${title}</title></head></html>`
+    const { repository } = await setUp({
+      faults: [{ change: fault.status(400, html, { 'content-type': 'text/html' }) }],
+    })
+    expect((await failureOf(repository.resolve('v1'))).next).toContain(next)
+  })
+
   test('read the XML of an object store', async () => {
     const xml =
       '<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message><StringToSign>secret</StringToSign></Error>'

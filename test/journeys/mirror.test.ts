@@ -202,4 +202,33 @@ describe('mirror', () => {
     }
     expect(repositories).toEqual([])
   })
+
+  it('hands the one password to the side it is for', async () => {
+    const user = { username: 'me', password: 'very secret' }
+    const guarded = await startDockerRegistry({ user })
+    try {
+      const run = (...flags: readonly string[]): Promise<Outcome> =>
+        runShell(
+          [
+            'mirror',
+            '--registry',
+            guarded.host,
+            '--spec',
+            at('spec.yaml'),
+            '--values',
+            at('v.yaml'),
+            '--no-prove',
+            ...flags,
+          ],
+          {
+            stdin: user.password,
+          },
+        )
+      expect(await run()).toMatchObject({ code: 3 })
+      expect(await run('--username', 'me', '--password-stdin')).toMatchObject({ code: 0 })
+      expect(await run('--username', `${source.host}=me`, '--password-stdin')).toMatchObject({ code: 3 })
+    } finally {
+      await guarded.stop()
+    }
+  })
 })

@@ -8,7 +8,7 @@ import type { SpecImage } from './spec.ts'
 
 /** What an export takes from Docker Hub's quota. */
 export interface HubBudget {
-  /** Counted pulls: each manifest that is fetched. */
+  /** Counted pulls, at most: each manifest that is fetched. */
   readonly cost: number
   /** Pulls that remain now and the quota they are of; absent when Docker Hub does not meter us. */
   readonly remaining?: number
@@ -43,7 +43,8 @@ export async function hubBudget(
         )
         if (found === undefined) return 0
         // All children of an index that is kept whole are not known by HEAD; six is what official images have.
-        return isIndex(found.mediaType) ? 1 + (platforms ?? WHOLE_INDEX) : 1
+        // Each may have an attestation, which is a manifest more: BuildKit makes them unless told not to.
+        return isIndex(found.mediaType) ? 1 + 2 * (platforms ?? WHOLE_INDEX) : 1
       } catch (error) {
         // What fails here fails again when the image is resolved, and is told there.
         if (error instanceof BundleError && error.kind !== 'cancelled') return 0
@@ -56,7 +57,7 @@ export async function hubBudget(
   if (budget.remaining !== undefined && cost > budget.remaining) {
     session.emit({
       type: 'warning',
-      message: `Docker Hub: about ${cost} counted pulls are needed, ${budget.remaining} of ${budget.limit ?? '?'} remain`,
+      message: `Docker Hub: up to ${cost} counted pulls are needed, ${budget.remaining} of ${budget.limit ?? '?'} remain`,
       where: 'source docker.io',
       next: 'add --mirror docker.io=mirror.gcr.io, log in with "docker login", or wait for the window to pass',
     })

@@ -24,7 +24,7 @@ export function forecast(
         ...(hub === undefined
           ? []
           : [
-              `Docker Hub would count about ${hub.cost} pulls` +
+              `Docker Hub would count up to ${hub.cost} pulls` +
                 (hub.remaining === undefined
                   ? '; it does not meter this machine.'
                   : `; ${hub.remaining} of ${hub.limit ?? '?'} remain.`),

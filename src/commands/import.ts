@@ -41,8 +41,7 @@ export default defineBundleCommand({
       const started = performance.now()
       try {
         const imported = await importRoots(bundle, target, { ...network, layout })
-        const data = { bundle: basename(args.bundle) }
-        await finishImport({ imported, bundle, layout, started, data }, args, session)
+        await finishImport({ imported, bundle, layout, started, name: basename(args.bundle) }, args, session)
       } finally {
         opened.close()
       }

@@ -29,13 +29,13 @@ export interface Landed {
   readonly layout: Layout
   /** When the pushing began, by `performance.now()`. */
   readonly started: number
-  /** What the result says besides. */
-  readonly data: object
+  /** File name of the bundle; undefined when there was none between the source and the registry. */
+  readonly name?: string
 }
 
 /** Everything is in the registry: writes the values override, and tells what is where. */
 export async function finishImport(
-  { imported, bundle, layout, started, data }: Landed,
+  { imported, bundle, layout, started, name }: Landed,
   args: Args<typeof valuesArgs>,
   session: Session,
 ): Promise<void> {
@@ -49,12 +49,15 @@ export async function finishImport(
     tags,
     outcome,
   }))
+  const proof = bundle.contents?.proof
+  const data = name === undefined ? { proof } : { bundle: name }
   session.result({ ...data, registry: layout.registry, seconds, roots, ...values.data }, () =>
     [
       landed(imported, layout.registry, session.columns),
       `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s.`,
       ...values.lines,
-      ...(bundle.contents === undefined ? [] : [verdictLine(bundle.contents.proof)]),
+      // Without a bundle there is nothing to prove later.
+      ...(proof === undefined || (name === undefined && proof.length === 0) ? [] : [verdictLine(proof)]),
       ...(values.file === undefined
         ? []
         : [nextSteps([`helm upgrade --install <release> <chart> -f ${values.file}`], session)]),

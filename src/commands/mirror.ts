@@ -61,11 +61,7 @@ export default defineBundleCommand({
       const started = performance.now()
       const bundle = bundleOfPlan(prepared.plan)
       const imported = await importRoots(bundle, opened.target, { ...opened.network, layout })
-      await finishImport(
-        { imported, bundle, layout, started, data: { proof: prepared.proof } },
-        args,
-        session,
-      )
+      await finishImport({ imported, bundle, layout, started }, args, session)
     } finally {
       opened.close()
     }

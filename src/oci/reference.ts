@@ -77,5 +77,9 @@ export const isRepository = (text: string): boolean => REPOSITORY.test(text)
 
 // --- internal ---
 
-const canonicalHost = (host: string): string =>
-  host === 'index.docker.io' || host === 'registry-1.docker.io' ? 'docker.io' : host.toLowerCase()
+/** In lower case, unless upper case is all that tells it from the first part of a repository. */
+function canonicalHost(host: string): string {
+  const lower = host.toLowerCase()
+  if (lower === 'index.docker.io' || lower === 'registry-1.docker.io') return 'docker.io'
+  return /[.:]/.test(host) || lower === 'localhost' ? lower : host
+}

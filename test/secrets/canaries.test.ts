@@ -189,7 +189,7 @@ describe('no canary comes out of', () => {
     ],
     [
       'an identity token',
-      { access: { kind: 'bearer', username: 'u', password: 'p' } } as DoubleOptions,
+      { access: { kind: 'bearer', username: 'u', password: 'p' } },
       { identitytoken: CANARIES.identity },
       [0, 1, 3],
     ],
@@ -411,7 +411,7 @@ describe('no canary comes out of', () => {
     for (const text of [
       `{"auths":{"${host}":{"auth":"${basic()}"}}`,
       `{"auths":{"${host}":{"auth":"${basic()}",,}}}`,
-      `${CANARIES.password}`,
+      CANARIES.password,
     ]) {
       await everyWay(
         'config',

@@ -1,0 +1,92 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { createAuthority, type TestAuthority } from '../support/certificates.ts'
+import { runCli } from '../support/cli.ts'
+import { portOf, startNameProxy, type NameProxy } from '../support/name-proxy.ts'
+import { startDouble, type RegistryDouble } from '../support/registry/double.ts'
+import * as fault from '../support/registry/faults.ts'
+
+let folder: string
+let authority: TestAuthority
+let hub: RegistryDouble
+let proxy: NameProxy
+
+/** Docker Hub with one image of two platforms, each with the attestation that BuildKit adds. */
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'hub-'))
+  authority = await createAuthority()
+  hub = await startDouble({
+    tls: await authority.issue('hub', { only: ['DNS:registry-1.docker.io', 'DNS:mirror.gcr.io'] }),
+  })
+  const children = ['amd64', 'arm64'].flatMap((architecture) => {
+    const image = addImage({ os: 'linux', architecture })
+    const about = { 'vnd.docker.reference.digest': image.digest }
+    return [
+      image,
+      { ...addImage({ os: 'unknown', architecture: 'unknown' }, architecture), annotations: about },
+    ]
+  })
+  hub.addManifest(
+    'library/web',
+    { schemaVersion: 2, mediaType: OCI_INDEX, manifests: children },
+    '1',
+    OCI_INDEX,
+  )
+  proxy = await startNameProxy(() => portOf(hub.host))
+  await writeFile(join(folder, 'spec.yaml'), 'images: [web:1]')
+})
+afterEach(async () => {
+  await Promise.all([proxy.stop(), hub.stop(), authority.remove()])
+  await rm(folder, { recursive: true })
+})
+
+function addImage(platform: { readonly os: string; readonly architecture: string }, seed = '') {
+  const config = hub.addBlob(
+    'library/web',
+    new TextEncoder().encode(JSON.stringify({ ...platform, author: seed })),
+    OCI_CONFIG,
+  )
+  const image = { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers: [] }
+  return { ...hub.addManifest('library/web', image, undefined, OCI_MANIFEST).descriptor, platform }
+}
+
+const remaining = (left: number) =>
+  hub.addFault({
+    change: fault.withHeaders({ 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': `${left};w=21600` }),
+  })
+
+const forecast = (...args: readonly string[]) =>
+  runCli(['export', 'x.tar', '--spec', 'spec.yaml', '--dry-run', '--ca-file', authority.caFile, ...args], {
+    cwd: folder,
+    env: { HTTPS_PROXY: proxy.url },
+  })
+
+const pulls = () =>
+  hub.requests.filter(({ method, path }) => method === 'GET' && path.includes('/manifests/'))
+
+describe('Docker Hub’s budget', () => {
+  it('is asked for with HEAD, and foretells all that is taken', async () => {
+    remaining(50)
+    const { stdout } = await forecast()
+    expect(hub.requests[0]?.method).toBe('HEAD')
+    expect(pulls()).toHaveLength(5)
+    expect(stdout).toContain('Docker Hub would count up to 5 pulls; 50 of 100 remain')
+  })
+
+  it('is warned of when it does not suffice, with the way out', async () => {
+    remaining(4)
+    const { stderr } = await forecast()
+    expect(stderr).toContain('up to 5 counted pulls are needed, 4 of 100 remain')
+    expect(stderr).toContain('--mirror docker.io=mirror.gcr.io')
+  })
+
+  it('is spared by a mirror', async () => {
+    const { code, stdout } = await forecast('--mirror', 'docker.io=mirror.gcr.io')
+    expect(code).toBe(0)
+    expect(stdout).not.toContain('Docker Hub')
+    expect(new Set(proxy.asked)).toEqual(new Set(['mirror.gcr.io:443']))
+  })
+})

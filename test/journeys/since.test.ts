@@ -236,8 +236,30 @@ describe('export --since', () => {
           ],
           { env: { ...ecr.environment, XDG_STATE_HOME: folder } },
         )
+      const inventory = (): Promise<Outcome> =>
+        runShell(
+          [
+            'inventory',
+            '--registry',
+            ecr.registry,
+            '--endpoint-url',
+            ecr.endpoint,
+            '--region',
+            ecr.region,
+            '--spec',
+            at('spec.yaml'),
+            '--output',
+            at('there.txt'),
+          ],
+          { env: { ...ecr.environment, XDG_STATE_HOME: folder } },
+        )
+      expect(await inventory()).toMatchObject({ code: 0 })
+      expect(readFileSync(at('there.txt'), 'utf8')).toMatch(/^ma-bundle-inventory\/1 0\ncheck /)
       await run('old.tar')
-      await exportAs('new.tar', names, '--since', at('old.tar'))
+      expect(await inventory()).toMatchObject({ code: 0 })
+      expect(readFileSync(at('there.txt'), 'utf8')).toContain(digestOf(base).slice(7))
+      await exportAs('new.tar', names, '--since', at('there.txt'))
+      expect(absentIn('new.tar')).toEqual([baseLine])
       expect(await run('new.tar')).toMatchObject({ code: 0 })
       const place = `mirrored/${source.host.replace(':', '-')}/a`
       expect(ecr.tags()).toEqual({ [`${place}/one:1`]: moved.digest, [`${place}/came:1`]: came.digest })

@@ -13,8 +13,15 @@ import { destinationOf } from './import.ts'
 import { encodeLayoutIndex, LAYOUT_FILE } from './layout.ts'
 import { rootManifest, type Bundle } from './open.ts'
 import { blobPath } from './plan.ts'
-import type { Donor } from './repair.ts'
 import { readSums } from './sums.ts'
+
+/** Somewhere the content of damaged entries can be had from. */
+export interface Donor {
+  /** Content of a digest; undefined when it is not there. Whoever reads it verifies it. */
+  fetch(digest: Digest, size: number): Promise<Bytes | undefined>
+  /** Another bundle, which may be of the very same list. */
+  readonly bundle?: Bundle
+}
 
 /** What the bundle itself has a second time (a chart is a layer too), or can tell. */
 export async function localContent(

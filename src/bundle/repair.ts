@@ -1,24 +1,17 @@
 import { fsyncSync, ftruncateSync, writeSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { encodeHeader, place, type Placed } from '../archive/tar.ts'
-import { collect, type Bytes, type RandomReader } from '../lib/bytes.ts'
+import { collect, type RandomReader } from '../lib/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import { openFile } from '../lib/file.ts'
 import { digestOf, type Digest } from '../oci/digest.ts'
 import { verified } from '../oci/verify.ts'
 import { openBundle, type Bundle } from './open.ts'
 import { HEAD } from './plan.ts'
-import { localContent } from './repair-content.ts'
+import { localContent, type Donor } from './repair-content.ts'
 import { encodeSums, parseSums, readSums, SUMS } from './sums.ts'
-import { expectedDigest, verifyBundle, type Damage, type Verified, type VerifyOptions } from './verify.ts'
-
-/** Somewhere the content of damaged entries can be had from. */
-export interface Donor {
-  /** Content of a digest; undefined when it is not there. Whoever reads it verifies it. */
-  fetch(digest: Digest, size: number): Promise<Bytes | undefined>
-  /** Another bundle, which may be of the very same list. */
-  readonly bundle?: Bundle
-}
+import type { Damage } from './verify-frame.ts'
+import { expectedDigest, verifyBundle, type Verified, type VerifyOptions } from './verify.ts'
 
 export interface Repaired {
   /** As it was. */

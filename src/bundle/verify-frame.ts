@@ -1,7 +1,15 @@
 import { isOurHeader } from '../archive/reader.ts'
 import { BLOCK, END_MARK, padded, type Placed } from '../archive/tar.ts'
 import { collect, type RandomReader } from '../lib/bytes.ts'
-import type { Damage } from './verify.ts'
+
+/** An entry whose bytes are not what they have to be. */
+export interface Damage {
+  readonly path: string
+  /** Of its content in the file, bytes. */
+  readonly offset: number
+  readonly size: number
+  readonly reason: string
+}
 
 /** What lies between the entries of a bundle of ours, and behind them: only zeros, and of one length. */
 export async function frameDamage(

@@ -12,16 +12,7 @@ import type { BundleEvent } from './events.ts'
 import { openBundle } from './open.ts'
 import { HEAD } from './plan.ts'
 import { encodeSums, readSums, SUMS } from './sums.ts'
-import { frameDamage, headerDamage } from './verify-frame.ts'
-
-/** An entry whose bytes are not what they have to be. */
-export interface Damage {
-  readonly path: string
-  /** Of its content in the file, bytes. */
-  readonly offset: number
-  readonly size: number
-  readonly reason: string
-}
+import { frameDamage, headerDamage, type Damage } from './verify-frame.ts'
 
 export interface VerifyOptions {
   readonly emit: Emit<BundleEvent>

@@ -7,6 +7,7 @@ import { helmArgs } from './helm-args.ts'
 import { writeLock } from './lock-io.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
+import { readPrivateKey, signFile } from './signing.ts'
 import { nextSteps } from './ui/next.ts'
 import { olderArgs, openOlder } from './older.ts'
 import { prepare, prepareArgs } from './prepare.ts'
@@ -45,12 +46,18 @@ export default defineBundleCommand({
       default: 20 * 1024 ** 2,
       description: 'Bytes per second that --dry-run reckons with',
     },
+    sign: {
+      type: 'string',
+      hint: 'file',
+      description: 'Sign the bundle with this private key (PEM, Ed25519 or ECDSA P-256): writes <bundle>.sig',
+    },
     ...helmArgs,
     ...networkArgs,
   },
   async run(args, session) {
     const older = await openOlder(args)
     try {
+      const key = args.sign === undefined ? undefined : await readPrivateKey(args.sign)
       const network = await openNetwork(args, session)
       const resolved = await prepare(args, session, network, older.since)
       const { prepared, given } = older.reuse(resolved)
@@ -62,6 +69,7 @@ export default defineBundleCommand({
       const started = performance.now()
       const filled = await writeExport(args.bundle, prepared, network)
       await writeLock(`${args.bundle}.lock.json`, prepared.lock)
+      const signed = key === undefined ? undefined : await signFile(args.bundle, key)
       const reused = given()
       const fetched = Math.max(0, filled.fetched - reused)
       const seconds = (performance.now() - started) / 1000
@@ -77,6 +85,7 @@ export default defineBundleCommand({
           absent: { count: prepared.absent.length, bytes: absentBytes },
           seconds,
           proof: prepared.proof,
+          ...(signed === undefined ? {} : { signature: signed.file }),
           roots: weights,
         },
         () =>
@@ -90,6 +99,7 @@ export default defineBundleCommand({
               : [
                   `Left out ${plural(prepared.absent.length, 'blob')} (${formatBytes(absentBytes)}) that the other side has; only a registry that has them takes it.`,
                 ]),
+            ...(signed === undefined ? [] : [`Signed with ${signed.algorithm}: carry ${signed.file} along.`]),
             nextSteps([`carry it, then: ma-bundle import ${name} --registry <host>`], session),
             '',
           ].join('\n'),

@@ -7,6 +7,7 @@ import { finishImport, valuesArgs } from './landed.ts'
 import { networkArgs } from './network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { repositoryArgs } from './repository-args.ts'
+import { checkSignature, signatureArgs } from './signing.ts'
 
 export default defineBundleCommand({
   name: 'import',
@@ -27,6 +28,7 @@ export default defineBundleCommand({
     bundle: { type: 'positional', description: 'Bundle to import' },
     ...layoutArgs,
     ...valuesArgs,
+    ...signatureArgs,
     ...ecrArgs,
     ...repositoryArgs,
     ...networkArgs,
@@ -36,6 +38,7 @@ export default defineBundleCommand({
     const file = await openLocal(args.bundle)
     try {
       const bundle = await openBundle(file)
+      await checkSignature(bundle, args)
       const opened = await openTarget(args, session)
       const { target, network } = opened
       const started = performance.now()

@@ -39,6 +39,10 @@ export const commands: CommandTable = {
     description: 'Serve a bundle as a read-only registry',
     load: async () => (await import('./serve.ts')).default,
   },
+  sign: {
+    description: 'Sign a bundle with a key of yours',
+    load: async () => (await import('./sign.ts')).default,
+  },
   diff: {
     description: 'Say what changed from one bundle to the next, and how many bytes are new',
     load: async () => (await import('./diff.ts')).default,

@@ -13,6 +13,7 @@ import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { repair } from './repair.ts'
 import { noSettings } from './repository-args.ts'
 import type { Session } from './session.ts'
+import { checkSignature, signatureArgs } from './signing.ts'
 
 const { registry, ...placeArgs } = layoutArgs
 const { required: _, ...optionalRegistry } = registry
@@ -29,6 +30,7 @@ const args = {
     description:
       'Mend what is damaged in place, from another bundle, from a registry it was imported into, or from "sources", where its images came from',
   },
+  ...signatureArgs,
   ...placeArgs,
   ...ecrArgs,
   ...networkArgs,
@@ -54,6 +56,8 @@ export default defineBundleCommand({
   async run(given, session) {
     const file = await openLocal(given.bundle)
     try {
+      if (given.verifyKey !== undefined || given.requireSignature)
+        await checkSignature(await openBundle(file), given)
       if (given.registry === undefined) await checkBytes(file, given, session)
       else await checkRegistry(file, { ...given, registry: given.registry }, session)
     } finally {

@@ -48,13 +48,13 @@ export async function collectRoots(
   const items = itemsOf(groups)
   session.emit({ type: 'phase', phase: 'resolve', items: items.length, bytes: 0 })
   const pool = createPool(RESOLVE_CONCURRENCY)
-  const indexes = createOnce<string>()
+  const shared: Shared = { indexes: createOnce<string>(), unreachable: new Set() }
   const { values, failures } = await settleAll(
     items,
     (item) =>
       pool.run(async () => {
         session.signal.throwIfAborted()
-        const root = await resolve(item, options, indexes)
+        const root = await resolve(item, options, shared)
         const more = options.referrers && root.kind === 'image' ? await resolveReferrers(root, session) : []
         const { kind, name } = item
         session.emit({
@@ -84,6 +84,12 @@ export async function collectRoots(
 
 // --- internal ---
 
+/** What the items of a run learn for each other: indexes of chart repositories, mirrors that are down. */
+interface Shared {
+  readonly indexes: Once<string>
+  readonly unreachable: Set<string>
+}
+
 type Item =
   | { readonly kind: 'image'; readonly name: string; readonly image: SpecImage }
   | { readonly kind: 'chart'; readonly name: string; readonly chart: SpecChart }
@@ -110,13 +116,16 @@ function itemsOf(groups: readonly SpecGroup[]): readonly Item[] {
   ]
 }
 
-async function resolve(item: Item, options: CollectOptions, indexes: Once<string>): Promise<Root> {
+async function resolve(item: Item, options: CollectOptions, shared: Shared): Promise<Root> {
   const { session, mirrors, locked } = options
   const pin = locked?.(item.kind, item.name)
   const common = { session, mirrors, ...(pin === undefined ? {} : { locked: pin }) }
-  if (item.kind === 'chart') return resolveChart(item.chart, { ...common, indexes })
+  if (item.kind === 'chart') return resolveChart(item.chart, { ...common, ...shared })
   if (item.kind === 'file') return resolveFile(item.file, common)
-  return resolveImage(item.image.reference, item.name, wantedOf(item.image, options), common)
+  return resolveImage(item.image.reference, item.name, wantedOf(item.image, options), {
+    ...common,
+    ...shared,
+  })
 }
 
 function wantedOf(image: SpecImage, options: CollectOptions): Wanted {

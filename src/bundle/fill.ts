@@ -1,6 +1,7 @@
 import { openArchiveWriter, WriteError, type ArchiveWriter } from '../archive/writer.ts'
 import { release } from '../lib/buffers.ts'
 import type { Bytes } from '../lib/bytes.ts'
+import { BundleError, messageOf } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
 import { createPool } from '../lib/pool.ts'
 import type { Source } from '../oci/content.ts'
@@ -85,20 +86,31 @@ async function fetchAll(
   }
 }
 
-/** Tries each source in turn; the last one's error tells why none served. */
+/**
+ * Tries each source in turn; the last one's error tells why none served. Content that came wrong is asked for once
+ * more, because what damages bytes on the way does not do it every time.
+ */
 async function fetchOne(transfer: Transfer, writer: ArchiveWriter, options: FillOptions): Promise<void> {
   const { path, descriptor, name, sources } = transfer
-  options.emit({ type: 'transfer', id: descriptor.digest, name, size: descriptor.size })
-  for (const [at, source] of sources.entries()) {
+  const { digest: id, size } = descriptor
+  const last = sources.at(-1)
+  const tries = last === undefined ? [] : [...sources, last]
+  options.emit({ type: 'transfer', id, name, size })
+  for (const [at, source] of tries.entries()) {
     try {
       await writer.write(path, observed(transfer, source, options.emit))
-      options.emit({ type: 'transferred', id: descriptor.digest, outcome: 'copied', size: descriptor.size })
+      options.emit({ type: 'transferred', id, outcome: 'copied', size })
       return
     } catch (error) {
-      if (at === sources.length - 1 || options.signal.aborted || error instanceof WriteError) {
-        options.emit({ type: 'transferred', id: descriptor.digest, outcome: 'failed', size: descriptor.size })
+      const isWrong = error instanceof BundleError && error.kind === 'integrity'
+      const left = tries.length - 1 - at
+      const isFinal = left === 0 || (left === 1 && !isWrong) || error instanceof WriteError
+      if (isFinal || options.signal.aborted) {
+        options.emit({ type: 'transferred', id, outcome: 'failed', size })
         throw error
       }
+      const why = messageOf(error)
+      options.emit({ type: 'warning', message: `tried again: ${why}`, where: `source ${name}` })
     }
   }
 }

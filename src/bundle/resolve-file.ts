@@ -1,5 +1,5 @@
 import { bytesOf, collect } from '../lib/bytes.ts'
-import { integrityError, usageError } from '../lib/errors.ts'
+import { BundleError, integrityError, usageError } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
 import type { Source } from '../oci/content.ts'
 import { digestOf, type Digest } from '../oci/digest.ts'
@@ -13,17 +13,32 @@ import type { SpecFile } from './spec.ts'
 const UNPINNED_LIMIT = 64 * 1024 * 1024
 const FILE = 'application/octet-stream'
 
-/** A plain file to its digest and size; one that nobody has pinned yet is read whole. */
-export async function resolveFile(
-  file: SpecFile,
-  {
-    session,
-    mirrors,
-    locked,
-  }: { readonly session: Session; readonly mirrors: Mirrors; readonly locked?: Digest },
-): Promise<FileRoot> {
+export interface FileOptions {
+  readonly session: Session
+  readonly mirrors: Mirrors
+  readonly locked?: Digest
+}
+
+/** A plain file to its digest and size, mirrors first; one that nobody has pinned yet is read whole. */
+export async function resolveFile(file: SpecFile, options: FileOptions): Promise<FileRoot> {
+  const places = urlCandidates(file.url, options.mirrors)
+  for (const place of places) {
+    try {
+      return await resolveAt(place, file, options)
+    } catch (error) {
+      if (!(error instanceof BundleError) || error.kind === 'cancelled' || place === places.at(-1))
+        throw error
+      const message = `a mirror did not serve it: ${error.message}`
+      options.session.emit({ type: 'warning', message, where: `file ${file.name}` })
+    }
+  }
+  throw new Error('a file has no place')
+}
+
+// --- internal ---
+
+async function resolveAt(url: string, file: SpecFile, { session, locked }: FileOptions): Promise<FileRoot> {
   const { name } = file
-  const [url = file.url] = urlCandidates(file.url, mirrors)
   const digest = file.digest ?? locked
   const size = file.size ?? (digest === undefined ? undefined : await sizeAt(session, url))
   if (digest !== undefined && size !== undefined) {
@@ -53,8 +68,6 @@ export async function resolveFile(
   }
   return { kind: 'file', name, descriptor: { mediaType: FILE, digest: found, size: content.length }, source }
 }
-
-// --- internal ---
 
 const webSource = (url: string, session: Session): Source => ({
   resolve: () => Promise.reject(new Error('a file has no manifest')),

@@ -27,6 +27,8 @@ export interface Wanted {
 export interface ResolveOptions {
   readonly session: Session
   readonly mirrors: Mirrors
+  /** Mirrors that could not be reached in this run; added to. */
+  readonly unreachable: Set<string>
   /** Digest from the lock: what the tag has to stand for. */
   readonly locked?: Digest
 }
@@ -66,7 +68,7 @@ export async function resolveImage(
   }
 }
 
-/** The platforms an image is there for: of its children, or as its config says. */
+/** The platforms an image is there for: those of its index's children; a lone manifest's only its config knows. */
 export function platformsOf(root: ImageRoot): readonly string[] {
   const offered = root.graph.nodes.flatMap(({ manifest }) =>
     manifest.manifests.flatMap(({ platform }) =>
@@ -89,13 +91,14 @@ interface Found {
 
 async function findManifest(
   reference: Reference,
-  { session, mirrors, locked }: ResolveOptions,
+  { session, mirrors, locked, unreachable }: ResolveOptions,
 ): Promise<Found> {
   const digest = reference.digest ?? locked
   const places = candidates(reference, mirrors)
   let failure: unknown
   for (const place of places) {
     session.signal.throwIfAborted()
+    if (place !== places.at(-1) && unreachable.has(place.registry)) continue
     try {
       const source = openRepository(session.client, place.registry, place.repository, { foreign: true })
       if (locked !== undefined && reference.digest === undefined) await checkMoved(source, reference, locked)
@@ -106,6 +109,8 @@ async function findManifest(
       if (!(error instanceof BundleError) || error.kind === 'integrity') throw error
       failure = error
       if (place !== places.at(-1)) {
+        // A mirror that is down would cost every image its retries.
+        if (error.kind === 'network') unreachable.add(place.registry)
         session.emit({
           type: 'warning',
           message: `mirror ${repositoryName(place)} did not serve it: ${error.message}`,

@@ -39,6 +39,8 @@ export interface ExportOptions {
   readonly helm?: HelmSetup
   /** Take images along that the charts pull and the list lacks; otherwise they are an error. */
   readonly addMissing?: boolean
+  /** Told what Docker Hub will count, before it counts anything. */
+  readonly onHub?: (budget: HubBudget) => void
   /** Replays these digests; what has moved since is an error. */
   readonly lock?: Lock
   /** The blobs that the other side has: the bundle leaves them out. */
@@ -78,6 +80,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     platforms === 'all' ? undefined : platforms.length,
     session,
   )
+  if (hub !== undefined) options.onHub?.(hub)
   const locked = options.lock === undefined ? undefined : pinnedBy(options.lock)
   const collecting: CollectOptions = {
     ...options,

@@ -1,5 +1,6 @@
 import type { Prepared } from '../bundle/export.ts'
-import { formatBytes, formatDuration } from '../lib/format.ts'
+import type { HubBudget } from '../bundle/hub-budget.ts'
+import { formatBytes, formatDuration, plural } from '../lib/format.ts'
 import type { Session } from './session.ts'
 import { exportSummary } from './summary.ts'
 
@@ -21,17 +22,15 @@ export function forecast(
         exportSummary(weights, session),
         `Would write ${formatBytes(size)} (no more disk than that), fetching ${formatBytes(toFetch)}: ` +
           `${formatDuration(seconds * 1000)} at ${formatBytes(rate)}/s.`,
-        ...(hub === undefined
-          ? []
-          : [
-              `Docker Hub would count up to ${hub.cost} pulls` +
-                (hub.remaining === undefined
-                  ? '; it does not meter this machine.'
-                  : `; ${hub.remaining} of ${hub.limit ?? '?'} remain.`),
-            ]),
+        ...(hub === undefined ? [] : [hubText(hub)]),
         ...(findings.length === 0 ? [] : [`ECR would refuse ${findings.length} things; see the warnings.`]),
         'Nothing was written.',
         '',
       ].join('\n'),
   ]
 }
+
+/** What Docker Hub counts, and what is left of its quota. */
+export const hubText = ({ cost, remaining, limit }: HubBudget): string =>
+  `Docker Hub would count up to ${plural(cost, 'pull')}; ` +
+  (remaining === undefined ? 'it does not meter this machine.' : `${remaining} of ${limit ?? '?'} remain.`)

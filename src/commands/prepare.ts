@@ -6,6 +6,7 @@ import type { Args, ArgsDef } from './flags.ts'
 import { openHelm, type HelmArgs } from './helm-args.ts'
 import { readLock } from './lock-io.ts'
 import type { Session } from './session.ts'
+import { hubText } from './forecast.ts'
 import { platformsFrom, sourceArgs } from './source-args.ts'
 
 /** Flags that say what to take, and the lock that pins it. */
@@ -40,6 +41,7 @@ export async function prepare(
     referrers: args.referrers,
     ...(helm === undefined ? {} : { helm }),
     addMissing: args.addMissing,
+    onHub: (budget) => session.note(`${hubText(budget)}\n`),
     ...(since === undefined ? {} : { since }),
     ...(args.lock === undefined ? {} : { lock: await readLock(args.lock) }),
     mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),

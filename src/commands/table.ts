@@ -43,6 +43,10 @@ export const commands: CommandTable = {
     description: 'Sign a bundle with a key of yours',
     load: async () => (await import('./sign.ts')).default,
   },
+  report: {
+    description: 'Write what is in a bundle, with digests, sources and licences, for those who approve it',
+    load: async () => (await import('./report.ts')).default,
+  },
   diff: {
     description: 'Say what changed from one bundle to the next, and how many bytes are new',
     load: async () => (await import('./diff.ts')).default,

@@ -204,3 +204,37 @@ describe('signing', () => {
     expect(code).toBe(5)
   })
 })
+
+describe('the report', () => {
+  it('tells contents, digests, sources and licences, the same on every machine', async () => {
+    writeFileSync(at('r.tar'), small.bytes)
+    const { code, stderr } = await runShell(['report', at('r.tar')])
+    expect(code, stderr).toBe(0)
+    const text = readFileSync(at('r.tar.report.json'), 'utf8')
+    const sums = execFileSync('bash', ['-c', `tar xOf '${at('r.tar')}' SHA256SUMS | sha256sum`]).toString()
+    const report = JSON.parse(text) as Record<string, unknown>
+    expect(report).toMatchObject({
+      name: 'small',
+      size: small.bytes.length,
+      sums: `sha256:${sums.slice(0, 64)}`,
+    })
+    expect(report['contents']).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ kind: 'chart', source: `http://${small.source.host}/charts` }),
+        expect.objectContaining({
+          kind: 'image',
+          digest: small.images['team/two:2']?.digest,
+          licences: ['MIT'],
+        }),
+        expect.objectContaining({ kind: 'image', platforms: ['linux/amd64', 'linux/arm64'], licences: [] }),
+        expect.objectContaining({ kind: 'file', name: 'index.yaml' }),
+      ]),
+    )
+    expect(text).not.toContain(folder)
+    const readable = readFileSync(at('r.tar.report.md'), 'utf8')
+    expect(readable).toContain('# small 1.0.0')
+    expect(readable).toMatch(/\| image \| .*team\/two:2 \| .* \| MIT \|/)
+    expect((await runShell(['report', at('r.tar'), '--output', at('again')])).code).toBe(0)
+    expect(readFileSync(at('again.json'), 'utf8')).toBe(text)
+  })
+})

@@ -20,11 +20,14 @@ export interface SmallBundle {
 export async function makeSmallBundle(): Promise<SmallBundle> {
   const folder = mkdtempSync(join(tmpdir(), 'ma-bundle-small-'))
   const shared = layerOf({ base: noise(2000, 1) })
-  const image = (seed: number, platform: string): BuiltImage =>
-    buildImage([shared, layerOf({ own: noise(600, seed) })], { platform })
+  const image = (seed: number, platform: string, annotations?: Record<string, string>): BuiltImage =>
+    buildImage([shared, layerOf({ own: noise(600, seed) })], {
+      platform,
+      ...(annotations === undefined ? {} : { annotations }),
+    })
   const images = {
     'team/one:1': buildIndex([image(2, 'linux/amd64'), image(3, 'linux/arm64')]),
-    'team/two:2': image(4, 'linux/amd64'),
+    'team/two:2': image(4, 'linux/amd64', { 'org.opencontainers.image.licenses': 'MIT' }),
   }
   const metadata = { apiVersion: 'v2', name: 'web', version: '1.2.3' }
   const tgz = layerOf({ 'web/Chart.yaml': JSON.stringify(metadata), 'web/values.yaml': 'a: 1\n' })

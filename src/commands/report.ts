@@ -1,0 +1,65 @@
+import { rename, writeFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import manifest from '../../package.json' with { type: 'json' }
+import { openBundle } from '../bundle/open.ts'
+import { formatReport, reportOf } from '../bundle/report-file.ts'
+import { codeOf, usageError } from '../lib/errors.ts'
+import { openLocal } from './bundle-file.ts'
+import { defineBundleCommand } from './command.ts'
+import { checkSignature, signatureArgs } from './signing.ts'
+
+export default defineBundleCommand({
+  name: 'report',
+  description:
+    'Writes what is in a bundle for those who have to approve it: contents, digests, sources, licences as annotated, ' +
+    'signatures carried, the proof. As JSON for programs and as Markdown for people; nothing in it depends on when or ' +
+    'where it is made.',
+  examples: [
+    {
+      command: 'ma-bundle report bundle.tar',
+      description: 'writes bundle.tar.report.json and bundle.tar.report.md',
+    },
+  ],
+  args: {
+    bundle: { type: 'positional', description: 'Bundle to report on' },
+    output: {
+      type: 'string',
+      hint: 'name',
+      description: 'Name before .json and .md; <bundle>.report unless told',
+    },
+    ...signatureArgs,
+  },
+  async run(args, session) {
+    const file = await openLocal(args.bundle)
+    try {
+      const bundle = await openBundle(file)
+      const signed = await checkSignature(bundle, args)
+      const report = await reportOf(bundle, file.size, `ma-bundle ${manifest.version}`)
+      const output = args.output ?? `${args.bundle}.report`
+      await write(`${output}.json`, `${JSON.stringify(report, undefined, 2)}\n`)
+      await write(`${output}.md`, formatReport(report))
+      const files = [`${basename(output)}.json`, `${basename(output)}.md`]
+      session.result(
+        { bundle: basename(args.bundle), files, signatureChecked: signed, report },
+        `Wrote ${files.join(' and ')}.\n`,
+      )
+    } finally {
+      await file.close()
+    }
+  },
+})
+
+// --- internal ---
+
+/** Whole or not at all. */
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(`${file}.partial`, text)
+    await rename(`${file}.partial`, file)
+  } catch (error) {
+    throw usageError(`cannot write the report: ${codeOf(error) ?? 'unknown error'}`, {
+      where: basename(file),
+      cause: error,
+    })
+  }
+}

@@ -34,6 +34,10 @@ export default defineBundleCommand({
   args: {
     bundle: { type: 'positional', description: 'Bundle to compute from' },
     ...layoutArgs,
+    pinDigests: {
+      type: 'boolean',
+      description: 'Write digests too, where a chart that helm has rendered takes them',
+    },
     chart: { type: 'string', hint: 'name', description: 'The values of this chart on its own' },
     format: {
       type: 'enum',
@@ -65,7 +69,7 @@ export default defineBundleCommand({
     try {
       const bundle = await openBundle(file)
       if (format === 'helm') {
-        const text = helmValues(await valuesFor(bundle, layout), chart)
+        const text = helmValues(await valuesFor(bundle, layout, { pinDigests: args.pinDigests }), chart)
         session.result({ format, text }, text)
         return
       }

@@ -12,6 +12,8 @@ export interface Shape {
   readonly bytes: number
   /** Own layers of each image, besides those of its base; drawn between 2 and 7 when absent. */
   readonly layers?: number
+  /** All of them alike. */
+  readonly even?: boolean
   /** No shared bases. */
   readonly apart?: boolean
   readonly platforms?: readonly string[]
@@ -102,7 +104,7 @@ async function build(storage: string, shape: Shape): Promise<Made> {
   try {
     for (const [at, weight] of weights.entries()) {
       const count = shape.layers ?? 2 + Math.floor(random() * 6)
-      const parts = Array.from({ length: count }, () => 0.02 + random() ** 4)
+      const parts = Array.from({ length: count }, () => (shape.even === true ? 1 : 0.02 + random() ** 4))
       const sum = parts.reduce((total, part) => total + part, 0)
       const children = platforms.map((platform, p): BuiltImage => {
         const size = (own * weight) / whole / platforms.length

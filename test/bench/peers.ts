@@ -39,7 +39,7 @@ export const contenders = (command: string): readonly Contender[] => [
     export: (
       task,
     ) => `${file('spec.yaml', ['images:', ...task.fixture.images.map((image) => `  - ${task.source}/${image}`)])}
-${command} export bundle.tar --spec spec.yaml --concurrency ${task.concurrency} --quiet`,
+${command} export bundle.tar --spec spec.yaml --platform all --concurrency ${task.concurrency} --quiet`,
     import: (task) =>
       `${command} import ${task.exported}/bundle.tar --registry ${task.target} --concurrency ${task.concurrency} --quiet`,
   },

@@ -1,10 +1,11 @@
+import { createDecoder } from './decode.ts'
 import type { Proof } from '../helm/values/prove.ts'
-import { integrityError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
-import { isObject } from '../oci/manifest.ts'
 import { REQUIRED, type BoundChart } from './bound-chart.ts'
 import { canonicalText, hintFor } from './hint.ts'
 import type { SpecHint } from './spec.ts'
+
+const decoder = createDecoder('proof')
 
 /** A reference that would not be pulled from the private registry. */
 export interface OpenReference {
@@ -91,19 +92,19 @@ export function verdictLine(proofs: readonly ChartProof[]): string {
 /** Reads what `bundle.json` carries. */
 export function decodeProofs(value: unknown): readonly ChartProof[] {
   if (value === undefined) return []
-  return list(value).map((item): ChartProof => {
-    const { chart, version, boundCount, open, accepted, failures } = object(item)
-    if (typeof boundCount !== 'number') throw damaged()
+  return decoder.list(value).map((item): ChartProof => {
+    const { chart, version, boundCount, open, accepted, failures } = decoder.object(item)
+    if (typeof boundCount !== 'number') throw decoder.damaged()
     return {
-      chart: string(chart),
-      version: string(version),
+      chart: decoder.string(chart),
+      version: decoder.string(version),
       boundCount,
-      open: list(open).map(openReference),
-      accepted: list(accepted).map((one) => {
-        const { reference, reason } = object(one)
-        return { reference: string(reference), reason: string(reason) }
+      open: decoder.list(open).map(openReference),
+      accepted: decoder.list(accepted).map((one) => {
+        const { reference, reason } = decoder.object(one)
+        return { reference: decoder.string(reference), reason: decoder.string(reason) }
       }),
-      failures: list(failures).map(string),
+      failures: decoder.list(failures).map(decoder.string),
     }
   })
 }
@@ -114,31 +115,14 @@ export function decodeProofs(value: unknown): readonly ChartProof[] {
 const isSame = (one: string, other: string): boolean =>
   canonicalText(one) === canonicalText(other) || one.endsWith(`/${other}`)
 
-const damaged = () => integrityError('bundle.json is damaged: its proof cannot be read')
-
 function openReference(value: unknown): OpenReference {
-  const { reference, at, verdict, remedy, hook } = object(value)
-  if (verdict !== 'not-bundled' && verdict !== 'unreachable') throw damaged()
+  const { reference, at, verdict, remedy, hook } = decoder.object(value)
+  if (verdict !== 'not-bundled' && verdict !== 'unreachable') throw decoder.damaged()
   return {
-    reference: string(reference),
-    at: string(at),
+    reference: decoder.string(reference),
+    at: decoder.string(at),
     verdict,
-    remedy: string(remedy),
-    ...(hook === undefined ? {} : { hook: string(hook) }),
+    remedy: decoder.string(remedy),
+    ...(hook === undefined ? {} : { hook: decoder.string(hook) }),
   }
-}
-
-function object(value: unknown): Record<string, unknown> {
-  if (isObject(value)) return value
-  throw damaged()
-}
-
-function list(value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value
-  throw damaged()
-}
-
-function string(value: unknown): string {
-  if (typeof value === 'string') return value
-  throw damaged()
 }

@@ -1,5 +1,5 @@
 import { openArchiveWriter, WriteError, type ArchiveWriter } from '../archive/writer.ts'
-import { release } from '../lib/buffers.ts'
+import { release, transferred } from '../lib/buffers.ts'
 import type { Bytes } from '../lib/bytes.ts'
 import { BundleError, messageOf } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
@@ -99,6 +99,7 @@ async function fetchOne(transfer: Transfer, writer: ArchiveWriter, options: Fill
   for (const [at, source] of tries.entries()) {
     try {
       await writer.write(path, observed(transfer, source, options.emit))
+      transferred()
       options.emit({ type: 'transferred', id, outcome: 'copied', size })
       return
     } catch (error) {

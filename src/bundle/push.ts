@@ -1,3 +1,4 @@
+import { transferred } from '../lib/buffers.ts'
 import type { Bytes } from '../lib/bytes.ts'
 import type { Emit } from '../lib/events.ts'
 import type { Once } from '../lib/once.ts'
@@ -86,6 +87,7 @@ async function pushBlob(
       }
       const open = async (start = 0): Promise<Bytes> => observed(blob, source, start, name, emit)
       const outcome = await target.pushBlob(blob, open, from)
+      transferred()
       emit({ type: 'transferred', id: digest, outcome, size })
     } catch (error) {
       emit({ type: 'transferred', id: digest, outcome: 'failed', size })

@@ -10,6 +10,8 @@ import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { createAuthority } from '../support/certificates.ts'
+import { startNameProxy } from '../support/name-proxy.ts'
 import { makeFixture, type Shape } from './fixture.ts'
 import { measure, type Cost } from './measure.ts'
 import { contenders } from './peers.ts'
@@ -34,6 +36,8 @@ interface Case {
   readonly shape: Shape
   readonly concurrency: number
   readonly latency: number
+  /** Plain HTTP to loopback when absent. */
+  readonly line?: 'TLS' | 'CONNECT'
 }
 
 const MIB = 2 ** 20
@@ -74,6 +78,14 @@ const cases: readonly Case[] = [
     concurrency: 8,
     latency,
   })),
+  ...[undefined, 'TLS' as const, 'CONNECT' as const].map((line) => ({
+    block: 'line',
+    name: { plain: 'plain HTTP', TLS: 'TLS', CONNECT: 'TLS through a CONNECT proxy' }[line ?? 'plain'],
+    shape: usual,
+    concurrency: 8,
+    latency: 0,
+    ...(line === undefined ? {} : { line }),
+  })),
   ...[0, 20, 100].flatMap((latency) =>
     (latency === 0 ? [8] : [8, 32]).map((concurrency) => ({
       block: '64 images of 30 layers',
@@ -97,15 +109,32 @@ for (const [block, rows] of blocks) {
   process.stdout.write(`\n${render([block, ...way('export'), ...way('import')], rows)}\n`)
 }
 
-async function run({ name, shape, concurrency, latency }: Case): Promise<Row> {
+async function run({ name, shape, concurrency, latency, line }: Case): Promise<Row> {
   await mkdir(values.folder, { recursive: true })
   const key = JSON.stringify(shape).replaceAll(/[^a-z0-9]+/g, '-')
   const fixture = await makeFixture(join(values.folder, `fixture${key}`), shape)
   const exported = await emptied('exported')
   const storage = await emptied('target')
-  const source = await startRegistry({ storage: fixture.storage })
-  const target = await startRegistry({ storage })
-  const far = await Promise.all([source.host, target.host].map((host) => distant(host, latency)))
+  const names = ['source.example', 'target.example']
+  const authority = line === undefined ? undefined : await createAuthority()
+  const tls = await authority?.issue('registry', {
+    only: ['localhost', ...names].map((name) => `DNS:${name}`),
+  })
+  const secure = tls === undefined ? {} : { tls }
+  const source = await startRegistry({ storage: fixture.storage, ...secure })
+  const target = await startRegistry({ storage, ...secure })
+  const proxy =
+    line === 'CONNECT'
+      ? await startNameProxy((host) => Number((host === names[0] ? source : target).host.split(':')[1]))
+      : undefined
+  const far =
+    proxy === undefined
+      ? await Promise.all([source.host, target.host].map((host) => distant(host, latency)))
+      : names.map((host) => ({ host, stop: () => Promise.resolve() }))
+  const env = {
+    ...(authority === undefined ? {} : { SSL_CERT_FILE: authority.caFile }),
+    ...(proxy === undefined ? {} : { HTTPS_PROXY: proxy.url }),
+  }
   try {
     const task = { source: far[0]?.host ?? '', target: far[1]?.host ?? '', fixture, concurrency, exported }
     const columns = (cost: Cost, requests: number, needed: number): readonly string[] => [
@@ -115,8 +144,8 @@ async function run({ name, shape, concurrency, latency }: Case): Promise<Row> {
       String(requests),
       (requests / needed).toFixed(2),
     ]
-    const out = await measure({ script: us?.export(task) ?? '', folder: exported })
-    const back = await measure({ script: us?.import(task) ?? '', folder: await emptied('import') })
+    const out = await measure({ script: us?.export(task) ?? '', folder: exported, env })
+    const back = await measure({ script: us?.import(task) ?? '', folder: await emptied('import'), env })
     if (!out.ok || !back.ok) process.stderr.write(`${out.output}\n${back.output}\n`)
     return {
       name,
@@ -127,6 +156,8 @@ async function run({ name, shape, concurrency, latency }: Case): Promise<Row> {
     }
   } finally {
     for (const server of [...far, source, target]) await server.stop()
+    await proxy?.stop()
+    await authority?.remove()
     for (const folder of ['exported', 'target', 'import'])
       await rm(join(values.folder, folder), { recursive: true, force: true })
   }

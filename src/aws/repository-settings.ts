@@ -52,20 +52,26 @@ export function checkSettings(settings: RepositorySettings): void {
   if (names.length > 50) throw usageError(`AWS allows 50 tags on a repository, not ${names.length}`)
   const odd = names.find((name) => name === '' || name.length > 128 || /^aws:/i.test(name))
   if (odd !== undefined) throw usageError(`not a tag that a repository can have: "${odd}"`)
-  for (const [what, text] of [
-    ['lifecycle policy', settings.lifecyclePolicy],
-    ['repository policy', settings.repositoryPolicy],
+  for (const [what, text, member] of [
+    ['lifecycle policy', settings.lifecyclePolicy, 'rules'],
+    ['repository policy', settings.repositoryPolicy, 'Statement'],
   ] as const) {
-    if (text !== undefined) checkJson(what, text)
+    if (text !== undefined) checkPolicy(what, text, member)
   }
 }
 
 // --- internal ---
 
-function checkJson(what: string, text: string): void {
+/** A policy goes on after its repository is made, and a rerun leaves that alone: a wrong file must not get so far. */
+function checkPolicy(what: string, text: string, member: string): void {
+  let policy: unknown
   try {
-    JSON.parse(text)
+    policy = JSON.parse(text)
   } catch (error) {
     throw usageError(`the ${what} is not JSON: ${messageOf(error)}`, { cause: error })
   }
+  if (typeof policy === 'object' && policy !== null && member in policy) return
+  throw usageError(`the ${what} has no "${member}"`, {
+    next: `give a JSON object with "${member}"; a ${what} has it at the top`,
+  })
 }

@@ -33,6 +33,10 @@ describe('checkSettings', () => {
     [{ tags: Object.fromEntries(Array.from({ length: 51 }, (_, at) => [`t${at}`, ''])) }, '50 tags'],
     [{ lifecyclePolicy: '{' }, 'the lifecycle policy is not JSON'],
     [{ repositoryPolicy: 'yes: yaml' }, 'the repository policy is not JSON'],
+    [{ lifecyclePolicy: '{"Statement":[]}' }, 'the lifecycle policy has no "rules"'],
+    [{ lifecyclePolicy: '[]' }, 'the lifecycle policy has no "rules"'],
+    [{ repositoryPolicy: '{"rules":[]}' }, 'the repository policy has no "Statement"'],
+    [{ repositoryPolicy: 'null' }, 'the repository policy has no "Statement"'],
   ])('refuses %o', (settings, why) => {
     expect(() => checkSettings(settings)).toThrow(why)
   })

@@ -127,7 +127,7 @@ export async function importRoots(
         fresh,
         home,
       })
-      await readBack(root, to, tags)
+      await readBack(root, to, tags, graph.root)
       const [top] = graph.nodes.slice(-1)
       if (top?.manifest.subject !== undefined) await attaching.run(() => attachReferrer(top, to))
       places.settle(one, true)
@@ -200,14 +200,22 @@ async function check(
   return listed ? { root, repository, tags } : { root, repository, tags, graph }
 }
 
-/** The registry's answer to a PUT is not proof: https://github.com/aws/containers-roadmap/issues/2627 */
+/**
+ * The registry's answer to a PUT is not proof: https://github.com/aws/containers-roadmap/issues/2627. A tag that it
+ * lost is put once more; one that stands for something else is somebody's, and left.
+ */
 async function readBack(
   root: RootContents,
   target: ImportRepository,
   tags: readonly string[],
+  top: Graph['root'],
 ): Promise<void> {
   const reference = tags.at(-1) ?? root.digest
-  const found = await target.head(reference)
+  let found = await target.head(reference)
+  if (found === undefined) {
+    await target.pushManifest(top, reference)
+    found = await target.head(reference)
+  }
   if (found?.digest === root.digest) return
   throw new BundleError(
     `after the push, ${reference} stands for ${found?.digest ?? 'nothing'} instead of ${root.digest}`,

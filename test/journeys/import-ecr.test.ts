@@ -175,6 +175,25 @@ describe('import into ECR', () => {
     expect(registry.tags()[place('team/two:2')]).toBe(images['team/two:2']?.digest)
   })
 
+  it('puts a tag again that ECR lost behind a success', async () => {
+    const registry = await start()
+    const path = /team\/two\/manifests\/2$/
+    registry.faults.add({ on: { method: 'PUT', path }, fault: { kind: 'lose-tag' } })
+    expect((await run(registry)).code).toBe(0)
+    expect(registry.tags()[place('team/two:2')]).toBe(images['team/two:2']?.digest)
+    expect(registry.log.requests('PUT', path)).toHaveLength(2)
+  })
+
+  it('says so when a tag is lost again', async () => {
+    const registry = await start()
+    const path = /team\/two\/manifests\/2$/
+    registry.faults.add({ on: { method: 'PUT', path }, fault: { kind: 'lose-tag' }, times: 9 })
+    const { code, stderr } = await run(registry)
+    expect(code).toBe(5)
+    expect(stderr).toContain('after the push, 2 stands for nothing')
+    expect(registry.log.requests('PUT', path)).toHaveLength(2)
+  })
+
   it('sets new repositories up as asked, and reports what differs in old ones', async () => {
     const registry = await start()
     registry.createRepository(place('team/one'), { imageTagMutability: 'MUTABLE' })

@@ -25,6 +25,11 @@ export interface Authorizer {
    */
   known(asking: Asking, stale?: string): Promise<string | undefined>
   /**
+   * What to send instead of `sent` after it waited for its turn: logins of ECR end, and whoever hands them out knows
+   * when to renew them. Everything else stays as it is.
+   */
+  current(asking: Asking, sent: string | undefined): Promise<string | undefined>
+  /**
    * The `Authorization` that answers a 401, or undefined when there is none to give.
    * @param refused what was sent with the request that got the 401
    */
@@ -92,6 +97,15 @@ export function createAuthorizer(exchange: Exchange, credentials: Credentials | 
       if (credential === undefined) return undefined
       if ('authorization' in credential) return credential.authorization
       return scheme?.scheme === 'basic' ? basicOf(credential) : undefined
+    },
+    async current(asking, sent) {
+      const { registry, repository } = asking
+      const isBearer = schemes.get(registry)?.scheme === 'bearer'
+      if (sent === undefined || credentials === undefined || isBearer) return sent
+      const held = await credentialFor(asking)
+      if (held === undefined || !('authorization' in held)) return sent
+      const now = await credentials(registry, query(repository, false))
+      return now !== undefined && 'authorization' in now ? now.authorization : sent
     },
     async answer(asking, challenges, refused) {
       const chosen = choose(challenges)

@@ -46,7 +46,13 @@ async function authorised(traffic: Traffic, authorizer: Authorizer, errand: Erra
   const send = (authorization: string | undefined): Promise<HttpResponse> => {
     const withBody = body !== undefined && method !== 'GET' && method !== 'HEAD'
     const all = authorization === undefined ? { ...headers } : { ...headers, authorization }
-    return traffic.exchange({ method, url: url.href, headers: all, ...(withBody ? { body } : {}) }, lane)
+    const request = { method, url: url.href, headers: all, ...(withBody ? { body } : {}) }
+    return traffic.exchange(request, lane, async (waited) => {
+      const current = own ? await authorizer.current(asking, authorization) : authorization
+      return current === authorization || current === undefined
+        ? waited
+        : { ...waited, headers: { ...all, authorization: current } }
+    })
   }
   const sent = own ? await authorizer.known(asking) : undefined
   const response = await send(sent)

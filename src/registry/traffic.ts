@@ -14,8 +14,15 @@ export interface TrafficOptions {
 
 /** All exchanges with all hosts, each at the pace its host bears. */
 export interface Traffic {
-  /** @param lane requests with a quota of their own at the host are paced apart from the others */
-  exchange(request: HttpRequest, lane?: string): Promise<HttpResponse>
+  /**
+   * @param lane requests with a quota of their own at the host are paced apart from the others
+   * @param inTurn the request as it is sent when its turn has come; must not wait for another exchange
+   */
+  exchange(
+    request: HttpRequest,
+    lane?: string,
+    inTurn?: (request: HttpRequest) => Promise<HttpRequest>,
+  ): Promise<HttpResponse>
   hasAnswered(host: string): boolean
   rateLimit(host: string): RateLimit | undefined
 }
@@ -38,12 +45,13 @@ export function createTraffic({ http, emit, signal, concurrencyPerHost }: Traffi
   }
 
   return {
-    async exchange(request, lane = laneOf(request)) {
+    async exchange(request, lane = laneOf(request), inTurn = (same) => Promise.resolve(same)) {
       const { host } = new URL(request.url)
       const gate = gateOf(host, lane)
       return gate.run(async () => {
+        const ready = await inTurn(request)
         const startedAt = performance.now()
-        const response = await http(signal === undefined ? request : { ...request, signal })
+        const response = await http(signal === undefined ? ready : { ...ready, signal })
         answered.add(host)
         const limit = readRateLimit(response.headers)
         if (limit !== undefined) limits.set(host, limit)

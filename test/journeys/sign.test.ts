@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -51,7 +51,7 @@ describe.each(['ed25519', 'p256'])('a bundle signed with %s', (name) => {
 
   it('is taken by openssl, over the SHA256SUMS that tar gives, which covers every file', () => {
     const out = at(`${name}-out`)
-    execFileSync('mkdir', ['-p', out])
+    mkdirSync(out, { recursive: true })
     execFileSync('tar', ['xf', file(), '-C', out])
     writeFileSync(at('raw.sig'), Buffer.from(readFileSync(`${file()}.sig`, 'utf8'), 'base64'))
     const sums = join(out, 'SHA256SUMS')
@@ -68,7 +68,7 @@ describe.each(['ed25519', 'p256'])('a bundle signed with %s', (name) => {
 
   it('is taken after another program packed it again', async () => {
     const out = at(`${name}-again`)
-    execFileSync('mkdir', ['-p', out])
+    mkdirSync(out, { recursive: true })
     execFileSync('tar', ['xf', file(), '-C', out])
     execFileSync('tar', ['cf', at('again.tar'), '-C', out, '.'])
     const flags = ['--verify-key', at(`${name}.pub`), '--signature', `${file()}.sig`]

@@ -1,224 +1,194 @@
-import { constants, statSync, writeSync } from 'node:fs'
-import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
 import type { Bytes } from '../lib/bytes.ts'
-import { BundleError, codeOf, messageOf } from '../lib/errors.ts'
-import { formatBytes } from '../lib/format.ts'
+import { decodeLeft, encodeLeft } from './left.ts'
+import type { Medium } from './medium.ts'
+import { relocate } from './relocate.ts'
 import { BLOCK, encodeHeader, place, type Entry, type Placed } from './tar.ts'
 
 /**
  * Fills the archive in any order, each entry straight at its final offset. An entry's header is written after its
  * content is verified and synced, so the header is the commit record: entries whose header is there are whole, also
- * after a crash, and a later run with the same list continues from them.
+ * after a crash, and a later run with the same list continues from them. In the place of a missing header stands how
+ * much of the content is there, so that a large layer is not begun anew.
  */
 export interface ArchiveWriter {
   /** Bytes of the whole archive. */
   readonly size: number
   /** Whether an earlier run already committed this entry. */
   has(path: string): boolean
-  /** Writes an entry's content; it must be exactly as long as planned, and already verified. */
-  write(path: string, content: Bytes): Promise<void>
+  /** How many bytes of its content an earlier run left. They are likely right, and have to be verified. */
+  left(path: string): number
+  /** The first `length` bytes of its content, as they were left. */
+  readBack(path: string, length: number): Bytes
+  /** Writes an entry's content from byte `start` on, to its end; it must be verified by whoever gives it. */
+  write(path: string, content: Bytes, start?: number): Promise<void>
+  /** What was left of it is wrong: the next one who writes it begins anew. */
+  forget(path: string): void
   /** Syncs, and gives the archive its final name. Every entry must have been written. */
   commit(): Promise<void>
-  /** Closes without the final name; what is committed stays for the next run. */
+  /** Closes without the final name; what is there stays for the next run. */
   close(): Promise<void>
 }
 
-/** The bundle's own file cannot be written: no other transfer can succeed either. */
-export class WriteError extends BundleError {
-  override readonly name = 'WriteError'
-}
-
-/** Content is synced in batches of this size before its headers are written: one sync per blob would halve the speed. */
-const SYNC_BATCH = 64 * 1024 * 1024
+/** Decodes the list of the entries behind the first one, from the first one's content. */
+export type EntriesOf = (head: Uint8Array) => readonly Entry[] | undefined
 
 /**
- * @param head content of the first entry: it names all others, so a partial file that begins with it is of the same plan
- * @throws when the disk lacks room, or the folder cannot be written to
+ * After so many bytes everything is synced, and it is written down how far each entry is: what a loss of power costs.
+ * One sync per blob would halve the speed.
+ */
+const SYNC_AFTER = 64 * 1024 * 1024
+const PIECE = 1024 * 1024
+
+/**
+ * @param head content of the first entry: it names all others, so that what begins with it is of the same plan
+ * @param entriesOf reads the list of another plan, whose content is then kept as far as this plan has it too
+ * @throws WriteError when there is no room, or no permission
  */
 export async function openArchiveWriter(
-  path: string,
+  medium: Medium,
   entries: readonly Entry[],
   head: Uint8Array,
+  entriesOf: EntriesOf = () => undefined,
 ): Promise<ArchiveWriter> {
-  const partial = `${path}.partial`
   const placement = place(entries)
   const places = new Map(placement.entries.map((entry) => [entry.path, entry]))
-  const handle = await openPartial(path, partial).catch((error: unknown) => {
-    throw cannotWrite(path, error)
-  })
   const committed = new Set<string>()
+  const left = new Map<string, number>()
+  /** Entries that are being written, and how far each is. */
+  const flying = new Map<Placed, number>()
   let waiting: Placed[] = []
-  let waitingBytes = 0
+  let unsynced = 0
   let flushing = Promise.resolve()
 
+  const placeOf = (path: string): Placed => {
+    const entry = places.get(path)
+    if (entry === undefined) throw new Error(`not in the plan: ${path}`)
+    return entry
+  }
   const flush = async (): Promise<void> => {
     const batch = waiting
     waiting = []
-    waitingBytes = 0
-    await handle.datasync()
+    unsynced = 0
+    const reached = [...flying]
+    await medium.sync()
     for (const entry of batch) {
-      writeAll(handle, encodeHeader(entry), entry.headerAt)
+      medium.write(encodeHeader(entry), entry.headerAt)
       committed.add(entry.path)
+    }
+    for (const [entry, size] of reached) {
+      if (size > 0 && flying.has(entry)) medium.write(encodeLeft(entry, size), entry.headerAt)
     }
   }
   /** One flush at a time; a failed one fails the writers that come after it. */
   const flushSoon = (): Promise<void> => (flushing = flushing.then(flush))
+  const done = async (entry: Placed): Promise<void> => {
+    // For a run that comes after a kill: whatever was written is in the page cache, and only has to be verified.
+    if (entry.size > 0) medium.write(encodeLeft(entry, entry.size), entry.headerAt)
+    waiting.push(entry)
+    if (unsynced >= SYNC_AFTER) await flushSoon()
+  }
 
   try {
-    if (await isSamePlan(handle, head, placement.entries)) {
-      for (const entry of placement.entries) if (await isCommitted(handle, entry)) committed.add(entry.path)
-    } else {
-      await handle.truncate(0)
-    }
-    await checkSpace(path, handle, placement.size)
-    await handle.truncate(placement.size)
-    const first = placement.entries[0]
-    if (first !== undefined && !committed.has(first.path)) {
-      writeAll(handle, head, first.dataAt)
-      waiting.push(first)
-      await flushSoon()
-    }
+    await continueFrom()
   } catch (error) {
-    await handle.close()
-    if (committed.size === 0) await rm(partial, { force: true })
-    throw cannotWrite(path, error)
+    await medium.close(medium.left > 0)
+    throw error
   }
 
   return {
     size: placement.size,
-    has: (entry) => committed.has(entry),
-    async write(name, content) {
-      const entry = places.get(name)
-      if (entry === undefined) throw new Error(`not in the plan: ${name}`)
-      let at = entry.dataAt
-      for await (const chunk of content) {
-        if (at + chunk.length > entry.dataAt + entry.size) throw new Error(`longer than planned: ${name}`)
-        try {
-          writeAll(handle, chunk, at)
-        } catch (error) {
-          throw cannotWrite(path, error)
+    has: (path) => committed.has(path),
+    left: (path) => left.get(path) ?? 0,
+    readBack: (path, length) => readBack(medium, placeOf(path), length),
+    async write(path, content, start = 0) {
+      const entry = placeOf(path)
+      let at = entry.dataAt + start
+      flying.set(entry, start)
+      left.delete(path)
+      try {
+        // Takes the block on the disk, so that a disk that fills up meanwhile still takes the header.
+        medium.write(encodeLeft(entry, start), entry.headerAt)
+        for await (const chunk of content) {
+          if (at + chunk.length > entry.dataAt + entry.size) throw new Error(`longer than planned: ${path}`)
+          medium.write(chunk, at)
+          at += chunk.length
+          unsynced += chunk.length
+          flying.set(entry, at - entry.dataAt)
+          if (unsynced >= SYNC_AFTER) await flushSoon()
         }
-        at += chunk.length
+        if (at !== entry.dataAt + entry.size) throw new Error(`shorter than planned: ${path}`)
+      } catch (error) {
+        left.set(path, at - entry.dataAt)
+        throw error
+      } finally {
+        flying.delete(entry)
       }
-      if (at !== entry.dataAt + entry.size) throw new Error(`shorter than planned: ${name}`)
-      waiting.push(entry)
-      waitingBytes += entry.size
-      if (waitingBytes >= SYNC_BATCH) await flushSoon()
+      await done(entry)
+    },
+    forget(path) {
+      const entry = placeOf(path)
+      left.delete(path)
+      medium.write(encodeLeft(entry, 0), entry.headerAt)
     },
     async commit() {
-      try {
-        await flushSoon()
-        const lacking = placement.entries.find((entry) => !committed.has(entry.path))
-        if (lacking !== undefined) throw new Error(`never written: ${lacking.path}`)
-        await handle.datasync()
-        await handle.close()
-        await rename(partial, path)
-        await syncFolder(dirname(path))
-      } catch (error) {
-        throw cannotWrite(path, error)
-      }
+      await flushSoon()
+      const lacking = placement.entries.find((entry) => !committed.has(entry.path))
+      if (lacking !== undefined) throw new Error(`never written: ${lacking.path}`)
+      await medium.publish()
     },
     async close() {
       try {
-        if (waiting.length > 0) await flushSoon()
+        for (const [path, size] of left) {
+          const entry = placeOf(path)
+          if (size > 0 && !committed.has(path)) medium.write(encodeLeft(entry, size), entry.headerAt)
+        }
+        await flushSoon()
       } finally {
-        await handle.close()
-        if (committed.size === 0) await rm(partial, { force: true })
+        await medium.close(committed.size > 0)
       }
     },
+  }
+
+  /** Takes over what an earlier run left, of this plan or of another. */
+  async function continueFrom(): Promise<void> {
+    const isOurs = medium.left > 0 && (await isSamePlan(medium, head, placement.entries))
+    if (!isOurs) await relocate(medium, placement, entriesOf)
+    await medium.resize(placement.size)
+    for (const entry of placement.entries) {
+      const header = await medium.read(entry.headerAt, BLOCK)
+      const isCommitted = Buffer.compare(header, encodeHeader(entry)) === 0
+      if (isCommitted && isOurs) committed.add(entry.path)
+      else {
+        const bytes = isCommitted ? entry.size : decodeLeft(header, entry)
+        if (bytes > 0) left.set(entry.path, bytes)
+      }
+    }
+    const [first] = placement.entries
+    if (first === undefined || committed.has(first.path)) return
+    left.delete(first.path)
+    medium.write(head, first.dataAt)
+    waiting.push(first)
+    await flushSoon()
   }
 }
 
 // --- internal ---
 
-/** The rename at the end would find out, after everything was fetched. */
-function refuseFolder(path: string): void {
-  const there = statSync(path, { throwIfNoEntry: false })
-  if (there?.isDirectory() === true) throw Object.assign(new Error('EISDIR'), { code: 'EISDIR' })
+async function* readBack(medium: Medium, entry: Placed, length: number): Bytes {
+  for (let at = 0; at < length;) {
+    const chunk = await medium.read(entry.dataAt + at, Math.min(PIECE, length - at))
+    if (chunk.length === 0) return
+    at += chunk.length
+    yield chunk
+  }
 }
 
-async function openPartial(path: string, partial: string): Promise<FileHandle> {
-  refuseFolder(path)
-  return open(partial, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
-}
-
-/** Synchronous: pieces of 64 KiB and more go to the page cache faster than a thread pool can take them. */
-function writeAll(handle: FileHandle, chunk: Uint8Array, at: number): void {
-  let done = 0
-  while (done < chunk.length) done += writeSync(handle.fd, chunk, done, chunk.length - done, at + done)
-}
-
-async function readAt(handle: FileHandle, at: number, length: number): Promise<Uint8Array> {
-  const buffer = Buffer.alloc(length)
-  const { bytesRead } = await handle.read(buffer, 0, length, at)
-  return buffer.subarray(0, bytesRead)
-}
-
-async function isSamePlan(
-  handle: FileHandle,
-  head: Uint8Array,
-  entries: readonly Placed[],
-): Promise<boolean> {
-  const first = entries[0]
-  if (first === undefined || (await handle.stat()).size === 0) return false
+async function isSamePlan(medium: Medium, head: Uint8Array, entries: readonly Placed[]): Promise<boolean> {
+  const [first] = entries
+  if (first === undefined) return false
+  const header = await medium.read(first.headerAt, BLOCK)
   return (
-    (await isCommitted(handle, first)) &&
-    Buffer.compare(await readAt(handle, first.dataAt, head.length), head) === 0
+    Buffer.compare(header, encodeHeader(first)) === 0 &&
+    Buffer.compare(await medium.read(first.dataAt, head.length), head) === 0
   )
-}
-
-async function isCommitted(handle: FileHandle, entry: Placed): Promise<boolean> {
-  const found = await readAt(handle, entry.headerAt, BLOCK)
-  return Buffer.compare(found, encodeHeader(entry)) === 0
-}
-
-async function checkSpace(path: string, handle: FileHandle, size: number): Promise<void> {
-  const { blocks } = await handle.stat()
-  const { bavail, bsize } = await statfs(dirname(path))
-  const free = bavail * bsize
-  const needed = size - blocks * 512
-  if (needed > free) {
-    throw new WriteError(
-      `not enough room: the bundle needs ${formatBytes(needed)} more, ${formatBytes(free)} are free`,
-      { kind: 'failed', where: basename(path), next: 'free space, or name a file on a larger disk' },
-    )
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-const WHY: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
-  EACCES: 'no permission to write there',
-  EPERM: 'no permission to write there',
-  EROFS: 'the file system is read-only',
-  ENOENT: 'the folder does not exist',
-  ENOTDIR: 'a part of the path is not a folder',
-  EISDIR: 'it is a folder',
-  EFBIG: 'the file system takes no files of that size',
-  ELOOP: 'a link stands in the way',
-  EIO: 'the disk reports an error',
-}
-
-function cannotWrite(path: string, error: unknown): unknown {
-  const code = codeOf(error)
-  if (error instanceof BundleError || code === undefined) return error
-  const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return new WriteError(`cannot write the bundle: ${WHY[code] ?? messageOf(error)}`, {
-    kind: full ? 'failed' : 'usage',
-    where: basename(path),
-    next: full
-      ? 'free space and run the same command again: it continues where it stopped'
-      : 'name another file',
-    cause: error,
-  })
 }

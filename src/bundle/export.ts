@@ -1,3 +1,4 @@
+import type { Medium } from '../archive/medium.ts'
 import { place } from '../archive/tar.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import { formatReference } from '../oci/reference.ts'
@@ -138,8 +139,8 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
 }
 
 /** Phase two: fetch everything to its final place. */
-export const writeExport = (output: string, prepared: Prepared, session: Session): Promise<Filled> =>
-  fillArchive(output, prepared.plan, session)
+export const writeExport = (medium: Medium, prepared: Prepared, session: Session): Promise<Filled> =>
+  fillArchive(medium, prepared.plan, session)
 
 // --- internal ---
 

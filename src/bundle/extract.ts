@@ -9,6 +9,7 @@ import { formatReference, parseReference } from '../oci/reference.ts'
 import { verified } from '../oci/verify.ts'
 import type { ChartContents, FileContents, ImageContents, RootContents } from './contents.ts'
 import { imagePlan, type ImageFormat } from './extract-image.ts'
+import { openFileMedium } from '../archive/file-medium.ts'
 import { fillArchive, type FillOptions } from './fill.ts'
 import type { Bundle } from './open.ts'
 import { chartPath, filePath } from './root.ts'
@@ -85,7 +86,8 @@ async function extractRoot(
   options: ExtractOptions,
 ): Promise<number> {
   if (root.kind !== 'image') return writeWhole(path, contentOf(bundle, root))
-  return (await fillArchive(path, await imagePlan(bundle, root, options), options)).size
+  const plan = await imagePlan(bundle, root, options)
+  return (await fillArchive(await openFileMedium(path), plan, options)).size
 }
 
 /** `quay.io/x/y:1` -> `quay.io_x_y_1.tar`. */

@@ -1,11 +1,13 @@
-import { openArchiveWriter, WriteError, type ArchiveWriter } from '../archive/writer.ts'
+import { WriteError, type Medium } from '../archive/medium.ts'
+import type { Entry } from '../archive/tar.ts'
+import { openArchiveWriter, type ArchiveWriter } from '../archive/writer.ts'
 import { release, transferred } from '../lib/buffers.ts'
-import type { Bytes } from '../lib/bytes.ts'
+import { bytesOf, type Bytes } from '../lib/bytes.ts'
 import { BundleError, messageOf } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
 import { createPool } from '../lib/pool.ts'
-import type { Source } from '../oci/content.ts'
 import { verified } from '../oci/verify.ts'
+import { decodeContents } from './contents.ts'
 import type { BundleEvent } from './events.ts'
 import { FailuresError, settleAll } from './failures.ts'
 import { readyContent, type Plan, type Transfer } from './plan.ts'
@@ -29,25 +31,54 @@ export interface Filled {
  * Writes the planned archive: every blob goes straight to its final place, verified on the way. The file gets its
  * name only when all of it is there.
  */
-export async function fillArchive(path: string, plan: Plan, options: FillOptions): Promise<Filled> {
-  const writer = await openArchiveWriter(path, plan.entries, plan.head)
+export async function fillArchive(medium: Medium, plan: Plan, options: FillOptions): Promise<Filled> {
+  const writer = await openArchiveWriter(medium, plan.entries, plan.head, entriesOf)
   try {
     for (const { path: entry } of plan.entries) {
       if (plan.ready.has(entry) && !writer.has(entry)) await writer.write(entry, readyContent(plan, entry))
     }
     const lacking = plan.transfers.filter((transfer) => !writer.has(transfer.path))
-    const total = sizeOf(lacking)
-    options.emit({ type: 'phase', phase: 'transfer', items: lacking.length, bytes: total })
-    await fetchAll(lacking, writer, options)
+    options.emit({ type: 'phase', phase: 'transfer', items: lacking.length, bytes: sizeOf(lacking) })
+    const left = lacking.reduce((sum, { path }) => sum + writer.left(path), 0)
+    const tally: Tally = { fetched: 0 }
+    await fetchAll(lacking, writer, tally, options)
     await writer.commit()
-    return { size: writer.size, fetched: total, kept: sizeOf(plan.transfers) - total }
+    return {
+      size: writer.size,
+      fetched: tally.fetched,
+      kept: sizeOf(plan.transfers) - sizeOf(lacking) + left,
+    }
   } catch (error) {
-    await writer.close()
+    await closeAfter(error, writer)
     throw error
   }
 }
 
 // --- internal ---
+
+/** Bytes that came from sources in this run. */
+interface Tally {
+  fetched: number
+}
+
+/** What a medium says when it is closed after it failed is the same once more. */
+async function closeAfter(error: unknown, writer: ArchiveWriter): Promise<void> {
+  try {
+    await writer.close()
+  } catch (closing) {
+    if (!(error instanceof WriteError)) throw closing
+  }
+}
+
+/** The list of an earlier run's plan, when it was one. */
+function entriesOf(head: Uint8Array): readonly Entry[] | undefined {
+  try {
+    return decodeContents(head).entries
+  } catch (error) {
+    if (error instanceof BundleError && error.kind === 'integrity') return undefined
+    throw error
+  }
+}
 
 const sizeOf = (transfers: readonly Transfer[]): number =>
   transfers.reduce((size, { descriptor }) => size + descriptor.size, 0)
@@ -55,6 +86,7 @@ const sizeOf = (transfers: readonly Transfer[]): number =>
 async function fetchAll(
   transfers: readonly Transfer[],
   writer: ArchiveWriter,
+  tally: Tally,
   options: FillOptions,
 ): Promise<void> {
   const pool = createPool(options.concurrency)
@@ -67,7 +99,7 @@ async function fetchAll(
         options.signal.throwIfAborted()
         if (broken !== undefined) throw broken
         try {
-          await fetchOne(transfer, writer, options)
+          await fetchOne(transfer, writer, tally, options)
         } catch (error) {
           if (error instanceof WriteError) broken = error
           throw error
@@ -87,23 +119,39 @@ async function fetchAll(
 }
 
 /**
- * Tries each source in turn; the last one's error tells why none served. Content that came wrong is asked for once
- * more, because what damages bytes on the way does not do it every time.
+ * Tries each source in turn, going on where the one before stopped; the last one's error tells why none served.
+ * Content that came wrong is asked for once more, because what damages bytes on the way does not do it every time.
  */
-async function fetchOne(transfer: Transfer, writer: ArchiveWriter, options: FillOptions): Promise<void> {
+async function fetchOne(
+  transfer: Transfer,
+  writer: ArchiveWriter,
+  tally: Tally,
+  options: FillOptions,
+): Promise<void> {
   const { path, descriptor, name, sources } = transfer
   const { digest: id, size } = descriptor
   const last = sources.at(-1)
   const tries = last === undefined ? [] : [...sources, last]
   options.emit({ type: 'transfer', id, name, size })
-  for (const [at, source] of tries.entries()) {
+  for (let at = 0; at < tries.length; at += 1) {
+    const source = tries[at]
+    if (source === undefined) break
+    const start = writer.left(path)
     try {
-      await writer.write(path, observed(transfer, source, options.emit))
+      const left = writer.readBack(path, start)
+      const rest = start < size ? counted(await source.fetch(descriptor, start), tally) : bytesOf(NOTHING)
+      await writer.write(path, observed(transfer, joined(left, rest), start, options.emit), start)
       transferred()
       options.emit({ type: 'transferred', id, outcome: 'copied', size })
       return
     } catch (error) {
       const isWrong = error instanceof BundleError && error.kind === 'integrity'
+      if (isWrong) writer.forget(path)
+      if (isWrong && start > 0 && !options.signal.aborted) {
+        // What was left need not be right, as after a loss of power; that is no fault of the source.
+        at -= 1
+        continue
+      }
       const left = tries.length - 1 - at
       const isFinal = left === 0 || (left === 1 && !isWrong) || error instanceof WriteError
       if (isFinal || options.signal.aborted) {
@@ -116,14 +164,33 @@ async function fetchOne(transfer: Transfer, writer: ArchiveWriter, options: Fill
   }
 }
 
-async function* observed({ descriptor, name }: Transfer, source: Source, emit: Emit<BundleEvent>): Bytes {
+/** Content from `start` on; what was left before it is read once more, because only a whole pass can be verified. */
+async function* observed(
+  { descriptor, name }: Transfer,
+  bytes: Bytes,
+  start: number,
+  emit: Emit<BundleEvent>,
+): Bytes {
   let done = 0
-  const bytes = await source.fetch(descriptor)
   for await (const chunk of verified(bytes, descriptor, `source ${name}`)) {
     done += chunk.length
     emit({ type: 'progress', id: descriptor.digest, done })
-    yield chunk
+    if (done > start) yield chunk
     // Whoever asks for the next piece has written this one. Content in memory comes as a whole, and is not ours.
     if (chunk.length < descriptor.size) release(chunk)
   }
 }
+
+async function* counted(bytes: Bytes, tally: Tally): Bytes {
+  for await (const chunk of bytes) {
+    tally.fetched += chunk.length
+    yield chunk
+  }
+}
+
+async function* joined(first: Bytes, second: Bytes): Bytes {
+  yield* first
+  yield* second
+}
+
+const NOTHING = new Uint8Array()

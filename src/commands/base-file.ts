@@ -3,7 +3,7 @@ import { openBundle, type Bundle } from '../bundle/open.ts'
 import { decodeLock, type Lock } from '../bundle/lock-file.ts'
 import { collect } from '../lib/bytes.ts'
 import { usageError } from '../lib/errors.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile, type World } from './bundle-file.ts'
 
 /** A file that tells what somebody has: a bundle, a lock, or an inventory as text. */
 export type BaseFile =
@@ -12,8 +12,8 @@ export type BaseFile =
   | { readonly kind: 'text'; readonly text: string; close(): Promise<void> }
 
 /** Opens it by what it begins with. `inventory` is the first words of an inventory. */
-export async function openBase(path: string, inventory?: string): Promise<BaseFile> {
-  const file = await openLocal(path)
+export async function openBase(path: string, session: World, inventory?: string): Promise<BaseFile> {
+  const file = await openBundleFile(path, session)
   try {
     const start = new TextDecoder().decode(await collect(file.read(0, Math.min(file.size, START))))
     const isText = inventory !== undefined && start.trimStart().toLowerCase().startsWith(inventory)

@@ -2,6 +2,34 @@ import { basename } from 'node:path'
 import type { RandomReader } from '../lib/bytes.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { openFile } from '../lib/file.ts'
+import type { Session } from './session.ts'
+
+/** What opening a bundle may need to know besides its name. */
+export type World = Pick<Session, 'env' | 'signal' | 'emit' | 'stdin'>
+
+/** A kind of place a bundle can be read from. */
+interface Place {
+  /** Whether the name is of this kind; the first that says so opens it. */
+  readonly is: (name: string) => boolean
+  readonly open: (name: string, world: World) => Promise<RandomReader>
+}
+
+/**
+ * Opens a bundle, wherever it lies.
+ * @param name a file, or whatever else of `places` it is
+ * @throws a usage error when it cannot be read
+ */
+export async function openBundleFile(name: string, world: World): Promise<RandomReader> {
+  const place = places.find(({ is }) => is(name)) ?? file
+  return place.open(name, world)
+}
+
+// --- internal ---
+
+const file: Place = { is: () => true, open: openLocal }
+
+/** Adding a kind of place is a line here. */
+const places: readonly Place[] = [file]
 
 const WHY: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -9,11 +37,7 @@ const WHY: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
 }
 
-/**
- * Opens a bundle on this machine.
- * @throws a usage error
- */
-export async function openLocal(path: string): Promise<RandomReader> {
+async function openLocal(path: string): Promise<RandomReader> {
   try {
     return await openFile(path, basename(path))
   } catch (error) {

@@ -22,9 +22,9 @@ export default defineBundleCommand({
     after: { type: 'positional', description: 'The newer bundle, or its lock' },
   },
   async run({ before, after }, session) {
-    const old = await openBase(before)
+    const old = await openBase(before, session)
     try {
-      const now = await openBase(after)
+      const now = await openBase(after, session)
       try {
         const found = await diffBundles(sideOf(old), sideOf(now))
         const data = { before: basename(before), after: basename(after), ...dataOf(found) }

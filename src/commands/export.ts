@@ -1,15 +1,14 @@
 import { basename } from 'node:path'
-import { writeExport } from '../bundle/export.ts'
 import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { forecast } from './forecast.ts'
 import { helmArgs } from './helm-args.ts'
-import { writeLock } from './lock-io.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
 import { readPrivateKey, signFile } from './signing.ts'
 import { nextSteps } from './ui/next.ts'
 import { olderArgs, openOlder } from './older.ts'
+import { outputOf } from './output.ts'
 import { prepare, prepareArgs } from './prepare.ts'
 import { exportSummary } from './summary.ts'
 
@@ -55,7 +54,8 @@ export default defineBundleCommand({
     ...networkArgs,
   },
   async run(args, session) {
-    const older = await openOlder(args)
+    const output = outputOf(args)
+    const older = await openOlder(args, session)
     try {
       const key = args.sign === undefined ? undefined : await readPrivateKey(args.sign)
       const network = await openNetwork(args, session)
@@ -67,13 +67,13 @@ export default defineBundleCommand({
       }
       const { size, weights } = prepared
       const started = performance.now()
-      const filled = await writeExport(args.bundle, prepared, network)
-      await writeLock(`${args.bundle}.lock.json`, prepared.lock)
-      const signed = key === undefined ? undefined : await signFile(args.bundle, key)
+      const filled = await output.write(prepared, network)
+      await output.writeLock(prepared)
+      const signed = key === undefined ? undefined : await signFile(args.bundle, key, session)
       const reused = given()
       const fetched = Math.max(0, filled.fetched - reused)
       const seconds = (performance.now() - started) / 1000
-      const name = basename(args.bundle)
+      const { name } = output
       const absentBytes = prepared.absent.reduce((sum, blob) => sum + blob.size, 0)
       session.result(
         {

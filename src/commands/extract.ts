@@ -5,7 +5,7 @@ import { openBundle } from '../bundle/open.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
 import { parsePlatform } from '../oci/platform.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { table } from './ui/table.ts'
 
@@ -39,7 +39,7 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     const platform = args.platform === undefined ? undefined : parsePlatform(args.platform)
-    const file = await openLocal(args.bundle)
+    const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
       const options = {

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { importRoots } from '../bundle/import.ts'
 import { openBundle } from '../bundle/open.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { finishImport, valuesArgs } from './landed.ts'
 import { networkArgs } from './network.ts'
@@ -35,7 +35,7 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     const layout = layoutOf(args)
-    const file = await openLocal(args.bundle)
+    const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
       await checkSignature(bundle, args)

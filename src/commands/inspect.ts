@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { openBundle } from '../bundle/open.ts'
 import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes, plural } from '../lib/format.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { table } from './ui/table.ts'
 
@@ -15,7 +15,7 @@ export default defineBundleCommand({
   ],
   args: { bundle: { type: 'positional', description: 'Bundle to look into' } },
   async run(args, session) {
-    const file = await openLocal(args.bundle)
+    const file = await openBundleFile(args.bundle, session)
     try {
       const { contents, roots, archive } = await openBundle(file)
       const { name = 'OCI layout of another tool', version } = contents ?? {}

@@ -8,7 +8,7 @@ import { openBundle } from '../bundle/open.ts'
 import { imagesOf, nameOf } from '../bundle/spec.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile, type World } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs } from './network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
@@ -47,7 +47,7 @@ export default defineBundleCommand({
     if (args.bundle !== undefined && args.spec !== undefined)
       throw usageError('--bundle and --spec are given', { next: 'give the one whose repositories are meant' })
     const layout = layoutOf(args)
-    const repositories = await repositoriesOf(args, layout)
+    const repositories = await repositoriesOf(args, layout, session)
     const opened = await openTarget({ ...args, ...noSettings }, session)
     try {
       const digests = await takeInventory(repositories, opened.target, opened.network)
@@ -70,6 +70,7 @@ export default defineBundleCommand({
 async function repositoriesOf(
   { bundle, spec }: { readonly bundle: string | undefined; readonly spec: string | undefined },
   layout: Layout,
+  session: World,
 ): Promise<readonly string[]> {
   if (bundle === undefined) {
     const { groups } = (await loadSpec(spec)).spec
@@ -78,7 +79,7 @@ async function repositoriesOf(
       ...groups.flatMap(({ charts }) => charts.map(({ name }) => chartRepository(layout, name))),
     ])
   }
-  const file = await openLocal(bundle)
+  const file = await openBundleFile(bundle, session)
   try {
     const { roots } = await openBundle(file)
     return sorted(

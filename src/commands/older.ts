@@ -5,7 +5,7 @@ import { openBundle, type Bundle } from '../bundle/open.ts'
 import { reuseFrom } from '../bundle/reuse.ts'
 import { absentBlobs, type Base } from '../bundle/since.ts'
 import { openBase, type BaseFile } from './base-file.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile, type World } from './bundle-file.ts'
 import type { Args, ArgsDef } from './flags.ts'
 
 /** Flags that make use of what was exported before. */
@@ -31,11 +31,11 @@ export interface Older {
 }
 
 /** Opens what the flags name. They stay open until the export is done. */
-export async function openOlder({ since, reuse }: Args<typeof olderArgs>): Promise<Older> {
-  const base = since === undefined ? undefined : await openBase(since, INVENTORY)
+export async function openOlder({ since, reuse }: Args<typeof olderArgs>, session: World): Promise<Older> {
+  const base = since === undefined ? undefined : await openBase(since, session, INVENTORY)
   try {
     const known = base === undefined || since === undefined ? undefined : baseOf(base, basename(since))
-    const file = reuse === undefined ? undefined : await openLocal(reuse)
+    const file = reuse === undefined ? undefined : await openBundleFile(reuse, session)
     const bundle = file === undefined ? undefined : await openBundle(file)
     return {
       ...(known === undefined ? {} : { since: (roots) => absentBlobs(roots, known) }),

@@ -7,7 +7,7 @@ import { rewriteManifests } from '../bundle/post-render.ts'
 import { createPrivateImages } from '../bundle/private-reference.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { exitCodes } from './exit.ts'
 import type { Args } from './flags.ts'
@@ -55,7 +55,7 @@ export default defineBundleCommand({
   dataOnStdout: ({ writePlugin }) => writePlugin === undefined,
   async run(given, session) {
     const layout = layoutOf(given)
-    const file = await openLocal(given.bundle)
+    const file = await openBundleFile(given.bundle, session)
     try {
       const { roots } = await openBundle(file)
       if (given.writePlugin !== undefined) {

@@ -5,7 +5,7 @@ import { closeAll, renderCharts } from '../bundle/prove-charts.ts'
 import { chartPath } from '../bundle/root.ts'
 import { parseSpec } from '../bundle/spec.ts'
 import { BundleError, usageError } from '../lib/errors.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { helmArgs, openHelm } from './helm-args.ts'
 import { proofText } from './proof-text.ts'
@@ -26,7 +26,7 @@ export default defineBundleCommand({
   ],
   args: { bundle: { type: 'positional', description: 'Bundle to prove' }, ...args },
   async run(given, session) {
-    const file = await openLocal(given.bundle)
+    const file = await openBundleFile(given.bundle, session)
     try {
       const { contents, roots, archive } = await openBundle(file)
       if (contents === undefined) throw usageError('a layout of another tool carries no charts to prove')

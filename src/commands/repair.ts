@@ -5,7 +5,7 @@ import { openBundle } from '../bundle/open.ts'
 import { bundleDonor, registryDonor, type Donor } from '../bundle/repair-content.ts'
 import { repairBundle, type Repaired } from '../bundle/repair.ts'
 import { integrityError } from '../lib/errors.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { openNetwork, type NetworkArgs } from './network.ts'
 import { layoutOf, openTarget, type EcrArgs, type LayoutArgs } from './registry.ts'
 import { noSettings } from './repository-args.ts'
@@ -24,7 +24,7 @@ export async function repair(args: RepairArgs, session: Session): Promise<Repair
   const donor = async (bundle: Bundle | undefined): Promise<Donor> => {
     const from = args.repairFrom
     if (existsSync(from)) {
-      const file = await openLocal(from)
+      const file = await openBundleFile(from, session)
       closers.push(() => file.close())
       return bundleDonor(await openBundle(file))
     }

@@ -4,7 +4,7 @@ import manifest from '../../package.json' with { type: 'json' }
 import { openBundle } from '../bundle/open.ts'
 import { formatReport, reportOf } from '../bundle/report-file.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
 
@@ -30,7 +30,7 @@ export default defineBundleCommand({
     ...signatureArgs,
   },
   async run(args, session) {
-    const file = await openLocal(args.bundle)
+    const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
       const signed = await checkSignature(bundle, args)

@@ -6,7 +6,7 @@ import { catalogOf } from '../bundle/serve-catalog.ts'
 import { BundleError, codeOf, messageOf, usageError } from '../lib/errors.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { startHttpServer, type ServedRequest } from '../lib/http-server.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { layoutArgs } from './registry.ts'
 import type { Session } from './session.ts'
@@ -42,7 +42,7 @@ export default defineBundleCommand({
   async run(args, session) {
     const { host, port } = addressOf(args.listen)
     const tls = await readTls(args.tlsCert, args.tlsKey)
-    const file = await openLocal(args.bundle)
+    const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
       const layout = { registry: '', path: '', prefix: args.prefix, chartPrefix: args.chartPrefix }

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { verifyBundle } from '../bundle/verify.ts'
 import { integrityError } from '../lib/errors.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { readPrivateKey, signFile } from './signing.ts'
 
@@ -30,7 +30,7 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     const key = await readPrivateKey(args.key)
-    const file = await openLocal(args.bundle)
+    const file = await openBundleFile(args.bundle, session)
     try {
       const { damaged } = await verifyBundle(file, { ...session, concurrency: args.concurrency })
       if (damaged.length > 0) {
@@ -42,7 +42,7 @@ export default defineBundleCommand({
     } finally {
       await file.close()
     }
-    const signed = await signFile(args.bundle, key, args.output)
+    const signed = await signFile(args.bundle, key, session, args.output)
     session.result(
       { bundle: basename(args.bundle), signature: signed.file, algorithm: signed.algorithm },
       `Signed with ${signed.algorithm}: ${signed.file}. Check it anywhere: ma-bundle verify ${basename(args.bundle)} --verify-key <public key>\n`,

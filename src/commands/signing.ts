@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { openBundle, type Bundle } from '../bundle/open.ts'
 import { privateKey, publicKey, signBytes, signedBytes, verifySignature } from '../bundle/sign.ts'
 import { codeOf, integrityError, usageError } from '../lib/errors.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile, type World } from './bundle-file.ts'
 import type { Args, ArgsDef } from './flags.ts'
 
 /** Flags of every command that reads a bundle somebody signed. */
@@ -60,9 +60,10 @@ export const readPrivateKey = async (file: string) => privateKey(await readText(
 export async function signFile(
   path: string,
   key: Awaited<ReturnType<typeof readPrivateKey>>,
+  session: World,
   output = `${path}.sig`,
 ): Promise<{ readonly file: string; readonly algorithm: string }> {
-  const file = await openLocal(path)
+  const file = await openBundleFile(path, session)
   try {
     const signature = signBytes(await signedBytes(await openBundle(file)), key)
     await writeFile(`${output}.partial`, signature)

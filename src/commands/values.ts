@@ -8,7 +8,7 @@ import { valuesFor } from '../bundle/values.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
 import { didYouMean } from '../lib/suggest.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { layoutArgs, layoutOf } from './registry.ts'
 
@@ -65,7 +65,7 @@ export default defineBundleCommand({
       })
     }
     if (format !== 'helm' && chart !== undefined) throw usageError('--chart goes with --format helm')
-    const file = await openLocal(args.bundle)
+    const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
       if (format === 'helm') {

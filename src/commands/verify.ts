@@ -5,7 +5,7 @@ import { verifyRegistry } from '../bundle/verify-registry.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import type { RandomReader } from '../lib/bytes.ts'
 import { formatBytes } from '../lib/format.ts'
-import { openLocal } from './bundle-file.ts'
+import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import type { Args } from './flags.ts'
 import { networkArgs } from './network.ts'
@@ -54,7 +54,7 @@ export default defineBundleCommand({
   ],
   args,
   async run(given, session) {
-    const file = await openLocal(given.bundle)
+    const file = await openBundleFile(given.bundle, session)
     try {
       if (given.verifyKey !== undefined || given.requireSignature)
         await checkSignature(await openBundle(file), given)

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openArchive } from '../../src/archive/reader.ts'
 import { scanArchive } from '../../src/archive/scan.ts'
 import { encodeHeader, place } from '../../src/archive/tar.ts'
+import { openFileMedium } from '../../src/archive/file-medium.ts'
 import { openArchiveWriter } from '../../src/archive/writer.ts'
 import { bytesOf, type Bytes } from '../../src/lib/bytes.ts'
 import { openFile } from '../../src/lib/file.ts'
@@ -28,10 +29,12 @@ const files: Readonly<Record<string, string>> = {
 const entries = Object.entries(files).map(([path, text]) => ({ path, size: text.length }))
 const content = (path: string): Bytes => bytesOf(new TextEncoder().encode(files[path] ?? ''))
 const head = new TextEncoder().encode(files['bundle.json'] ?? '')
+const openWriter = async (path: string, ...plan: [typeof entries, Uint8Array]) =>
+  openArchiveWriter(await openFileMedium(path), ...plan)
 const out = () => join(folder, 'bundle.tar')
 
 async function writeAll(order: readonly string[]): Promise<void> {
-  const writer = await openArchiveWriter(out(), entries, head)
+  const writer = await openWriter(out(), entries, head)
   for (const path of order) await writer.write(path, content(path))
   await writer.commit()
 }
@@ -52,17 +55,17 @@ describe('openArchiveWriter', () => {
   })
 
   it('refuses to finish while an entry is missing', async () => {
-    const writer = await openArchiveWriter(out(), entries, head)
+    const writer = await openWriter(out(), entries, head)
     await expect(writer.commit()).rejects.toThrow('never written')
     await writer.close()
     expect(existsSync(out())).toBe(false)
   })
 
   it('continues: what is committed is not asked for again', async () => {
-    const before = await openArchiveWriter(out(), entries, head)
+    const before = await openWriter(out(), entries, head)
     await before.write('blobs/sha256/one', content('blobs/sha256/one'))
     await before.close()
-    const after = await openArchiveWriter(out(), entries, head)
+    const after = await openWriter(out(), entries, head)
     expect(entries.filter(({ path }) => after.has(path)).map(({ path }) => path)).toEqual([
       'bundle.json',
       'blobs/sha256/one',
@@ -75,11 +78,11 @@ describe('openArchiveWriter', () => {
   })
 
   it('starts over when the plan is another', async () => {
-    const before = await openArchiveWriter(out(), entries, head)
+    const before = await openWriter(out(), entries, head)
     await before.write('blobs/sha256/one', content('blobs/sha256/one'))
     await before.close()
     const other = new TextEncoder().encode('THE HEAD')
-    const after = await openArchiveWriter(out(), entries, other)
+    const after = await openWriter(out(), entries, other)
     expect(after.has('blobs/sha256/one')).toBe(false)
     await after.close()
   })
@@ -88,12 +91,12 @@ describe('openArchiveWriter', () => {
     const victim = join(folder, 'victim')
     writeFileSync(victim, 'precious')
     execFileSync('ln', ['-s', victim, `${out()}.partial`])
-    await expect(openArchiveWriter(out(), entries, head)).rejects.toMatchObject({ kind: 'usage' })
+    await expect(openWriter(out(), entries, head)).rejects.toMatchObject({ kind: 'usage' })
     expect(readFileSync(victim, 'utf8')).toBe('precious')
   })
 
   it('says so when the folder does not exist, without the path of the machine', async () => {
-    const error = await openArchiveWriter(join(folder, 'none', 'b.tar'), entries, head).catch(
+    const error = await openWriter(join(folder, 'none', 'b.tar'), entries, head).catch(
       (caught: unknown) => caught,
     )
     expect(error).toMatchObject({ kind: 'usage', where: 'b.tar' })

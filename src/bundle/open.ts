@@ -10,7 +10,7 @@ import { CONTENTS_LIMIT, decodeContents, type Contents, type RootContents } from
 import { CONTAINERD_NAME, REF_NAME } from './layout.ts'
 import { blobPath, HEAD } from './plan.ts'
 import { checkRootNames } from './root-names.ts'
-import { readSums } from './sums.ts'
+import { parseSums, readSums, SUMS } from './sums.ts'
 
 /** A bundle opened for reading. */
 export interface Bundle {
@@ -21,6 +21,8 @@ export interface Bundle {
   readonly source: Source
   /** Whether the tar is as `export` wrote it; false once another program packed it again. */
   readonly own: boolean
+  /** SHA256SUMS, as `contents` were compared with it. Undefined for a layout of another tool. */
+  readonly sums?: Uint8Array
   /** Small content that is known by path only (charts, the lock), compared with SHA256SUMS. */
   content(path: string): Promise<Uint8Array>
 }
@@ -79,7 +81,8 @@ async function bundleOf(
   head: Uint8Array,
   own: boolean,
 ): Promise<Bundle> {
-  const sums = await readSums(archive)
+  const raw = archive.entries.has(SUMS) ? await archive.readAll(SUMS, CONTENT_LIMIT) : new Uint8Array()
+  const sums = parseSums(new TextDecoder().decode(raw))
   if (sums.get(HEAD) !== digestOf(head)) {
     throw integrityError(`the bundle is damaged: ${HEAD} is not what SHA256SUMS says`, {
       next: 'copy or export the bundle again',
@@ -92,6 +95,7 @@ async function bundleOf(
     archive,
     source: sourceOf(archive),
     own,
+    sums: raw,
     content: contentOf(archive, sums),
   }
 }

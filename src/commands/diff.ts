@@ -4,6 +4,7 @@ import { formatChange, type LockChange } from '../bundle/lock.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { openBase, type BaseFile } from './base-file.ts'
 import { defineBundleCommand } from './command.ts'
+import { checkSignature, signatureArgs, type SignatureArgs } from './signing.ts'
 
 export default defineBundleCommand({
   name: 'diff',
@@ -20,12 +21,19 @@ export default defineBundleCommand({
   args: {
     before: { type: 'positional', description: 'The older bundle, or its lock' },
     after: { type: 'positional', description: 'The newer bundle, or its lock' },
+    verifyKey: {
+      ...signatureArgs.verifyKey,
+      description: 'Public key (PEM) that must have signed each bundle; a lock has no signature',
+    },
+    requireSignature: signatureArgs.requireSignature,
   },
-  async run({ before, after }, session) {
+  async run({ before, after, ...signing }, session) {
     const old = await openBase(before, session)
     try {
+      await checkSide(old, before, signing)
       const now = await openBase(after, session)
       try {
+        await checkSide(now, after, signing)
         const found = await diffBundles(sideOf(old), sideOf(now))
         const data = { before: basename(before), after: basename(after), ...dataOf(found) }
         session.result(data, () => textOf(found))
@@ -39,6 +47,15 @@ export default defineBundleCommand({
 })
 
 // --- internal ---
+
+async function checkSide(
+  file: BaseFile,
+  path: string,
+  signing: Omit<SignatureArgs, 'signature'>,
+): Promise<void> {
+  if (file.kind === 'bundle')
+    await checkSignature(file.bundle, { ...signing, bundle: path, signature: `${path}.sig` })
+}
 
 function sideOf(file: BaseFile): Side {
   if (file.kind === 'bundle') return { bundle: file.bundle }

@@ -7,6 +7,7 @@ import { formatBytes } from '../lib/format.ts'
 import { parsePlatform } from '../oci/platform.ts'
 import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
+import { checkSignature, signatureArgs } from './signing.ts'
 import { table } from './ui/table.ts'
 
 export default defineBundleCommand({
@@ -36,12 +37,14 @@ export default defineBundleCommand({
     output: { type: 'string', hint: 'dir', default: '.', description: 'Folder to write into' },
     format: { type: 'enum', options: IMAGE_FORMATS, default: 'oci-archive', description: 'Of images' },
     platform: { type: 'string', hint: 'os/arch', description: 'Of images, this platform alone' },
+    ...signatureArgs,
   },
   async run(args, session) {
     const platform = args.platform === undefined ? undefined : parsePlatform(args.platform)
     const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
+      await checkSignature(bundle, args)
       const options = {
         emit: session.emit,
         signal: session.signal,

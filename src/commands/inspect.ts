@@ -4,6 +4,7 @@ import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
+import { checkSignature, signatureArgs } from './signing.ts'
 import { table } from './ui/table.ts'
 
 export default defineBundleCommand({
@@ -13,17 +14,20 @@ export default defineBundleCommand({
     { command: 'ma-bundle inspect bundle.tar', description: 'a table' },
     { command: 'ma-bundle inspect bundle.tar --json', description: 'for programs' },
   ],
-  args: { bundle: { type: 'positional', description: 'Bundle to look into' } },
+  args: { bundle: { type: 'positional', description: 'Bundle to look into' }, ...signatureArgs },
   async run(args, session) {
     const file = await openBundleFile(args.bundle, session)
     try {
-      const { contents, roots, archive } = await openBundle(file)
+      const bundle = await openBundle(file)
+      const signatureChecked = await checkSignature(bundle, args)
+      const { contents, roots, archive } = bundle
       const { name = 'OCI layout of another tool', version } = contents ?? {}
       const absent = contents?.absent ?? []
       const data = {
         bundle: basename(args.bundle),
         name,
         version,
+        signatureChecked,
         size: file.size,
         entries: archive.entries.size,
         roots,

@@ -12,6 +12,7 @@ import { defineBundleCommand } from './command.ts'
 import { exitCodes } from './exit.ts'
 import type { Args } from './flags.ts'
 import { layoutArgs, layoutOf } from './registry.ts'
+import { checkSignature, signatureArgs } from './signing.ts'
 
 const args = {
   bundle: { type: 'positional', description: 'Bundle that was imported' },
@@ -25,6 +26,7 @@ const args = {
     hint: 'dir',
     description: 'Write a Helm plugin that calls this command with these arguments, and do nothing else',
   },
+  ...signatureArgs,
 } as const
 
 export default defineBundleCommand({
@@ -57,7 +59,9 @@ export default defineBundleCommand({
     const layout = layoutOf(given)
     const file = await openBundleFile(given.bundle, session)
     try {
-      const { roots } = await openBundle(file)
+      const bundle = await openBundle(file)
+      await checkSignature(bundle, given)
+      const { roots } = bundle
       if (given.writePlugin !== undefined) {
         const folder = await writePlugin(given.writePlugin, given, layout)
         session.result({ plugin: folder, name: PLUGIN_NAME }, howToUse(folder))
@@ -102,6 +106,9 @@ async function writePlugin(to: string, given: Args<typeof args>, layout: Layout)
     `--prefix=${prefix}`,
     `--chart-prefix=${chartPrefix}`,
     ...(given.strict ? ['--strict'] : []),
+    ...(given.verifyKey === undefined ? [] : [`--verify-key=${resolve(given.verifyKey)}`]),
+    ...(given.signature === undefined ? [] : [`--signature=${resolve(given.signature)}`]),
+    ...(given.requireSignature ? ['--require-signature'] : []),
   ])
   try {
     await mkdir(folder, { recursive: true })

@@ -9,6 +9,7 @@ import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { helmArgs, openHelm } from './helm-args.ts'
 import { proofText } from './proof-text.ts'
+import { checkSignature, signatureArgs } from './signing.ts'
 
 const { prove: _prove, addMissing: _addMissing, ...args } = helmArgs
 
@@ -24,11 +25,13 @@ export default defineBundleCommand({
       description: 'with the values the charts will really get',
     },
   ],
-  args: { bundle: { type: 'positional', description: 'Bundle to prove' }, ...args },
+  args: { bundle: { type: 'positional', description: 'Bundle to prove' }, ...args, ...signatureArgs },
   async run(given, session) {
     const file = await openBundleFile(given.bundle, session)
     try {
-      const { contents, roots, archive } = await openBundle(file)
+      const bundle = await openBundle(file)
+      await checkSignature(bundle, given)
+      const { contents, roots } = bundle
       if (contents === undefined) throw usageError('a layout of another tool carries no charts to prove')
       const spec = parseSpec(contents.spec, `${contents.name}.yaml`)
       const helm = await openHelm({ ...given, prove: true, addMissing: false }, spec, session)
@@ -42,7 +45,7 @@ export default defineBundleCommand({
         charts.map(async ({ chart, version, name }) => ({
           chart,
           name,
-          tgz: await archive.readAll(chartPath(chart, version)),
+          tgz: await bundle.content(chartPath(chart, version)),
         })),
       )
       const rendered = await renderCharts(packages, helm, session)

@@ -10,6 +10,7 @@ import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { layoutArgs } from './registry.ts'
 import type { Session } from './session.ts'
+import { checkSignature, signatureArgs } from './signing.ts'
 
 const { prefix, chartPrefix } = layoutArgs
 
@@ -38,6 +39,7 @@ export default defineBundleCommand({
     tlsKey: { type: 'string', hint: 'file', description: 'Its key (PEM)' },
     prefix,
     chartPrefix,
+    ...signatureArgs,
   },
   async run(args, session) {
     const { host, port } = addressOf(args.listen)
@@ -45,6 +47,7 @@ export default defineBundleCommand({
     const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
+      await checkSignature(bundle, args)
       const layout = { registry: '', path: '', prefix: args.prefix, chartPrefix: args.chartPrefix }
       const catalog = await catalogOf(bundle, layout)
       session.signal.throwIfAborted()

@@ -6,7 +6,7 @@ import { codeOf, integrityError, usageError } from '../lib/errors.ts'
 import { openBundleFile, type World } from './bundle-file.ts'
 import type { Args, ArgsDef } from './flags.ts'
 
-/** Flags of every command that reads a bundle somebody signed. */
+/** Flags of every command that uses what is in a bundle. A site insists by `require-signature: true` in its config file or environment. */
 export const signatureArgs = {
   verifyKey: {
     type: 'string',
@@ -38,10 +38,14 @@ export async function checkSignature(
 ): Promise<boolean> {
   if (verifyKey === undefined) {
     if (!requireSignature) return false
-    throw usageError('--require-signature needs the key that must have signed: --verify-key <file>')
+    throw usageError('a signature is required here, and no key is given to check it with', {
+      next:
+        'give the public key of whoever signs your bundles: --verify-key <file>, MA_BUNDLE_VERIFY_KEY, ' +
+        'or verify-key below "all" in ma-bundle.config.yaml',
+    })
   }
   const key = publicKey(await readText(verifyKey, 'key'), basename(verifyKey))
-  const content = await signedBytes(bundle)
+  const content = signedBytes(bundle)
   const text = await readFile(signature, 'utf8').catch((error: unknown) => {
     if (codeOf(error) !== 'ENOENT') throw error
     throw integrityError('the bundle has no signature beside it', {
@@ -65,7 +69,7 @@ export async function signFile(
 ): Promise<{ readonly file: string; readonly algorithm: string }> {
   const file = await openBundleFile(path, session)
   try {
-    const signature = signBytes(await signedBytes(await openBundle(file)), key)
+    const signature = signBytes(signedBytes(await openBundle(file)), key)
     await writeFile(`${output}.partial`, signature)
     await rename(`${output}.partial`, output)
   } finally {

@@ -11,6 +11,7 @@ import { didYouMean } from '../lib/suggest.ts'
 import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { layoutArgs, layoutOf } from './registry.ts'
+import { checkSignature, signatureArgs } from './signing.ts'
 
 export default defineBundleCommand({
   name: 'values',
@@ -55,6 +56,7 @@ export default defineBundleCommand({
       hint: 'dir',
       description: 'With a format for nodes: write its files into this directory',
     },
+    ...signatureArgs,
   },
   async run(args, session) {
     const layout = layoutOf(args)
@@ -68,6 +70,7 @@ export default defineBundleCommand({
     const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
+      await checkSignature(bundle, args)
       if (format === 'helm') {
         const text = helmValues(await valuesFor(bundle, layout, { pinDigests: args.pinDigests }), chart)
         session.result({ format, text }, text)

@@ -153,7 +153,7 @@ export async function importRoots(
 
 /** Where a root lands, and under which tags (the commit record last). */
 export function destinationOf(
-  root: ImageContents | ChartContents,
+  root: Pick<ImageContents, 'kind' | 'name'> | Pick<ChartContents, 'kind' | 'chart' | 'version'>,
   layout: Layout,
 ): { readonly repository: string; readonly tags: readonly string[] } {
   if (root.kind === 'chart') {

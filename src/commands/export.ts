@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes, plural } from '../lib/format.ts'
-import { forecast } from './forecast.ts'
+import { forecast, freeBytes, rateArgs } from './forecast.ts'
 import { helmArgs } from './helm-args.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
@@ -38,13 +38,10 @@ export default defineBundleCommand({
     ...olderArgs,
     dryRun: {
       type: 'boolean',
-      description: 'Resolve everything and tell what would be fetched; write nothing',
+      description:
+        'Resolve everything and tell what would be fetched; write nothing (ma-bundle plan tells more)',
     },
-    rate: {
-      type: 'size',
-      default: 20 * 1024 ** 2,
-      description: 'Bytes per second that --dry-run reckons with',
-    },
+    ...rateArgs,
     sign: {
       type: 'string',
       hint: 'file',
@@ -62,7 +59,8 @@ export default defineBundleCommand({
       const resolved = await prepare(args, session, network, older.since)
       const { prepared, given } = older.reuse(resolved)
       if (args.dryRun) {
-        session.result(...forecast(prepared, args.rate, session))
+        const free = await freeBytes(args.bundle)
+        session.result(...forecast(prepared, { rate: args.rate, network, free }, session))
         return
       }
       const { size, weights } = prepared

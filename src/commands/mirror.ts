@@ -1,13 +1,14 @@
 import { importRoots } from '../bundle/import.ts'
 import { bundleOfPlan } from '../bundle/mirror.ts'
 import { defineBundleCommand } from './command.ts'
-import { forecast } from './forecast.ts'
+import { forecast, rateArgs } from './forecast.ts'
 import { helmArgs } from './helm-args.ts'
 import { finishImport, valuesArgs } from './landed.ts'
-import { networkArgs, openNetwork, type NetworkArgs } from './network.ts'
+import { networkArgs, openNetwork } from './network.ts'
 import { prepare, prepareArgs } from './prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { repositoryArgs } from './repository-args.ts'
+import { splitLogin } from './split-login.ts'
 
 const { values: chartValues, ...proveArgs } = helmArgs
 
@@ -37,11 +38,7 @@ export default defineBundleCommand({
       type: 'boolean',
       description: 'Resolve everything and tell how much there is; ask and change nothing at the registry',
     },
-    rate: {
-      type: 'size',
-      default: 20 * 1024 ** 2,
-      description: 'Bytes per second that --dry-run reckons with',
-    },
+    ...rateArgs,
     ...ecrArgs,
     ...repositoryArgs,
     ...networkArgs,
@@ -55,7 +52,7 @@ export default defineBundleCommand({
       const network = await openNetwork({ ...args, ...source }, session)
       const prepared = await prepare({ ...args, values: args.chartValues }, session, network)
       if (args.dryRun) {
-        session.result(...forecast(prepared, args.rate, session))
+        session.result(...forecast(prepared, { rate: args.rate, network }, session))
         return
       }
       const started = performance.now()
@@ -67,21 +64,3 @@ export default defineBundleCommand({
     }
   },
 })
-
-// --- internal ---
-
-type Login = Pick<NetworkArgs, 'username' | 'passwordStdin'>
-
-const NO_LOGIN: Login = { username: [], passwordStdin: false }
-
-/** The one user name there can be is for the registry that is written to, unless it names another host. */
-function splitLogin(
-  { username, passwordStdin }: Login,
-  registry: string,
-): { readonly source: Login; readonly target: Login } {
-  const given = { username, passwordStdin }
-  const isForSource = username.some(
-    (text) => text.includes('=') && text.slice(0, text.indexOf('=')) !== registry,
-  )
-  return isForSource ? { source: given, target: NO_LOGIN } : { source: NO_LOGIN, target: given }
-}

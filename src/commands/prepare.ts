@@ -41,7 +41,7 @@ export async function prepare(
     referrers: args.referrers,
     ...(helm === undefined ? {} : { helm }),
     addMissing: args.addMissing,
-    onHub: (budget) => session.note(`${hubText(budget)}\n`),
+    onHub: (budget) => session.note(`Docker Hub ${hubText(budget)}\n`),
     ...(since === undefined ? {} : { since }),
     ...(args.lock === undefined ? {} : { lock: await readLock(args.lock) }),
     mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),

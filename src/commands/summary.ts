@@ -1,23 +1,42 @@
+import type { AtDestination } from '../bundle/at-destination.ts'
 import type { RootWeight } from '../bundle/report.ts'
 import { formatBytes } from '../lib/format.ts'
 import type { Session } from './session.ts'
 import { table } from './ui/table.ts'
 
-/** What is in a bundle and what each item weighs, largest first. */
-export function exportSummary(weights: readonly RootWeight[], { columns, style }: Session): string {
+/** What is in a bundle and what each item weighs, largest first; and what a registry has of it, when that was asked. */
+export function exportSummary(
+  weights: readonly RootWeight[],
+  { columns, style }: Session,
+  destination?: AtDestination,
+): string {
+  const states = new Map(destination?.roots.map(({ kind, name, state }) => [`${kind} ${name}`, state]))
+  const isMirrored = weights.some(({ from }) => from !== undefined)
   const rows = weights
     .toSorted((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1))
-    .map(({ kind, name, size, own, from }) => [kind, name, formatBytes(size), formatBytes(own), from ?? ''])
+    .map(({ kind, name, size, own, from }) => [
+      kind,
+      name,
+      formatBytes(size),
+      formatBytes(own),
+      ...(destination === undefined ? [] : [STATES[states.get(`${kind} ${name}`) ?? 'none']]),
+      ...(isMirrored ? [from ?? ''] : []),
+    ])
   return table(
     [
       'kind',
       'name',
       { title: 'size', align: 'right', whole: true },
       { title: 'own', align: 'right', whole: true },
-      'from mirror',
+      ...(destination === undefined ? [] : [{ title: 'there', whole: true } as const]),
+      ...(isMirrored ? ['from mirror'] : []),
     ],
     rows,
     columns,
     { style },
   )
 }
+
+// --- internal ---
+
+const STATES = { there: 'yes', moves: 'another', missing: 'no', none: '' } as const

@@ -11,6 +11,10 @@ export type CommandTable = Readonly<Record<string, CommandRow>>
 
 /** Every command, in the order of the help. A new one is a file and a row; nothing is loaded before it is called. */
 export const commands: CommandTable = {
+  plan: {
+    description: 'Tell what an export would be: contents, bytes, disk, time, what is new',
+    load: async () => (await import('./plan.ts')).default,
+  },
   export: {
     description: 'Pull images and charts into one tar',
     load: async () => (await import('./export.ts')).default,

@@ -70,10 +70,29 @@ const pulls = () =>
 describe('Docker Hub’s budget', () => {
   it('is asked for with HEAD, and foretells all that is taken', async () => {
     remaining(50)
-    const { stdout } = await forecast()
+    const { stdout, stderr } = await forecast()
     expect(hub.requests[0]?.method).toBe('HEAD')
     expect(pulls()).toHaveLength(5)
-    expect(stdout).toContain('Docker Hub would count up to 5 pulls; 50 of 100 remain')
+    // Said before anything is taken, so that a person can still stop it.
+    expect(stderr).toContain('Docker Hub would count up to 5 pulls; 50 of 100 remain.')
+    expect(stdout).toMatch(/^Docker Hub +would count up to 5 pulls; 50 of 100 remain\.$/m)
+  })
+
+  it('is told of what the forecast itself has taken', async () => {
+    let left = 50
+    hub.addFault({
+      change: (next, request) => {
+        if (request.method === 'GET' && request.path.includes('/manifests/')) left -= 1
+        return fault.withHeaders({
+          'ratelimit-limit': '100;w=21600',
+          'ratelimit-remaining': `${left};w=21600`,
+        })(next, request)
+      },
+    })
+    const { stdout } = await forecast()
+    expect(stdout).toMatch(
+      /^Docker Hub +would count up to 5 pulls; 45 of 100 remain\. Finding this out took 5 of them\.$/m,
+    )
   })
 
   it('is warned of when it does not suffice, with the way out', async () => {

@@ -1,0 +1,138 @@
+import { basename } from 'node:path'
+import { lookAtDestination } from '../bundle/at-destination.ts'
+import type { Prepared } from '../bundle/export.ts'
+import { lockIn } from '../bundle/since.ts'
+import { INVENTORY } from '../bundle/inventory.ts'
+import { diffLock } from '../bundle/lock.ts'
+import type { Lock } from '../bundle/lock-file.ts'
+import { usageError } from '../lib/errors.ts'
+import { openBase } from './base-file.ts'
+import { defineBundleCommand } from './command.ts'
+import type { Args, ArgsDef } from './flags.ts'
+import { forecast, freeBytes, rateArgs, type Outlook } from './forecast.ts'
+import { helmArgs } from './helm-args.ts'
+import { networkArgs, openNetwork } from './network.ts'
+import { olderArgs, openOlder } from './older.ts'
+import { prepare, prepareArgs } from './prepare.ts'
+import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
+import { noSettings } from './repository-args.ts'
+import { splitLogin } from './split-login.ts'
+
+const { required: _, ...registry } = layoutArgs.registry
+
+const planArgs = {
+  bundle: {
+    type: 'positional',
+    required: false,
+    description: 'File that the export would write: tells whether there is room for it',
+  },
+  ...prepareArgs,
+  ...olderArgs,
+  against: {
+    type: 'string',
+    hint: 'file',
+    description:
+      'Say what is added, removed and changed since this bundle or lock (default: that of --since)',
+  },
+  ...rateArgs,
+  ...layoutArgs,
+  registry: { ...registry, description: 'Ask this registry what of it all it has already' },
+  ...ecrArgs,
+  ...helmArgs,
+  ...networkArgs,
+} as const satisfies ArgsDef
+
+type PlanArgs = Args<typeof planArgs>
+
+export default defineBundleCommand({
+  name: 'plan',
+  description:
+    'Tells what an export would be before it is done: images, platforms, bytes before and after layers are shared, ' +
+    'disk, time and what Docker Hub would count; with --registry also what the other side has already. Fetches ' +
+    'manifests and charts, no layers, and writes nothing.',
+  examples: [
+    { command: 'ma-bundle plan', description: 'the newest Migration Assistant' },
+    {
+      command: 'ma-bundle plan /mnt/usb/bundle.tar --spec my-spec.yaml',
+      description: 'your own list, and whether it fits there',
+    },
+    {
+      command: 'ma-bundle plan --against old.tar.lock.json',
+      description: 'what an update would bring',
+    },
+    {
+      command: 'ma-bundle plan --registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com',
+      description: 'from a machine that sees both sides: what is missing there',
+    },
+  ],
+  args: planArgs,
+  async run(args, session) {
+    const layout = args.registry === undefined ? undefined : layoutOf({ ...args, registry: args.registry })
+    const { source, target } = splitLogin(args, layout?.registry ?? '')
+    // Before anything is resolved: a login or a file that is wrong is known at once.
+    const opened =
+      args.registry === undefined
+        ? undefined
+        : await openTarget({ ...args, ...target, ...noSettings, registry: args.registry }, session)
+    try {
+      const before = await olderLock(args)
+      const older = await openOlder(args)
+      try {
+        const network = await openNetwork({ ...args, ...(opened === undefined ? {} : source) }, session)
+        const { prepared } = older.reuse(await prepare(args, session, network, older.since))
+        const outlook: Outlook = {
+          rate: args.rate,
+          network,
+          free: await freeBytes(args.bundle ?? 'bundle.tar'),
+          ...(before === undefined ? {} : { against: changesSince(before, prepared) }),
+          ...(opened === undefined || layout === undefined
+            ? {}
+            : {
+                destination: {
+                  registry: layout.registry,
+                  ...(await lookAtDestination(prepared.roots, opened.target, { ...opened.network, layout })),
+                },
+              }),
+        }
+        session.result(...forecast(prepared, outlook, session))
+      } finally {
+        await older.close()
+      }
+    } finally {
+      opened?.close()
+    }
+  },
+})
+
+// --- internal ---
+
+interface OlderLock {
+  readonly name: string
+  readonly lock: Lock
+}
+
+/** The lock to compare with: what the flags name, when it has one. An inventory knows no names. */
+async function olderLock({ against, since, reuse }: PlanArgs): Promise<OlderLock | undefined> {
+  const path = against ?? since ?? reuse
+  if (path === undefined) return undefined
+  const file = await openBase(path, INVENTORY)
+  try {
+    const lock =
+      file.kind === 'lock' ? file.lock : file.kind === 'bundle' ? await lockIn(file.bundle) : undefined
+    if (lock !== undefined) return { name: basename(path), lock }
+    if (against === undefined) return undefined
+    throw usageError('it does not say what its images were: only bundles of ma-bundle and locks do', {
+      where: basename(path),
+      next: 'give the bundle or the lock of the last export',
+    })
+  } finally {
+    await file.close()
+  }
+}
+
+function changesSince({ name, lock }: OlderLock, prepared: Prepared): NonNullable<Outlook['against']> {
+  const now = prepared.lock
+  const changes = diffLock(lock, now)
+  const count = now.images.length + now.charts.length + now.files.length
+  return { name, changes, same: count - changes.filter(({ after }) => after !== undefined).length }
+}

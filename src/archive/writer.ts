@@ -2,7 +2,7 @@ import type { Bytes } from '../lib/bytes.ts'
 import { decodeLeft, encodeLeft } from './left.ts'
 import type { Medium } from './medium.ts'
 import { relocate } from './relocate.ts'
-import { BLOCK, encodeHeader, place, type Entry, type Placed } from './tar.ts'
+import { BLOCK, encodeHeader, END_MARK, padded, place, type Entry, type Placed } from './tar.ts'
 
 /**
  * Fills the archive in any order, each entry straight at its final offset. An entry's header is written after its
@@ -38,6 +38,7 @@ export type EntriesOf = (head: Uint8Array) => readonly Entry[] | undefined
  */
 const SYNC_AFTER = 64 * 1024 * 1024
 const PIECE = 1024 * 1024
+const ZEROS = new Uint8Array(END_MARK)
 
 /**
  * @param head content of the first entry: it names all others, so that what begins with it is of the same plan
@@ -49,6 +50,7 @@ export async function openArchiveWriter(
   entries: readonly Entry[],
   head: Uint8Array,
   entriesOf: EntriesOf = () => undefined,
+  syncAfter = SYNC_AFTER,
 ): Promise<ArchiveWriter> {
   const placement = place(entries)
   const places = new Map(placement.entries.map((entry) => [entry.path, entry]))
@@ -82,10 +84,12 @@ export async function openArchiveWriter(
   /** One flush at a time; a failed one fails the writers that come after it. */
   const flushSoon = (): Promise<void> => (flushing = flushing.then(flush))
   const done = async (entry: Placed): Promise<void> => {
+    // Something else may have lain here: the garbage of another file, or content of another plan.
+    medium.write(ZEROS.subarray(0, padded(entry.size) - entry.size), entry.dataAt + entry.size)
     // For a run that comes after a kill: whatever was written is in the page cache, and only has to be verified.
     if (entry.size > 0) medium.write(encodeLeft(entry, entry.size), entry.headerAt)
     waiting.push(entry)
-    if (unsynced >= SYNC_AFTER) await flushSoon()
+    if (unsynced >= syncAfter) await flushSoon()
   }
 
   try {
@@ -114,7 +118,7 @@ export async function openArchiveWriter(
           at += chunk.length
           unsynced += chunk.length
           flying.set(entry, at - entry.dataAt)
-          if (unsynced >= SYNC_AFTER) await flushSoon()
+          if (unsynced >= syncAfter) await flushSoon()
         }
         if (at !== entry.dataAt + entry.size) throw new Error(`shorter than planned: ${path}`)
       } catch (error) {
@@ -134,6 +138,7 @@ export async function openArchiveWriter(
       await flushSoon()
       const lacking = placement.entries.find((entry) => !committed.has(entry.path))
       if (lacking !== undefined) throw new Error(`never written: ${lacking.path}`)
+      medium.write(ZEROS, placement.size - END_MARK)
       await medium.publish()
     },
     async close() {
@@ -161,13 +166,15 @@ export async function openArchiveWriter(
       else {
         const bytes = isCommitted ? entry.size : decodeLeft(header, entry)
         if (bytes > 0) left.set(entry.path, bytes)
+        // A header that another plan wrote says nothing of what has been moved over its content since.
+        if (isCommitted) medium.write(encodeLeft(entry, bytes), entry.headerAt)
       }
     }
     const [first] = placement.entries
     if (first === undefined || committed.has(first.path)) return
     left.delete(first.path)
     medium.write(head, first.dataAt)
-    waiting.push(first)
+    await done(first)
     await flushSoon()
   }
 }

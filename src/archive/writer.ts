@@ -33,10 +33,12 @@ export interface ArchiveWriter {
 export type EntriesOf = (head: Uint8Array) => readonly Entry[] | undefined
 
 /**
- * After so many bytes everything is synced, and it is written down how far each entry is: what a loss of power costs.
- * One sync per blob would halve the speed.
+ * After so many bytes everything is synced, and it is written down how far each entry is: what a kill or a loss of
+ * power costs. One sync per blob would halve the speed.
  */
 const SYNC_AFTER = 64 * 1024 * 1024
+/** Where so many bytes take long, sooner: runs that are cut off again and again have to get on too. */
+const SYNC_AFTER_MS = 2000
 const PIECE = 1024 * 1024
 const ZEROS = new Uint8Array(END_MARK)
 
@@ -60,6 +62,7 @@ export async function openArchiveWriter(
   const flying = new Map<Placed, number>()
   let waiting: Placed[] = []
   let unsynced = 0
+  let syncedAt = performance.now()
   let flushing = Promise.resolve()
 
   const placeOf = (path: string): Placed => {
@@ -71,6 +74,7 @@ export async function openArchiveWriter(
     const batch = waiting
     waiting = []
     unsynced = 0
+    syncedAt = performance.now()
     const reached = [...flying]
     await medium.sync()
     for (const entry of batch) {
@@ -83,13 +87,15 @@ export async function openArchiveWriter(
   }
   /** One flush at a time; a failed one fails the writers that come after it. */
   const flushSoon = (): Promise<void> => (flushing = flushing.then(flush))
+  const isTime = (): boolean =>
+    unsynced >= syncAfter || (unsynced > 0 && performance.now() - syncedAt >= SYNC_AFTER_MS)
   const done = async (entry: Placed): Promise<void> => {
     // Something else may have lain here: the garbage of another file, or content of another plan.
     medium.write(ZEROS.subarray(0, padded(entry.size) - entry.size), entry.dataAt + entry.size)
     // For a run that comes after a kill: whatever was written is in the page cache, and only has to be verified.
     if (entry.size > 0) medium.write(encodeLeft(entry, entry.size), entry.headerAt)
     waiting.push(entry)
-    if (unsynced >= syncAfter) await flushSoon()
+    if (isTime()) await flushSoon()
   }
 
   try {
@@ -118,7 +124,7 @@ export async function openArchiveWriter(
           at += chunk.length
           unsynced += chunk.length
           flying.set(entry, at - entry.dataAt)
-          if (unsynced >= syncAfter) await flushSoon()
+          if (isTime()) await flushSoon()
         }
         if (at !== entry.dataAt + entry.size) throw new Error(`shorter than planned: ${path}`)
       } catch (error) {

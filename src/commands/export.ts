@@ -1,12 +1,13 @@
 import { basename } from 'node:path'
 import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes, plural } from '../lib/format.ts'
-import { forecast, freeBytes, rateArgs } from './forecast.ts'
+import { forecast, roomFor, rateArgs } from './forecast.ts'
 import { helmArgs } from './helm-args.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
 import { readPrivateKey, signFile } from './signing.ts'
 import { nextSteps } from './ui/next.ts'
+import { tallyText } from './ui/words.ts'
 import { olderArgs, openOlder } from './older.ts'
 import { outputOf } from './output.ts'
 import { prepare, prepareArgs } from './prepare.ts'
@@ -59,8 +60,8 @@ export default defineBundleCommand({
       const resolved = await prepare(args, session, network, older.since)
       const { prepared, given } = older.reuse(resolved)
       if (args.dryRun) {
-        const free = await freeBytes(args.bundle)
-        session.result(...forecast(prepared, { rate: args.rate, network, free }, session))
+        const outlook = { rate: args.rate, network, ...(await roomFor(args.bundle)) }
+        session.result(...forecast(prepared, outlook, session))
         return
       }
       const { size, weights } = prepared
@@ -90,7 +91,8 @@ export default defineBundleCommand({
           [
             exportSummary(weights, session),
             ...(prepared.proof.length === 0 ? [] : [verdictLine(prepared.proof)]),
-            `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')}, fetched ${formatBytes(fetched)} in ${seconds.toFixed(1)} s.`,
+            `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')}, fetched ${formatBytes(fetched)} in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
+            ...(filled.kept === 0 ? [] : [`${formatBytes(filled.kept)} were there from an earlier run.`]),
             ...(reused === 0 ? [] : [`${formatBytes(reused)} came from ${basename(args.reuse ?? '')}.`]),
             ...(prepared.absent.length === 0
               ? []

@@ -105,12 +105,13 @@ export const hubText = ({ cost, remaining, limit, taken }: HubBudget & { readonl
   (remaining === undefined ? 'it does not meter this machine.' : `${remaining} of ${limit ?? '?'} remain.`) +
   (taken === undefined || taken <= 0 ? '' : ` Finding this out took ${taken} of them.`)
 
-/** Bytes free where a file would be written. */
-export async function freeBytes(file: string): Promise<number> {
-  let folder = dirname(resolve(file))
+/** Bytes free where a bundle would be written; nothing for places that are no file of this machine. */
+export async function roomFor(bundle: string): Promise<{ readonly free?: number }> {
+  if (bundle === '-' || /^[a-z][a-z0-9+.-]*:\/\//i.test(bundle)) return {}
+  let folder = dirname(resolve(bundle))
   while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder)
   const { bavail, bsize } = await statfs(folder)
-  return bavail * bsize
+  return { free: bavail * bsize }
 }
 
 // --- internal ---

@@ -5,7 +5,8 @@ import { verdictLine } from '../bundle/proof.ts'
 import type { Args, ArgsDef } from './flags.ts'
 import type { Session } from './session.ts'
 import { nextSteps } from './ui/next.ts'
-import { table } from './ui/table.ts'
+import { shortened, table } from './ui/table.ts'
+import { tallyText } from './ui/words.ts'
 import { defaultValuesFile, writeValues } from './values-file.ts'
 
 /** Flags for the override that is written when everything is there. */
@@ -53,8 +54,8 @@ export async function finishImport(
   const data = name === undefined ? { proof } : { bundle: name }
   session.result({ ...data, registry: layout.registry, seconds, roots, ...values.data }, () =>
     [
-      landed(imported, layout.registry, session.columns),
-      `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s.`,
+      ...landed(imported, layout.registry, session),
+      `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
       ...values.lines,
       // Without a bundle there is nothing to prove later.
       ...(proof === undefined || (name === undefined && proof.length === 0) ? [] : [verdictLine(proof)]),
@@ -71,11 +72,12 @@ export async function finishImport(
 const count = (imported: readonly ImportedRoot[], outcome: ImportedRoot['outcome']): number =>
   imported.filter((one) => one.outcome === outcome).length
 
-function landed(imported: readonly ImportedRoot[], registry: string, columns: number): string {
-  const rows = imported.map(({ root, repository, tags, outcome }) => [
+function landed(imported: readonly ImportedRoot[], registry: string, session: Session): readonly string[] {
+  const all = imported.map(({ root, repository, tags, outcome }) => [
     root.kind,
     `${registry}/${repository}${tags.length === 0 ? `@${root.digest}` : `:${tags.at(-1) ?? ''}`}`,
     outcome,
   ])
-  return table(['kind', 'is at', 'outcome'], rows, columns)
+  const { rows, more } = shortened(all, session)
+  return [table(['kind', 'is at', 'outcome'], rows, session.columns), ...more]
 }

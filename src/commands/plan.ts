@@ -9,13 +9,14 @@ import { usageError } from '../lib/errors.ts'
 import { openBase } from './base-file.ts'
 import { defineBundleCommand } from './command.ts'
 import type { Args, ArgsDef } from './flags.ts'
-import { forecast, freeBytes, rateArgs, type Outlook } from './forecast.ts'
+import { forecast, roomFor, rateArgs, type Outlook } from './forecast.ts'
 import { helmArgs } from './helm-args.ts'
 import { networkArgs, openNetwork } from './network.ts'
 import { olderArgs, openOlder } from './older.ts'
 import { prepare, prepareArgs } from './prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { noSettings } from './repository-args.ts'
+import type { Session } from './session.ts'
 import { splitLogin } from './split-login.ts'
 
 const { required: _, ...registry } = layoutArgs.registry
@@ -75,15 +76,15 @@ export default defineBundleCommand({
         ? undefined
         : await openTarget({ ...args, ...target, ...noSettings, registry: args.registry }, session)
     try {
-      const before = await olderLock(args)
-      const older = await openOlder(args)
+      const before = await olderLock(args, session)
+      const older = await openOlder(args, session)
       try {
         const network = await openNetwork({ ...args, ...(opened === undefined ? {} : source) }, session)
         const { prepared } = older.reuse(await prepare(args, session, network, older.since))
         const outlook: Outlook = {
           rate: args.rate,
           network,
-          free: await freeBytes(args.bundle ?? 'bundle.tar'),
+          ...(await roomFor(args.bundle ?? 'bundle.tar')),
           ...(before === undefined ? {} : { against: changesSince(before, prepared) }),
           ...(opened === undefined || layout === undefined
             ? {}
@@ -112,10 +113,13 @@ interface OlderLock {
 }
 
 /** The lock to compare with: what the flags name, when it has one. An inventory knows no names. */
-async function olderLock({ against, since, reuse }: PlanArgs): Promise<OlderLock | undefined> {
+async function olderLock(
+  { against, since, reuse }: PlanArgs,
+  session: Session,
+): Promise<OlderLock | undefined> {
   const path = against ?? since ?? reuse
   if (path === undefined) return undefined
-  const file = await openBase(path, INVENTORY)
+  const file = await openBase(path, session, INVENTORY)
   try {
     const lock =
       file.kind === 'lock' ? file.lock : file.kind === 'bundle' ? await lockIn(file.bundle) : undefined

@@ -10,6 +10,7 @@ import { createLiveRenderer } from './ui/live.ts'
 import { createPlainRenderer } from './ui/plain.ts'
 import { createQuietRenderer, type Renderer } from './ui/renderer.ts'
 import { createStyle, type Style } from './ui/style.ts'
+import type { Tally } from './ui/words.ts'
 
 /** What a command works with: the world of its run, and the ways to speak. */
 export interface Session {
@@ -33,6 +34,8 @@ export interface Session {
   readonly json: boolean
   readonly quiet: boolean
   readonly verbose: boolean
+  /** What went wrong and was mended, so far. */
+  readonly tally: Tally
   /** For results on stdout; plain when that is not a terminal. */
   readonly style: Style
   /** Columns for tables on stdout. */
@@ -64,8 +67,14 @@ export function openSession(
     renderer.clear()
     results.write(text)
   }
+  const tally = { retries: 0, warnings: 0 }
   const session: Session = {
-    emit: (event) => renderer.emit(safe(event)),
+    emit(event) {
+      if (event.type === 'retry') tally.retries += 1
+      if (event.type === 'warning') tally.warnings += 1
+      renderer.emit(safe(event))
+    },
+    tally,
     out: {
       write(text) {
         if (!json) write(text)

@@ -2,17 +2,17 @@ import type { AtDestination } from '../bundle/at-destination.ts'
 import type { RootWeight } from '../bundle/report.ts'
 import { formatBytes } from '../lib/format.ts'
 import type { Session } from './session.ts'
-import { table } from './ui/table.ts'
+import { shortened, table } from './ui/table.ts'
 
 /** What is in a bundle and what each item weighs, largest first; and what a registry has of it, when that was asked. */
 export function exportSummary(
   weights: readonly RootWeight[],
-  { columns, style }: Session,
+  session: Session,
   destination?: AtDestination,
 ): string {
   const states = new Map(destination?.roots.map(({ kind, name, state }) => [`${kind} ${name}`, state]))
   const isMirrored = weights.some(({ from }) => from !== undefined)
-  const rows = weights
+  const all = weights
     .toSorted((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1))
     .map(({ kind, name, size, own, from }) => [
       kind,
@@ -22,7 +22,8 @@ export function exportSummary(
       ...(destination === undefined ? [] : [STATES[states.get(`${kind} ${name}`) ?? 'none']]),
       ...(isMirrored ? [from ?? ''] : []),
     ])
-  return table(
+  const { rows, more } = shortened(all, session)
+  const listed = table(
     [
       'kind',
       'name',
@@ -32,9 +33,10 @@ export function exportSummary(
       ...(isMirrored ? ['from mirror'] : []),
     ],
     rows,
-    columns,
-    { style },
+    session.columns,
+    { style: session.style },
   )
+  return [listed, ...more].join('\n')
 }
 
 // --- internal ---

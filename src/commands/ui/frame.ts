@@ -90,6 +90,9 @@ function totalLine(progress: Progress, now: number, width: number, style: Style)
       : []),
     ...(progress.failed > 0 ? [style.red(`${progress.failed} failed`)] : []),
     ...(progress.retries > 0 ? [plural(progress.retries, 'retry', 'retries')] : []),
+    ...(progress.phase === 'transfer' && progress.items > 0
+      ? [`blobs ${progress.itemsDone}/${progress.items}`]
+      : []),
   ]
   let line = style.bold(clip(word, width))
   for (const part of [...counts, ...extra]) {

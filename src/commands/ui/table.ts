@@ -1,3 +1,4 @@
+import type { Output } from '../context.ts'
 import { clip, oneLine, pad, widthOf, type Style } from './style.ts'
 
 export interface Column {
@@ -36,7 +37,23 @@ export function table(
   return [head, ...rows.map(line)].join('\n')
 }
 
+/**
+ * The rows that a person at a terminal is shown at the end of a run, and the line that says how many more there are.
+ * A file, a pipe and `--verbose` get all.
+ */
+export function shortened<Row>(
+  rows: readonly Row[],
+  { stdout, verbose }: { readonly stdout: Output; readonly verbose: boolean },
+): { readonly rows: readonly Row[]; readonly more: readonly string[] } {
+  if (stdout.isTTY !== true || verbose || rows.length <= MOST_ROWS) return { rows, more: [] }
+  const shown = MOST_ROWS - 4
+  return { rows: rows.slice(0, shown), more: [`… and ${rows.length - shown} more (--verbose lists all)`] }
+}
+
 // --- internal ---
+
+/** With title, summary and what comes next, a screen of 24 rows and a ticket. */
+const MOST_ROWS = 16
 
 const gap = '  '
 const narrowest = 10

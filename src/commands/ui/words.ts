@@ -30,6 +30,21 @@ export const waitText = (host: string, reason: string, ms: number): string =>
 export const rootText = ({ kind, name, outcome, digest }: EventOf<'root'>): string =>
   [kind, oneLine(name), outcome, ...(digest === undefined ? [] : [digest])].join(' ')
 
+/** What went wrong and was mended. */
+export interface Tally {
+  readonly retries: number
+  readonly warnings: number
+}
+
+/** ` (3 retries, 1 warning)`, for the end of a sentence; nothing when all went well. */
+export function tallyText({ retries, warnings }: Tally): string {
+  const parts = [
+    ...(retries === 0 ? [] : [plural(retries, 'retry', 'retries')]),
+    ...(warnings === 0 ? [] : [plural(warnings, 'warning')]),
+  ]
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`
+}
+
 /** `43 %, 1.20 GiB of 2.80 GiB, 110 MiB/s, 14 s left`, or the count of items where no bytes are known. */
 export function totalText(progress: Progress, now: number): string {
   const parts: string[] = []

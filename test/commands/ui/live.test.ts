@@ -44,7 +44,7 @@ describe('the live view', () => {
     expect(terminal.screen()).toEqual([
       '  q.io/a:1                                 ━━━━━─────  50 % 30.0 MiB',
       '  q.io/b:1                                 ──────────   0 % 10.0 MiB',
-      '━━━━━━━━━───────────────  transferring  37 %  15.0 MiB of 40.0 MiB',
+      '━━━━━━━━━───────────────  transferring  37 %  15.0 MiB of 40.0 MiB  blobs 0/2',
     ])
   })
 
@@ -66,7 +66,7 @@ describe('the live view', () => {
     tick()
     const total = terminal.screen().at(-1) ?? ''
     expect(total).toContain('50 %  50.0 MiB of 100 MiB')
-    expect(total).toMatch(/ 9\.80 MiB\/s {2}5 s left {2}roots 2\/3 {2}1 failed {2}1 retry$/)
+    expect(total).toMatch(/ 9\.80 MiB\/s {2}5 s left {2}roots 2\/3 {2}1 failed {2}1 retry {2}blobs 0\/2$/)
   })
 
   it('never goes backwards when a transfer starts again', () => {

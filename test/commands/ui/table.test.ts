@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 
+import { tallyText } from '../../../src/commands/ui/words.ts'
+import { createOutput } from '../../support/shell.ts'
 import { clip, createStyle, pad, widthOf } from '../../../src/commands/ui/style.ts'
-import { table } from '../../../src/commands/ui/table.ts'
+import { shortened, table } from '../../../src/commands/ui/table.ts'
 
 const digest = `sha256:${'ab'.repeat(32)}`
 
@@ -55,6 +57,30 @@ describe('table', () => {
 
   it('is its titles when there are no rows, and indents', () => {
     expect(table(['a', 'b'], [], 80, { indent: '  ' })).toBe('  a  b')
+  })
+})
+
+describe('a list at the end of a run', () => {
+  const rows = Array.from({ length: 60 }, (_, at) => at)
+  const terminal = createOutput({ columns: 80, rows: 24 })
+
+  it('fits on a screen and says how much more there is', () => {
+    const { rows: shown, more } = shortened(rows, { stdout: terminal, verbose: false })
+    expect(shown).toEqual(rows.slice(0, 12))
+    expect(more).toEqual(['… and 48 more (--verbose lists all)'])
+    const few = rows.slice(0, 16)
+    expect(shortened(few, { stdout: terminal, verbose: false })).toEqual({ rows: few, more: [] })
+  })
+
+  it('is whole in a file, and when asked for', () => {
+    expect(shortened(rows, { stdout: createOutput(), verbose: false }).rows).toBe(rows)
+    expect(shortened(rows, { stdout: terminal, verbose: true }).rows).toBe(rows)
+  })
+
+  it('tells what was mended on the way', () => {
+    expect(tallyText({ retries: 0, warnings: 0 })).toBe('')
+    expect(tallyText({ retries: 1, warnings: 0 })).toBe(' (1 retry)')
+    expect(tallyText({ retries: 3, warnings: 1 })).toBe(' (3 retries, 1 warning)')
   })
 })
 

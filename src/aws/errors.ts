@@ -157,15 +157,19 @@ function nextForDenied(said: string, { action, region }: CallFacts): string {
     const which = /service control policy|permissions boundary|resource-based policy/i.exec(said)?.[0]
     return `it is the ${which?.toLowerCase()} that stands in the way of ${action}, not the role's own policy`
   }
+  if (action.startsWith('kms:')) {
+    return `allow kms:GetPublicKey and kms:Sign on this key for this identity, in its own policies and in the key's`
+  }
   return (
     `allow ${action} for this identity in ${region}; ma-bundle iam-policy prints all that is needed ` +
     '(a VPC endpoint policy or a service control policy can forbid it too)'
   )
 }
 
-function nextForNetwork(host: string, { region }: CallFacts): string {
+function nextForNetwork(host: string, { action, region }: CallFacts): string {
+  const service = /^sts[.-]/.test(host) ? 'sts' : action.startsWith('kms:') ? 'kms' : 'ecr.api'
   return (
-    `in an isolated VPC the interface endpoint ${/^sts[.-]/.test(host) ? 'sts' : 'ecr.api'} of ${region} must exist, ` +
+    `in an isolated VPC the interface endpoint ${service} of ${region} must exist, ` +
     'with private DNS and port 443 open from here; elsewhere look at HTTPS_PROXY and NO_PROXY'
   )
 }

@@ -115,6 +115,10 @@ export function ecrApi(region: string, partition: Partition, variant: ApiVariant
 export const stsApi = (region: string, partition: Partition): string =>
   `https://sts.${region}.${partition.dnsSuffix}`
 
+/** KMS of a region: https://docs.aws.amazon.com/general/latest/gr/kms.html */
+export const kmsApi = (region: string, partition: Partition): string =>
+  `https://kms.${region}.${partition.dnsSuffix}`
+
 /**
  * The bucket that pulls of layers are redirected to; the S3 gateway endpoint must let it through.
  * https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html

@@ -13,12 +13,36 @@ export function signedBytes({ sums }: Bundle): Uint8Array {
   throw integrityError(`nothing in it can be signed: it has no ${SUMS}, as only a bundle of ma-bundle has`)
 }
 
+/** What signs: a key in a file, or one that somebody else keeps. */
+export interface Signer {
+  readonly publicKey: KeyObject
+  /** @returns the signature: DER for ECDSA over sha256, 64 bytes for Ed25519 */
+  sign(content: Uint8Array): Promise<Uint8Array>
+}
+
+/** @param key from `privateKey` */
+export const keySigner = (key: KeyObject): Signer => ({
+  publicKey: createPublicKey(key),
+  sign: (content) => Promise.resolve(sign(hashFor(key), content, key)),
+})
+
 /**
- * Signs as `cosign sign-blob` does: base64 of the signature, which is DER for ECDSA over sha256, and plain Ed25519.
- * @param key from `privateKey`
+ * Signs as `cosign sign-blob` does: base64 of the signature.
+ * @throws an integrity error when what came back is no signature of this key
  */
-export const signBytes = (content: Uint8Array, key: KeyObject): string =>
-  sign(hashFor(key), content, key).toString('base64')
+export async function signBytes(content: Uint8Array, signer: Signer): Promise<string> {
+  const signature = await signer.sign(content)
+  const { publicKey: key } = signer
+  if (signature.length > 0 && verify(hashFor(key), content, key, signature))
+    return Buffer.from(signature).toString('base64')
+  throw integrityError('what came back is no signature of this bundle with the public half of this key', {
+    next: 'see whether the key was changed just now, and what answers in the place of KMS',
+  })
+}
+
+/** `Ed25519` or `ECDSA P-256`. */
+export const algorithmOf = ({ asymmetricKeyType }: KeyObject): string =>
+  asymmetricKeyType === 'ed25519' ? 'Ed25519' : 'ECDSA P-256'
 
 /**
  * @param signature content of the file beside the bundle

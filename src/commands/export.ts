@@ -5,7 +5,7 @@ import { forecast, roomFor, rateArgs } from './forecast.ts'
 import { helmArgs } from './helm-args.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
-import { readPrivateKey, signFile } from './signing.ts'
+import { openSigner, signExported } from './signing.ts'
 import { nextSteps } from './ui/next.ts'
 import { tallyText } from './ui/words.ts'
 import { olderArgs, openOlder } from './older.ts'
@@ -45,8 +45,9 @@ export default defineBundleCommand({
     ...rateArgs,
     sign: {
       type: 'string',
-      hint: 'file',
-      description: 'Sign the bundle with this private key (PEM, Ed25519 or ECDSA P-256): writes <bundle>.sig',
+      hint: 'file|awskms://…',
+      description:
+        'Sign the bundle with this private key (PEM, Ed25519 or ECDSA P-256), or one in AWS KMS: writes <bundle>.sig',
     },
     ...helmArgs,
     ...networkArgs,
@@ -54,8 +55,9 @@ export default defineBundleCommand({
   async run(args, session) {
     const output = outputOf(args)
     const older = await openOlder(args, session)
+    let signer: Awaited<ReturnType<typeof openSigner>> | undefined
     try {
-      const key = args.sign === undefined ? undefined : await readPrivateKey(args.sign)
+      if (args.sign !== undefined) signer = await openSigner(args.sign, session, args.caFile)
       const network = await openNetwork(args, session)
       const resolved = await prepare(args, session, network, older.since)
       const { prepared, given } = older.reuse(resolved)
@@ -68,7 +70,7 @@ export default defineBundleCommand({
       const started = performance.now()
       const filled = await output.write(prepared, network)
       await output.writeLock(prepared)
-      const signed = key === undefined ? undefined : await signFile(args.bundle, key, session)
+      const signed = signer === undefined ? undefined : await signExported(args.bundle, signer, session)
       const reused = given()
       const fetched = Math.max(0, filled.fetched - reused)
       const seconds = (performance.now() - started) / 1000
@@ -105,6 +107,7 @@ export default defineBundleCommand({
           ].join('\n'),
       )
     } finally {
+      signer?.close()
       await older.close()
     }
   },

@@ -1,4 +1,3 @@
-import { rename, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { chartRepository, imageRepository, type Layout } from '../bundle/destination.ts'
 import { loadSpec } from '../bundle/bundled-specs.ts'
@@ -6,7 +5,7 @@ import { destinationOf } from '../bundle/import.ts'
 import { encodeInventory, takeInventory } from '../bundle/inventory.ts'
 import { openBundle } from '../bundle/open.ts'
 import { imagesOf, nameOf } from '../bundle/spec.ts'
-import { codeOf, usageError } from '../lib/errors.ts'
+import { usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
 import { openBundleFile, type World } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
@@ -14,6 +13,7 @@ import { networkArgs } from './network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { noSettings } from './repository-args.ts'
 import { sourceArgs } from './source-args.ts'
+import { writeWhole } from './write-whole.ts'
 
 export default defineBundleCommand({
   name: 'inventory',
@@ -52,7 +52,7 @@ export default defineBundleCommand({
     try {
       const digests = await takeInventory(repositories, opened.target, opened.network)
       const text = encodeInventory(digests, args.short)
-      if (args.output !== undefined) await write(args.output, text)
+      if (args.output !== undefined) await writeWhole(args.output, text, 'inventory')
       const data = { registry: layout.registry, repositories: repositories.length, digests }
       session.result(data, () =>
         args.output === undefined
@@ -91,16 +91,3 @@ async function repositoriesOf(
 }
 
 const sorted = (names: readonly string[]): readonly string[] => [...new Set(names)].toSorted()
-
-/** Whole or not at all. */
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(`${file}.partial`, text)
-    await rename(`${file}.partial`, file)
-  } catch (error) {
-    throw usageError(`cannot write the inventory: ${codeOf(error) ?? 'unknown error'}`, {
-      where: basename(file),
-      cause: error,
-    })
-  }
-}

@@ -1,12 +1,11 @@
-import { rename, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import manifest from '../../package.json' with { type: 'json' }
 import { openBundle } from '../bundle/open.ts'
 import { formatReport, reportOf } from '../bundle/report-file.ts'
-import { codeOf, usageError } from '../lib/errors.ts'
 import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
+import { writeWhole } from './write-whole.ts'
 
 export default defineBundleCommand({
   name: 'report',
@@ -36,8 +35,8 @@ export default defineBundleCommand({
       const signed = await checkSignature(bundle, args)
       const report = await reportOf(bundle, file.size, `ma-bundle ${manifest.version}`)
       const output = args.output ?? `${args.bundle}.report`
-      await write(`${output}.json`, `${JSON.stringify(report, undefined, 2)}\n`)
-      await write(`${output}.md`, formatReport(report))
+      await writeWhole(`${output}.json`, `${JSON.stringify(report, undefined, 2)}\n`, 'report')
+      await writeWhole(`${output}.md`, formatReport(report), 'report')
       const files = [`${basename(output)}.json`, `${basename(output)}.md`]
       session.result(
         { bundle: basename(args.bundle), files, signatureChecked: signed, report },
@@ -48,18 +47,3 @@ export default defineBundleCommand({
     }
   },
 })
-
-// --- internal ---
-
-/** Whole or not at all. */
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(`${file}.partial`, text)
-    await rename(`${file}.partial`, file)
-  } catch (error) {
-    throw usageError(`cannot write the report: ${codeOf(error) ?? 'unknown error'}`, {
-      where: basename(file),
-      cause: error,
-    })
-  }
-}

@@ -3,7 +3,10 @@ import { verifyBundle } from '../bundle/verify.ts'
 import { integrityError } from '../lib/errors.ts'
 import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
-import { readPrivateKey, signFile } from './signing.ts'
+import { networkArgs } from './network.ts'
+import type { Session } from './session.ts'
+import { openSigner, signFile } from './signing.ts'
+import { writeWhole } from './write-whole.ts'
 
 export default defineBundleCommand({
   name: 'sign',
@@ -12,6 +15,10 @@ export default defineBundleCommand({
     'beside it and stands for all of its bytes; cosign verify-blob and openssl can check it too.',
   examples: [
     { command: 'ma-bundle sign bundle.tar --key key.pem', description: 'writes bundle.tar.sig' },
+    {
+      command: 'ma-bundle sign bundle.tar --key awskms:///alias/bundles --public-key-out pub.pem',
+      description: 'with a key in AWS KMS',
+    },
     {
       command: 'ma-bundle import bundle.tar --registry <host> --verify-key pub.pem',
       description: 'takes nothing that this key has not signed',
@@ -22,30 +29,54 @@ export default defineBundleCommand({
     key: {
       type: 'string',
       required: true,
+      hint: 'file|awskms://…',
+      description: 'Private key (PEM, Ed25519 or ECDSA P-256), or one in AWS KMS: awskms:///alias/<name>',
+    },
+    publicKeyOut: {
+      type: 'string',
       hint: 'file',
-      description: 'Private key (PEM, Ed25519 or ECDSA P-256)',
+      description: 'Write the public half here (PEM), for those who check: --verify-key',
     },
     output: { type: 'string', hint: 'file', description: 'Where to write it; <bundle>.sig unless told' },
     concurrency: { type: 'integer', min: 1, max: 64, default: 8, description: 'Entries to check at a time' },
+    caFile: networkArgs.caFile,
   },
   async run(args, session) {
-    const key = await readPrivateKey(args.key)
-    const file = await openBundleFile(args.bundle, session)
+    const name = basename(args.bundle)
+    const signer = await openSigner(args.key, session, args.caFile)
     try {
-      const { damaged } = await verifyBundle(file, { ...session, concurrency: args.concurrency })
-      if (damaged.length > 0) {
-        throw integrityError(`${damaged.length} entries are damaged; nothing was signed`, {
-          where: basename(args.bundle),
-          next: 'see them with: ma-bundle verify',
-        })
-      }
+      await checkWhole(args.bundle, args.concurrency, session)
+      const { file, algorithm } = await signFile(args.bundle, signer, session, args.output)
+      const pem = signer.publicKey.export({ type: 'spki', format: 'pem' })
+      if (args.publicKeyOut !== undefined) await writeWhole(args.publicKeyOut, pem, 'public key')
+      const publicKey = args.publicKeyOut === undefined ? undefined : basename(args.publicKeyOut)
+      session.result(
+        {
+          bundle: name,
+          signature: file,
+          algorithm,
+          ...(publicKey === undefined ? {} : { publicKey }),
+        },
+        `Signed with ${algorithm}: ${file}. Check it anywhere: ma-bundle verify ${name} --verify-key ${publicKey ?? '<public key>'}\n`,
+      )
     } finally {
-      await file.close()
+      signer.close()
     }
-    const signed = await signFile(args.bundle, key, session, args.output)
-    session.result(
-      { bundle: basename(args.bundle), signature: signed.file, algorithm: signed.algorithm },
-      `Signed with ${signed.algorithm}: ${signed.file}. Check it anywhere: ma-bundle verify ${basename(args.bundle)} --verify-key <public key>\n`,
-    )
   },
 })
+
+// --- internal ---
+
+async function checkWhole(path: string, concurrency: number, session: Session): Promise<void> {
+  const file = await openBundleFile(path, session)
+  try {
+    const { damaged } = await verifyBundle(file, { ...session, concurrency })
+    if (damaged.length === 0) return
+    throw integrityError(`${damaged.length} entries are damaged; nothing was signed`, {
+      where: basename(path),
+      next: 'see them with: ma-bundle verify',
+    })
+  } finally {
+    await file.close()
+  }
+}

@@ -1,8 +1,22 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { openBundle, type Bundle } from '../bundle/open.ts'
-import { privateKey, publicKey, signBytes, signedBytes, verifySignature } from '../bundle/sign.ts'
-import { codeOf, integrityError, usageError } from '../lib/errors.ts'
+import { KMS_SCHEME, parseKmsKey } from '../aws/kms-key.ts'
+import { openKmsKey } from '../aws/kms.ts'
+import {
+  algorithmOf,
+  keySigner,
+  privateKey,
+  publicKey,
+  signBytes,
+  signedBytes,
+  verifySignature,
+  type Signer,
+} from '../bundle/sign.ts'
+import { createTrust } from '../lib/tls.ts'
+import { writeWhole } from './write-whole.ts'
+import { BundleError, codeOf, integrityError, usageError } from '../lib/errors.ts'
 import { openBundleFile, type World } from './bundle-file.ts'
 import type { Args, ArgsDef } from './flags.ts'
 
@@ -44,6 +58,11 @@ export async function checkSignature(
         'or verify-key below "all" in ma-bundle.config.yaml',
     })
   }
+  if (verifyKey.startsWith(KMS_SCHEME)) {
+    throw usageError('a signature is checked without a network, by the public half of the key in a file', {
+      next: 'write it where KMS can be reached: ma-bundle sign <bundle> --key <key> --public-key-out pub.pem',
+    })
+  }
   const key = publicKey(await readText(verifyKey, 'key'), basename(verifyKey))
   const content = signedBytes(bundle)
   const text = await readFile(signature, 'utf8').catch((error: unknown) => {
@@ -57,27 +76,61 @@ export async function checkSignature(
   return true
 }
 
-/** Reads a private key, before work begins that ends with signing. */
-export const readPrivateKey = async (file: string) => privateKey(await readText(file, 'key'), basename(file))
+/**
+ * The key of `--sign` and `--key`: a file, or `awskms://…`. It is tried before work begins that ends with signing.
+ * @throws a usage error for a key that cannot be used; auth and network errors of KMS
+ */
+export async function openSigner(
+  key: string,
+  { env, signal, emit }: World,
+  caFiles: readonly string[],
+): Promise<Signer & { close(): void }> {
+  if (!key.startsWith(KMS_SCHEME)) {
+    const scheme = /^(?!file:)([a-z0-9+.-]+):\/\//.exec(key)?.[1]
+    if (scheme !== undefined) {
+      throw usageError(`keys of ${scheme}:// are not known here; a PEM file or ${KMS_SCHEME} is`, {
+        next: 'take SHA256SUMS out with tar and sign it yourself: cosign sign-blob --key',
+      })
+    }
+    return { ...keySigner(privateKey(await readText(key, 'key'), basename(key))), close: () => undefined }
+  }
+  const trust = createTrust({ env, caFiles })
+  const kms = await openKmsKey(parseKmsKey(key), { env, trust, signal, emit })
+  return {
+    publicKey: kms.publicKey,
+    sign: (content) => kms.sign(createHash('sha256').update(content).digest()),
+    close: () => kms.close(),
+  }
+}
 
 /** Signs a whole bundle: writes `<bundle>.sig`. */
 export async function signFile(
   path: string,
-  key: Awaited<ReturnType<typeof readPrivateKey>>,
+  signer: Signer,
   session: World,
   output = `${path}.sig`,
 ): Promise<{ readonly file: string; readonly algorithm: string }> {
   const file = await openBundleFile(path, session)
   try {
-    const signature = signBytes(signedBytes(await openBundle(file)), key)
-    await writeFile(`${output}.partial`, signature)
-    await rename(`${output}.partial`, output)
+    await writeWhole(output, await signBytes(signedBytes(await openBundle(file)), signer), 'signature')
   } finally {
     await file.close()
   }
-  return {
-    file: basename(output),
-    algorithm: key.asymmetricKeyType === 'ed25519' ? 'Ed25519' : 'ECDSA P-256',
+  return { file: basename(output), algorithm: algorithmOf(signer.publicKey) }
+}
+
+/** The same, of a bundle that took long to write: it is there, even if it cannot be signed now. */
+export async function signExported(...to: Parameters<typeof signFile>): ReturnType<typeof signFile> {
+  try {
+    return await signFile(...to)
+  } catch (error) {
+    if (!(error instanceof BundleError) || error.kind === 'cancelled') throw error
+    throw new BundleError(`the bundle is complete, but could not be signed: ${error.message}`, {
+      kind: error.kind,
+      ...(error.where === undefined ? {} : { where: error.where }),
+      next: `${error.next ?? 'mend that'}; then run: ma-bundle sign ${basename(to[0])} --key <key>`,
+      cause: error,
+    })
   }
 }
 

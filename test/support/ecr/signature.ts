@@ -37,7 +37,7 @@ export interface Signatures {
 const MAX_SKEW_MS = 5 * 60 * 1000
 
 export function createSignatures(
-  registry: Registry,
+  registry: Pick<Registry, 'partition' | 'account' | 'region' | 'now'>,
   keys: readonly AccessKey[] = [EXAMPLE_KEY],
   denied: readonly ApiAction[] = [],
 ): Signatures {

@@ -76,7 +76,7 @@ export async function collectRoots(
     throw new FailuresError(
       `${failures.length} of ${items.length} images, charts and files cannot be had; nothing was written`,
       failures,
-      'mend or leave out what the table names, then run the same command again',
+      'mend or leave out what is listed, then run the same command again',
     )
   }
   return unique(values.flat())

@@ -113,7 +113,7 @@ async function fetchAll(
     throw new FailuresError(
       `${failures.length} of ${transfers.length} transfers failed; no bundle was written`,
       failures,
-      'mend what the table says and run the same command again: what is fetched already is kept',
+      'mend what is listed and run the same command again: what is fetched already is kept',
     )
   }
 }

@@ -98,7 +98,7 @@ export async function importRoots(
     throw new FailuresError(
       `${failures.length} of ${roots.length} images and charts were not imported, ${roots.length - failures.length} are there`,
       failures,
-      'mend what the table says and run the same command again: what is there already costs one request each',
+      'mend what is listed and run the same command again: what is there already costs one request each',
     )
   }
   return pushed.values

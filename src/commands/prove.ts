@@ -69,7 +69,7 @@ export default defineBundleCommand({
       throw new BundleError('not every image reference is bound', {
         kind: 'failed',
         where: basename(given.bundle),
-        next: 'follow the remedies in the table, or accept what is never switched on',
+        next: 'follow the remedies listed, or accept what is never switched on',
       })
     } finally {
       await file.close()

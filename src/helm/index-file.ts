@@ -140,13 +140,16 @@ function notFound(
     return new BundleError(`the repository has no chart ${name}`, {
       kind: 'failed',
       where,
-      next: `it has ${some(charts)}`,
+      next: charts.length === 0 ? 'it has no chart at all: check the address' : `it has ${some(charts)}`,
     })
   }
   return new BundleError(`the repository has no version ${version} of chart ${name}`, {
     kind: 'failed',
     where,
-    next: versions.length === 0 ? 'it has none' : `it has ${some(versions.map((entry) => entry.version))}`,
+    next:
+      versions.length === 0
+        ? 'it has none at all: check the address'
+        : `it has ${some(versions.map((entry) => entry.version))}`,
   })
 }
 

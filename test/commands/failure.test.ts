@@ -169,12 +169,38 @@ describe('many failures', () => {
         '  image q.io/b:1',
         '  next:  log in',
         '',
-        'not reachable: image a.io/slow:1',
+        'unavailable: image a.io/slow:1',
         '  no answer from a.io',
         '  next:  check the network',
         '',
         'next:  mend these and run again',
         '',
+      ].join('\n'),
+    )
+  })
+
+  it('are one thing to mend when a host answers them alike', async () => {
+    const refused = (name: string, host = 'a.io') =>
+      image(
+        `${host}/${name}:1`,
+        new BundleError(
+          `${host} answered 401 to GET https://${host}/v2/${name}/manifests/1: UNAUTHORIZED: authentication required`,
+          { kind: 'auth', next: `log in (docker login ${host})` },
+        ),
+      )
+    const { stderr } = await failing(
+      new FailuresError('3 of 60 failed', [refused('x'), refused('y'), refused('x', 'b.io')]),
+    )
+    expect(stderr).toContain(
+      [
+        'not permitted (2): a.io answered 401: UNAUTHORIZED: authentication required',
+        '  image a.io/x:1',
+        '  image a.io/y:1',
+        '  next:  log in (docker login a.io)',
+        '',
+        'not permitted: image b.io/x:1',
+        '  b.io answered 401 to GET https://b.io/v2/x/manifests/1: UNAUTHORIZED: authentication required',
+        '  next:  log in (docker login b.io)',
       ].join('\n'),
     )
   })

@@ -67,9 +67,8 @@ describe('export tells clearly of', () => {
       code: 1,
       says: [
         'error: 2 of 3 ',
-        `image ${host}/team/no:1\n  ${host} answered 404 `,
-        `image ${host}/team/app:2\n  ${host} answered 404 `,
-        'MANIFEST_UNKNOWN',
+        `failed (2): ${host} answered 404: MANIFEST_UNKNOWN: `,
+        `\n  image ${host}/team/app:2\n  image ${host}/team/no:1\n`,
         'next:  check the name, the tag and the registry',
       ],
     })
@@ -78,7 +77,7 @@ describe('export tells clearly of', () => {
   it('a host where nothing listens', async () => {
     expectClearFailure(await exporting('refused', ['127.0.0.1:1/team/app:1']), {
       code: 4,
-      says: ['not reachable: image 127.0.0.1:1/team/app:1', 'the connection was refused', 'check the host'],
+      says: ['unavailable: image 127.0.0.1:1/team/app:1', 'the connection was refused', 'check the host'],
     })
   })
 

@@ -39,8 +39,8 @@ function grouped(failures: readonly RootFailure[]): Group[] {
   const groups = new Map<string, [RootFailure, ...RootFailure[]]>()
   for (const failure of failures) {
     const { kind, message, next } = failure.error
-    // The same fault on two images differs in their names only.
-    const key = JSON.stringify([kind, message.replaceAll(failure.name, ''), next])
+    // The same fault on two images differs in their names and in what was asked for them only.
+    const key = JSON.stringify([kind, withoutRequest(message.replaceAll(failure.name, '')), next])
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [failure])
     else group.push(failure)
@@ -48,10 +48,14 @@ function grouped(failures: readonly RootFailure[]): Group[] {
   return [...groups.values()]
 }
 
+/** `a.io answered 401 to GET https://…: UNAUTHORIZED` is the same for every image of a host without the address. */
+const withoutRequest = (message: string): string =>
+  message.replaceAll(/ to (?:GET|HEAD|POST|PUT|PATCH|DELETE) https?:\/\/\S+?(?=:? |:?$)/gm, '')
+
 function groupLines(group: Group, style: Style, verbose: boolean): string[] {
   const [{ error }] = group
-  const lines =
-    group.length > 1 ? [`${style.red(kindWords[error.kind])} (${group.length}): ${block(error.message)}`] : []
+  const reason = block(withoutRequest(error.message))
+  const lines = group.length > 1 ? [`${style.red(kindWords[error.kind])} (${group.length}): ${reason}`] : []
   for (const { root, name, error: own } of group) {
     const label = `${root} ${oneLine(name)}`
     if (group.length === 1)
@@ -72,6 +76,6 @@ const kindWords: Readonly<Record<FailureReport['kind'], string>> = {
   auth: 'not permitted',
   usage: 'wrong input',
   failed: 'failed',
-  network: 'not reachable',
+  network: 'unavailable',
   cancelled: 'stopped',
 }

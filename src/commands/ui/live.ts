@@ -96,6 +96,6 @@ const blank = (rows: number): string => `${eraseLine}\n`.repeat(rows)
 function lasting(event: BundleEvent, verbose: boolean, style: Style): string | undefined {
   if (event.type === 'warning') return warningText(event, style)
   if (event.type !== 'root') return undefined
-  if (event.outcome === 'failed') return `${style.red('failed:')} ${rootText(event)}\n`
+  // What failed comes at the end, with its reason.
   return verbose ? `${rootText(event)}\n` : undefined
 }

@@ -68,7 +68,8 @@ function eventText(
       return `${phaseWords[event.phase]}: ${plural(event.items, 'item')}${bytes}\n`
     }
     case 'root':
-      if (event.outcome === 'resolved' && !verbose) return undefined
+      // What failed comes at the end, with its reason.
+      if ((event.outcome === 'resolved' || event.outcome === 'failed') && !verbose) return undefined
       return `[${rootCount(event.outcome, progress)}] ${rootText(event)}\n`
     case 'warning':
       return warningText(event, style)

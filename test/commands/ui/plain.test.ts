@@ -56,7 +56,6 @@ describe('plain lines', () => {
       'transferring: 100 %, 100 MiB of 100 MiB, 1 retry',
       'finishing: 2 items',
       '[1/2] image q.io/a:1 pushed sha256:aa',
-      '[2/2] chart jaeger failed',
     ])
   })
 

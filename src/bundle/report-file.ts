@@ -1,16 +1,21 @@
 import { collect } from '../lib/bytes.ts'
-import { formatBytes } from '../lib/format.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { digestOf, type Digest } from '../oci/digest.ts'
-import { blobsIn, walk, type GraphNode } from '../oci/graph.ts'
+import { blobsIn, walk, type Graph, type GraphNode } from '../oci/graph.ts'
 import { isObject, parseObject } from '../oci/manifest.ts'
 import { verified } from '../oci/verify.ts'
-import type { RootContents } from './contents.ts'
+import type { ChartContents, ImageContents, RootContents } from './contents.ts'
 import { rootManifest, type Bundle } from './open.ts'
-import { SUMS } from './sums.ts'
+import { holds, type ChartProof } from './proof.ts'
+import { attachedOf, attachmentsOf, type Attached, type Attachments } from './report-attached.ts'
 
-/** What an auditor wants to know of a bundle, from the bundle alone. Holds no time and no path: the same bundle, the same report. */
+/**
+ * What an auditor wants to know of a bundle, from the bundle alone. Holds no time and no path: the same bundle and the
+ * same version of the program, the same report. Later versions may add keys; a change of meaning changes `format`.
+ */
 export interface BundleReport {
+  readonly format: typeof REPORT_FORMAT
+  /** What made the report: `ma-bundle 1.2.3`. */
   readonly tool: string
   readonly name: string
   readonly version?: string
@@ -20,9 +25,20 @@ export interface BundleReport {
   /** Of SHA256SUMS, which a signature is over: it names all other files by digest. */
   readonly sums?: Digest
   readonly contents: readonly ReportedRoot[]
-  /** What a real helm proved of the charts' image bindings at export. */
-  readonly proof: readonly unknown[]
+  /** Blobs that the bundle needs and leaves out, because the destination has them: `export --since`. */
+  readonly absent: { readonly count: number; readonly bytes: number }
+  /** Signatures, attestations and SBOMs that travel along. */
+  readonly attached: readonly Attached[]
+  /**
+   * `holds`: a real helm showed at export that every image reference of every chart is bound. `open`: some are not, or a
+   * chart did not render. `none`: no helm was there, or there is no chart.
+   */
+  readonly verdict: 'holds' | 'open' | 'none'
+  /** What a real helm showed of each chart, as in bundle.json. */
+  readonly proof: readonly ChartProof[]
 }
+
+export const REPORT_FORMAT = 'ma-bundle-report/1'
 
 export interface ReportedRoot {
   readonly kind: RootContents['kind']
@@ -43,45 +59,34 @@ export interface ReportedRoot {
 export async function reportOf(bundle: Bundle, size: number, tool: string): Promise<BundleReport> {
   const { contents, archive } = bundle
   const contained: ReportedRoot[] = []
-  for (const root of bundle.roots) contained.push(await reported(root, bundle))
+  const opened: Attachments[] = []
+  for (const root of bundle.roots) {
+    if (root.kind === 'file') {
+      const { kind, name, digest, size: bytes } = root
+      contained.push({ kind, name, digest, size: bytes, source: 'the spec', licences: [] })
+      continue
+    }
+    const graph = await walk(bundle.source, await rootManifest(bundle, root), 'bundle')
+    const attachments = attachmentsOf(root.name, graph)
+    contained.push(await reported(root, graph, attachments, bundle))
+    opened.push(attachments)
+  }
+  const absent = contents?.absent ?? []
+  const proof = contents?.proof ?? []
   return {
+    format: REPORT_FORMAT,
     tool,
     name: contents?.name ?? 'OCI layout of another tool',
     ...(contents?.version === undefined ? {} : { version: contents.version }),
     size,
     entries: archive.entries.size,
-    ...(archive.entries.has(SUMS) ? { sums: digestOf(await archive.readAll(SUMS)) } : {}),
+    ...(bundle.sums === undefined ? {} : { sums: digestOf(bundle.sums) }),
+    absent: { count: absent.length, bytes: absent.reduce((sum, blob) => sum + blob.size, 0) },
     contents: contained,
-    proof: contents?.proof ?? [],
+    attached: attachedOf(opened),
+    verdict: proof.length === 0 ? 'none' : holds(proof) ? 'holds' : 'open',
+    proof,
   }
-}
-
-/** The report for people, as Markdown. */
-export function formatReport(report: BundleReport): string {
-  const { name, version, size, entries, sums, tool } = report
-  const row = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  return [
-    `# ${[name, version].filter(Boolean).join(' ')}`,
-    '',
-    `${report.contents.length} items, ${formatBytes(size)}, ${entries} files. Reported by ${tool}.`,
-    ...(sums === undefined ? [] : ['', `SHA256SUMS, which names every file, has the digest \`${sums}\`.`]),
-    '',
-    row(['kind', 'name', 'digest', 'size', 'platforms', 'source', 'licences']),
-    row(['---', '---', '---', '---:', '---', '---', '---']),
-    ...report.contents.map((root) =>
-      row([
-        root.artifactType ?? root.kind,
-        root.name,
-        `\`${root.digest}\``,
-        formatBytes(root.size),
-        (root.platforms ?? []).join(', '),
-        root.source,
-        root.licences.length === 0 ? 'not annotated' : root.licences.join(', '),
-      ]),
-    ),
-    '',
-  ].join('\n')
 }
 
 // --- internal ---
@@ -89,12 +94,16 @@ export function formatReport(report: BundleReport): string {
 const LICENCES = ['org.opencontainers.image.licenses', 'artifacthub.io/license', 'org.label-schema.license']
 const CONFIG_LIMIT = 4 * 1024 * 1024
 
-async function reported(root: RootContents, bundle: Bundle): Promise<ReportedRoot> {
+async function reported(
+  root: ImageContents | ChartContents,
+  graph: Graph,
+  { found }: Attachments,
+  bundle: Bundle,
+): Promise<ReportedRoot> {
   const { kind, name, digest } = root
-  if (root.kind === 'file') return { kind, name, digest, size: root.size, source: 'the spec', licences: [] }
-  const graph = await walk(bundle.source, await rootManifest(bundle, root), 'bundle')
   const licences = new Set<string>()
   for (const node of graph.nodes) for (const licence of await licencesOf(node, bundle)) licences.add(licence)
+  const subject = found.find((one) => one.digest === digest)?.about
   const top = graph.nodes.at(-1)?.manifest
   const manifests = graph.nodes.reduce((sum, node) => sum + node.raw.length, 0)
   return {
@@ -105,7 +114,7 @@ async function reported(root: RootContents, bundle: Bundle): Promise<ReportedRoo
     ...(root.kind === 'image' && root.platforms.length > 0 ? { platforms: root.platforms } : {}),
     source: root.kind === 'chart' && root.repository !== '' ? root.repository : name,
     licences: [...licences].toSorted(),
-    ...(top?.subject === undefined ? {} : { subject: top.subject.digest }),
+    ...(subject === undefined ? {} : { subject }),
     ...(top?.artifactType === undefined ? {} : { artifactType: top.artifactType }),
   }
 }

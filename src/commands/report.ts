@@ -1,7 +1,8 @@
 import { basename } from 'node:path'
 import manifest from '../../package.json' with { type: 'json' }
 import { openBundle } from '../bundle/open.ts'
-import { formatReport, reportOf } from '../bundle/report-file.ts'
+import { reportOf } from '../bundle/report-file.ts'
+import { formatReport } from '../bundle/report-text.ts'
 import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { checkSignature, signatureArgs } from './signing.ts'

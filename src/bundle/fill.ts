@@ -1,16 +1,18 @@
 import { WriteError, type Medium } from '../archive/medium.ts'
 import type { Entry } from '../archive/tar.ts'
 import { openArchiveWriter, type ArchiveWriter } from '../archive/writer.ts'
-import { release, transferred } from '../lib/buffers.ts'
-import { bytesOf, type Bytes } from '../lib/bytes.ts'
-import { BundleError, messageOf } from '../lib/errors.ts'
+import { release } from '../lib/buffers.ts'
+import type { Bytes } from '../lib/bytes.ts'
+import { BundleError } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
 import { createPool } from '../lib/pool.ts'
+import type { Source } from '../oci/content.ts'
 import { verified } from '../oci/verify.ts'
 import { decodeContents } from './contents.ts'
 import type { BundleEvent } from './events.ts'
 import { FailuresError, settleAll } from './failures.ts'
 import { readyContent, type Plan, type Transfer } from './plan.ts'
+import { counted, fetchRest, fromSources, isWrong, type Tally } from './sources.ts'
 
 export interface FillOptions {
   readonly emit: Emit<BundleEvent>
@@ -55,11 +57,6 @@ export async function fillArchive(medium: Medium, plan: Plan, options: FillOptio
 }
 
 // --- internal ---
-
-/** Bytes that came from sources in this run. */
-interface Tally {
-  fetched: number
-}
 
 /** What a medium says when it is closed after it failed is the same once more. */
 async function closeAfter(error: unknown, writer: ArchiveWriter): Promise<void> {
@@ -118,50 +115,29 @@ async function fetchAll(
   }
 }
 
-/**
- * Tries each source in turn, going on where the one before stopped; the last one's error tells why none served.
- * Content that came wrong is asked for once more, because what damages bytes on the way does not do it every time.
- */
-async function fetchOne(
+/** With each source in turn, going on where the one before stopped. */
+const fetchOne = (
   transfer: Transfer,
   writer: ArchiveWriter,
   tally: Tally,
   options: FillOptions,
-): Promise<void> {
-  const { path, descriptor, name, sources } = transfer
-  const { digest: id, size } = descriptor
-  const last = sources.at(-1)
-  const tries = last === undefined ? [] : [...sources, last]
-  options.emit({ type: 'transfer', id, name, size })
-  for (let at = 0; at < tries.length; at += 1) {
-    const source = tries[at]
-    if (source === undefined) break
+): Promise<void> => {
+  const { path, descriptor } = transfer
+  const attempt = async (source: Source): Promise<void> => {
     const start = writer.left(path)
     try {
       const left = writer.readBack(path, start)
-      const rest = start < size ? counted(await source.fetch(descriptor, start), tally) : bytesOf(NOTHING)
+      const rest = counted(await fetchRest(source, descriptor, start), tally)
       await writer.write(path, observed(transfer, joined(left, rest), start, options.emit), start)
-      transferred()
-      options.emit({ type: 'transferred', id, outcome: 'copied', size })
-      return
     } catch (error) {
-      const isWrong = error instanceof BundleError && error.kind === 'integrity'
-      if (isWrong) writer.forget(path)
-      if (isWrong && start > 0 && !options.signal.aborted) {
-        // What was left need not be right, as after a loss of power; that is no fault of the source.
-        at -= 1
-        continue
-      }
-      const left = tries.length - 1 - at
-      const isFinal = left === 0 || (left === 1 && !isWrong) || error instanceof WriteError
-      if (isFinal || options.signal.aborted) {
-        options.emit({ type: 'transferred', id, outcome: 'failed', size })
-        throw error
-      }
-      const why = messageOf(error)
-      options.emit({ type: 'warning', message: `tried again: ${why}`, where: `source ${name}` })
+      if (!isWrong(error)) throw error
+      writer.forget(path)
+      if (start === 0 || options.signal.aborted) throw error
+      // What was left need not be right, as after a loss of power; that is no fault of the source.
+      await attempt(source)
     }
   }
+  return fromSources(transfer, options, attempt)
 }
 
 /** Content from `start` on; what was left before it is read once more, because only a whole pass can be verified. */
@@ -181,16 +157,7 @@ async function* observed(
   }
 }
 
-async function* counted(bytes: Bytes, tally: Tally): Bytes {
-  for await (const chunk of bytes) {
-    tally.fetched += chunk.length
-    yield chunk
-  }
-}
-
 async function* joined(first: Bytes, second: Bytes): Bytes {
   yield* first
   yield* second
 }
-
-const NOTHING = new Uint8Array()

@@ -4,7 +4,8 @@ import { bytesOf, collect, type Bytes } from '../lib/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
 import { decodeContents } from './contents.ts'
 import { sourceOf, type Bundle } from './open.ts'
-import type { Plan, Transfer } from './plan.ts'
+import type { Plan } from './plan.ts'
+import { continued } from './sources.ts'
 
 /**
  * A bundle that is nowhere: what is small is in memory, and everything else comes from its source the moment it is
@@ -31,28 +32,12 @@ function archiveOf(plan: Plan): ArchiveReader {
     const ready = plan.ready.get(path)
     const transfer = transfers.get(path)
     if (ready !== undefined) yield* bytesOf(ready, start)
-    else if (transfer !== undefined) yield* fromAny(transfer, start)
+    else if (transfer !== undefined) yield* continued(transfer, start)
     else throw integrityError(`"${path}" is not in the plan`)
   }
   return {
     entries: new Map(place(plan.entries).entries.map((entry) => [entry.path, entry])),
     read,
     readAll: (path) => collect(read(path)),
-  }
-}
-
-/** From each source in turn, going on where the one before stopped; whether it is right is for the reader to verify. */
-async function* fromAny({ descriptor, sources }: Transfer, start: number): Bytes {
-  let at = start
-  for (const [tries, source] of sources.entries()) {
-    try {
-      for await (const chunk of await source.fetch(descriptor, at)) {
-        at += chunk.length
-        yield chunk
-      }
-      return
-    } catch (error) {
-      if (tries === sources.length - 1) throw error
-    }
   }
 }

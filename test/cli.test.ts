@@ -52,6 +52,15 @@ const after = (...steps: readonly (readonly [text: string, signal: NodeJS.Signal
 const stopping = 'stopping; press Ctrl-C again to quit at once\n'
 
 describe('the program as a process', () => {
+  it('loads no more than its help needs', async () => {
+    const preload = join(root, 'test/support/loaded-modules.ts')
+    const { code, stderr } = await run(bun, ['--preload', preload, cli, '--help'])
+    expect(code).toBe(0)
+    const modules = stderr.trim().split('\n')
+    expect(modules.filter((file) => file.includes('node_modules') && !file.includes('/citty/'))).toEqual([])
+    expect(modules.length).toBeLessThan(50)
+  })
+
   it('tells its own version', async () => {
     const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
     expect(await run(bun, [cli, '--version'])).toEqual({

@@ -5,6 +5,7 @@ import type { Ecr } from './ecr.ts'
 import { isException } from './errors.ts'
 import { startHash } from './layer-hash.ts'
 import { cutParts, partSizeFor, type LayerPart } from './layer-parts.ts'
+import { presentLayers } from './layer-presence.ts'
 
 /** How far an upload has come; kept by the caller, it lets a later run go on. */
 export interface UploadRecord {
@@ -173,22 +174,11 @@ async function complete(
   } catch (error) {
     if (isException(error, 'LayerAlreadyExistsException')) return 'exists'
     // The answer to an earlier attempt may have been lost on its way.
-    if (!isException(error, 'UploadNotFoundException') || !(await isThere(ecr, upload))) throw error
+    if (!isException(error, 'UploadNotFoundException')) throw error
+    const { repository, layer } = upload
+    if (!(await presentLayers(ecr, repository, [layer])).has(layer.digest)) throw error
     return 'copied'
   }
-}
-
-async function isThere(ecr: Ecr, upload: LayerUpload): Promise<boolean> {
-  const { layers = [] } = await ecr.call(
-    'BatchCheckLayerAvailability',
-    (api, options) =>
-      api.batchCheckLayerAvailability(
-        { ...ecr.registry, repositoryName: upload.repository, layerDigests: [upload.layer.digest] },
-        options,
-      ),
-    whereOf(upload),
-  )
-  return layers.some(({ layerAvailability }) => layerAvailability === 'AVAILABLE')
 }
 
 const notWhatWasSent = (upload: LayerUpload, cause: unknown): BundleError =>

@@ -22,6 +22,8 @@ export interface BlobRegistry {
 /** Where the blobs are that a bundle leaves out and that their own repository lacks too. */
 export interface Elsewhere {
   readonly size: number
+  /** Whether `repository` was seen to have the blob. */
+  isIn(digest: Digest, repository: string): boolean
   /** A repository of the registry that has the blob, when `repository` has it not. */
   homeOf(digest: Digest, repository: string): string | undefined
   /** The bundle, and behind it the registry for what the bundle leaves out. */
@@ -88,6 +90,7 @@ export async function locateAbsent(
   refuse(results.filter(({ lacking }) => lacking.length > 0))
   return {
     size: places.size,
+    isIn: (digest, repository) => here.has(`${repository} ${digest}`),
     homeOf: (digest, repository) => (here.has(`${repository} ${digest}`) ? undefined : places.get(digest)),
     source: (source, to) => ({
       resolve: (reference) => source.resolve(reference),

@@ -30,6 +30,7 @@ export interface ImportTarget {
 }
 
 export interface ImportRepository extends PushTarget, ReferrersTarget {
+  exists(target: Descriptor): Promise<boolean>
   /** Content of a blob that is there, for a repository that cannot mount it. */
   fetch(target: Descriptor, start?: number): Promise<Bytes>
   /** What a tag or digest stands for; undefined when it, or the repository, is not there. */
@@ -125,6 +126,7 @@ export async function importRoots(
         once,
         name: root.name,
         fresh,
+        known: (digest) => elsewhere.isIn(digest, repository),
         home,
       })
       await readBack(root, to, tags, graph.root)

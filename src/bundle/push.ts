@@ -12,7 +12,8 @@ import type { BundleEvent } from './events.ts'
 
 /** A repository things are pushed to. */
 export interface PushTarget {
-  exists(target: Descriptor): Promise<boolean>
+  /** Which of these blobs are known to be there. There may be more: `pushBlob` finds out in passing. */
+  present(blobs: readonly Descriptor[]): Promise<ReadonlySet<Digest>>
   /**
    * Uploads a blob, or mounts it from another repository of the registry when `from` has it.
    * `open` gives content that is verified while it is read.
@@ -35,6 +36,8 @@ export interface PushOptions {
   readonly name: string
   /** The repository was made just now: it holds nothing, so nothing is asked for. */
   readonly fresh: boolean
+  /** Blobs that the repository is known to have already. */
+  readonly known?: (digest: Digest) => boolean
   /** The repository another root brings this blob to, once its manifest is there. */
   readonly home?: (digest: Digest) => Promise<string | undefined>
 }
@@ -50,8 +53,15 @@ export async function pushGraph(
   tags: readonly string[],
   options: PushOptions,
 ): Promise<void> {
+  const { fresh, known = () => false } = options
+  const asked = blobsIn(graph).filter(({ digest }) => !known(digest))
+  const present = fresh || asked.length === 0 ? new Set() : await target.present(asked)
   const pushes = blobsIn(graph).map((blob) =>
-    options.once(blob.digest, () => pushBlob(blob, source, target, options)),
+    options.once(blob.digest, () =>
+      known(blob.digest) || present.has(blob.digest)
+        ? leaveBlob(blob, options)
+        : pushBlob(blob, source, target, options),
+    ),
   )
   // All come to an end before one failure is told, so that nothing goes on behind the report.
   await Promise.allSettled(pushes)
@@ -59,7 +69,7 @@ export async function pushGraph(
   for (const node of graph.nodes) {
     options.signal.throwIfAborted()
     if (node.descriptor.digest === graph.root.descriptor.digest) continue
-    if (!options.fresh && (await target.exists(node.descriptor))) continue
+    // Not looked for first: a manifest is as small as the question.
     await target.pushManifest(node, node.descriptor.digest)
   }
   if (tags.length === 0) await target.pushManifest(graph.root, graph.root.descriptor.digest)
@@ -68,23 +78,25 @@ export async function pushGraph(
 
 // --- internal ---
 
+function leaveBlob({ digest, size }: Descriptor, { emit, name }: PushOptions): Promise<void> {
+  emit({ type: 'transfer', id: digest, name, size })
+  emit({ type: 'transferred', id: digest, outcome: 'exists', size })
+  return Promise.resolve()
+}
+
 async function pushBlob(
   blob: Descriptor,
   source: Source,
   target: PushTarget,
   options: PushOptions,
 ): Promise<void> {
-  const { pool, emit, signal, name, fresh } = options
+  const { pool, emit, signal, name } = options
   const from = await options.home?.(blob.digest)
   await pool.run(async () => {
     signal.throwIfAborted()
     const { digest, size } = blob
     emit({ type: 'transfer', id: digest, name, size })
     try {
-      if (!fresh && (await target.exists(blob))) {
-        emit({ type: 'transferred', id: digest, outcome: 'exists', size })
-        return
-      }
       const open = async (start = 0): Promise<Bytes> => observed(blob, source, start, name, emit)
       const outcome = await target.pushBlob(blob, open, from)
       transferred()

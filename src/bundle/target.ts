@@ -1,23 +1,36 @@
 import type { Ecr } from '../aws/ecr.ts'
+import { presentLayers } from '../aws/layer-presence.ts'
 import { uploadLayer } from '../aws/layer-upload.ts'
 import { ensureRepository } from '../aws/repositories.ts'
 import type { RepositorySettings } from '../aws/repository-settings.ts'
-import { codeOf, messageOf } from '../lib/errors.ts'
+import { BundleError, codeOf, messageOf } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
-import { isDigest } from '../oci/digest.ts'
-import { openRepository } from '../registry/repository.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { isDigest, type Digest } from '../oci/digest.ts'
+import { openRepository, type Repository } from '../registry/repository.ts'
+import { createSelfMounts } from '../registry/self-mount.ts'
 import type { RegistryClient } from '../registry/client.ts'
 import type { BundleEvent } from './events.ts'
 import type { ImportRepository, ImportTarget } from './import.ts'
 import type { UploadRecords } from './upload-records.ts'
 
 /** Any OCI registry: repositories come into being with the first push, and blobs can be mounted. */
-export const registryTarget = (client: RegistryClient, registry: string): ImportTarget => ({
-  open: (repository) => repositoryOf(client, registry, repository),
-  tags: (repository) => openRepository(client, registry, repository).tags(),
-  ensure: () => Promise.resolve('existed'),
-  mounting: () => Promise.resolve(true),
-})
+export const registryTarget = (client: RegistryClient, registry: string): ImportTarget => {
+  const bring = createSelfMounts()
+  return {
+    open: (name) => {
+      const repository = openRepository(client, registry, name)
+      return {
+        ...importing(repository),
+        present: () => Promise.resolve(new Set()),
+        pushBlob: (target, open, from) => bring(repository, name, target, open, from),
+      }
+    },
+    tags: (repository) => openRepository(client, registry, repository).tags(),
+    ensure: () => Promise.resolve('existed'),
+    mounting: () => Promise.resolve(true),
+  }
+}
 
 export interface EcrTargetOptions {
   readonly client: RegistryClient
@@ -69,13 +82,13 @@ export const ecrTarget = ({
       return outcome === 'created' ? 'created' : 'existed'
     },
     open(name) {
-      const repository = repositoryOf(client, registry, name)
+      const repository = openRepository(client, registry, name)
       return {
-        ...repository,
+        ...importing(repository),
+        present: (blobs) => presentIn(ecr, name, repository, blobs),
         async pushBlob(target, open, from) {
           if (target.size < resumableFrom) return repository.pushBlob(target, open, from)
-          if (from !== undefined && (await openRepository(client, registry, name).mount(target, from)))
-            return 'mounted'
+          if (from !== undefined && (await repository.mount(target, from))) return 'mounted'
           const saved = await records.load(name, target.digest)
           return uploadLayer(ecr, {
             repository: name,
@@ -92,8 +105,7 @@ export const ecrTarget = ({
 
 // --- internal ---
 
-function repositoryOf(client: RegistryClient, registry: string, name: string): ImportRepository {
-  const repository = openRepository(client, registry, name)
+function importing(repository: Repository): Omit<ImportRepository, 'present' | 'pushBlob'> {
   return {
     head: (reference) => repository.head(reference),
     exists: (target) => repository.exists(target),
@@ -104,6 +116,21 @@ function repositoryOf(client: RegistryClient, registry: string, name: string): I
       isDigest(reference)
         ? repository.pushManifest(manifest, reference)
         : repository.tag(manifest, reference),
-    pushBlob: (target, open, from) => repository.pushBlob(target, open, from),
+  }
+}
+
+/** By one request for many; what stands in for ECR's API may not know it, but each speaks the registry's protocol. */
+async function presentIn(
+  ecr: Ecr,
+  name: string,
+  repository: Repository,
+  blobs: readonly Descriptor[],
+): Promise<ReadonlySet<Digest>> {
+  try {
+    return await presentLayers(ecr, name, blobs)
+  } catch (error) {
+    if (!(error instanceof BundleError) || error.kind === 'cancelled') throw error
+    const found = await Promise.all(blobs.map((blob) => repository.exists(blob)))
+    return new Set(blobs.filter((_, at) => found[at]).map(({ digest }) => digest))
   }
 }

@@ -1,7 +1,7 @@
 import { usageError } from '../lib/errors.ts'
 import type { Argv } from './argv.ts'
 import { coerce, type Given, type Scalar } from './coerce.ts'
-import { sharedSection, type Config } from './config.ts'
+import { sharedSection, type Config } from './config-model.ts'
 import { envName, flagText, hintText, isFlag, kebab, type Args, type ArgsDef, type Flag } from './flags.ts'
 
 /** Where values come from beside the command line. */

@@ -62,6 +62,8 @@ export async function mountBlob(place: Place, target: Descriptor, from: string):
 
 const LOST_SESSIONS = 2
 
+const POST = { method: 'POST', body: new Uint8Array(0), actions: 'pull,push' } as const
+
 async function put(
   place: Place,
   target: Descriptor,
@@ -97,22 +99,35 @@ const isSessionLost = (error: RegistryError): boolean =>
 
 /** The URL to upload to, or undefined when the mount was granted. */
 async function startSession(place: Place, target: Descriptor, from?: string): Promise<URL | undefined> {
+  if (from === undefined) return openSession(place, target)
   const where = nameOf(place, target.digest)
-  const query = new URLSearchParams(from === undefined ? {} : { mount: target.digest, from })
+  const query = new URLSearchParams({ mount: target.digest, from })
+  try {
+    const response = await place.client.send(
+      callTo(place, {
+        ...POST,
+        path: `blobs/uploads/?${query.toString()}`,
+        // Bearer registries check the right to read the source as well.
+        scopes: from === place.repository ? [] : [`repository:${from}:pull`],
+        expect: [202, 201],
+        where,
+      }),
+    )
+    await response.discard()
+    return response.status === 201 ? undefined : locationOf(response, place, where)
+  } catch (error) {
+    // A mount is to be refused with 202; whoever refuses it with an error may still take an upload.
+    if (!(error instanceof RegistryError) || error.retryable) throw error
+    return openSession(place, target)
+  }
+}
+
+async function openSession(place: Place, target: Descriptor): Promise<URL> {
+  const where = nameOf(place, target.digest)
   const response = await place.client.send(
-    callTo(place, {
-      method: 'POST',
-      path: `blobs/uploads/${from === undefined ? '' : `?${query.toString()}`}`,
-      body: new Uint8Array(0),
-      actions: 'pull,push',
-      // Bearer registries check the right to read the source as well.
-      ...(from === undefined ? {} : { scopes: [`repository:${from}:pull`] }),
-      expect: [202, 201],
-      where,
-    }),
+    callTo(place, { ...POST, path: 'blobs/uploads/', expect: [202, 201], where }),
   )
   await response.discard()
-  if (response.status === 201 && from !== undefined) return undefined
   return locationOf(response, place, where)
 }
 

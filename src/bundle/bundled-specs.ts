@@ -73,6 +73,9 @@ export function knownConsumer(charts: readonly SpecChart[]): Consumer | undefine
   return best !== undefined && shared(best) * 2 > charts.length ? best.consumer : undefined
 }
 
+/** What `--spec` may be beside a file. */
+export const bundledNames = (): readonly string[] => [FAMILY, ...BUNDLED.map(({ name }) => name)]
+
 // --- internal ---
 
 /** A spec has some 30 KB; a bundle given by mistake has many GB. */
@@ -123,7 +126,7 @@ function unreadable(path: string, cause: unknown): Error {
   if (code !== 'ENOENT' && code !== 'ENOTDIR') {
     return usageError(`the spec "${shownPath(path)}" cannot be read (${code ?? 'unknown error'})`, { cause })
   }
-  const names = [FAMILY, ...BUNDLED.map(({ name }) => name)]
+  const names = bundledNames()
   const hint = didYouMean(path, names)
   const what = looksLikePath(path) ? 'file' : 'file or bundled spec'
   return usageError(`there is no ${what} "${shownPath(path)}"${hint === undefined ? '' : `; ${hint}`}`, {

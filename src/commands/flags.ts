@@ -10,11 +10,13 @@ interface FlagFacts {
   readonly hint?: string
   /** May be given several times; the value is then a list, empty when the flag is absent. */
   readonly multiple?: true
+  /** Values it knows by name beside anything else it takes; shells complete them. */
+  readonly known?: readonly string[]
   /** An empty value means something here; elsewhere it is refused, as it mostly is an unset shell variable. */
   readonly allowEmpty?: true
 }
 
-export type BooleanFlag = Omit<FlagFacts, 'required' | 'hint' | 'multiple' | 'allowEmpty'> & {
+export type BooleanFlag = Omit<FlagFacts, 'required' | 'hint' | 'multiple' | 'known' | 'allowEmpty'> & {
   readonly type: 'boolean'
   /** A flag that is on by default is there to be turned off: `--no-…`. Describe what it does when on. */
   readonly default?: boolean
@@ -47,6 +49,8 @@ export interface Positional {
   /** True by default. */
   readonly required?: boolean
   readonly multiple?: true
+  /** All it can be, when that is a few words; shells complete them. */
+  readonly words?: readonly string[]
 }
 
 /** Arguments of a command by name; `chartPrefix` is `--chart-prefix` and `MA_BUNDLE_CHART_PREFIX`. */

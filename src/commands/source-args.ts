@@ -1,3 +1,4 @@
+import { bundledNames } from '../bundle/bundled-specs.ts'
 import { usageError } from '../lib/errors.ts'
 import { parsePlatform, type Platform } from '../oci/platform.ts'
 import type { ArgsDef } from './flags.ts'
@@ -7,6 +8,7 @@ export const sourceArgs = {
   spec: {
     type: 'string',
     hint: 'file|name',
+    known: bundledNames(),
     description: 'What to bundle: a file, or the name of a bundled spec',
   },
   with: {
@@ -19,6 +21,7 @@ export const sourceArgs = {
     type: 'string',
     multiple: true,
     hint: 'os/arch',
+    known: ['linux/amd64', 'linux/arm64', 'all'],
     description:
       'Platforms to take, or "all" for everything byte for byte (default: linux/amd64 and linux/arm64)',
   },

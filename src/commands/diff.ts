@@ -1,9 +1,8 @@
 import { basename } from 'node:path'
-import { diffBundles, type BundleDiff, type Side } from '../bundle/diff.ts'
-import { formatChange, type LockChange } from '../bundle/lock.ts'
-import { formatBytes, plural } from '../lib/format.ts'
+import { diffBundles } from '../bundle/diff.ts'
 import { openBase, type BaseFile } from './base-file.ts'
 import { defineBundleCommand } from './command.ts'
+import { diffData, diffText, sideOf } from './diff-text.ts'
 import { checkSignature, signatureArgs, type SignatureArgs } from './signing.ts'
 
 export default defineBundleCommand({
@@ -35,8 +34,8 @@ export default defineBundleCommand({
       try {
         await checkSide(now, after, signing)
         const found = await diffBundles(sideOf(old), sideOf(now))
-        const data = { before: basename(before), after: basename(after), ...dataOf(found) }
-        session.result(data, () => textOf(found))
+        const data = { before: basename(before), after: basename(after), ...diffData(found) }
+        session.result(data, () => diffText(found))
       } finally {
         await now.close()
       }
@@ -55,38 +54,4 @@ async function checkSide(
 ): Promise<void> {
   if (file.kind === 'bundle')
     await checkSignature(file.bundle, { ...signing, bundle: path, signature: `${path}.sig` })
-}
-
-function sideOf(file: BaseFile): Side {
-  if (file.kind === 'bundle') return { bundle: file.bundle }
-  if (file.kind === 'lock') return { lock: file.lock }
-  throw new Error('an inventory was not asked for')
-}
-
-const isAdded = ({ before }: LockChange): boolean => before === undefined
-const isRemoved = ({ after }: LockChange): boolean => after === undefined
-const isChanged = (change: LockChange): boolean => !isAdded(change) && !isRemoved(change)
-
-const dataOf = ({ changes, same, bytes }: BundleDiff) => ({
-  added: changes.filter(isAdded),
-  removed: changes.filter(isRemoved),
-  changed: changes.filter(isChanged),
-  same,
-  ...(bytes === undefined ? {} : { new: bytes.fresh, shared: bytes.shared }),
-})
-
-function textOf({ changes, same, bytes }: BundleDiff): string {
-  const count = (is: (change: LockChange) => boolean): number => changes.filter(is).length
-  const { fresh, shared } = bytes ?? {}
-  return [
-    ...changes.map(formatChange),
-    `${count(isAdded)} added, ${count(isRemoved)} removed, ${count(isChanged)} changed, ${same} the same.`,
-    ...(fresh === undefined || shared === undefined
-      ? []
-      : [
-          `${formatBytes(fresh.bytes)} in ${plural(fresh.count, 'blob')} are new, ` +
-            `${formatBytes(shared.bytes)} in ${plural(shared.count, 'blob')} are in both.`,
-        ]),
-    '',
-  ].join('\n')
 }

@@ -1,56 +1,123 @@
 import { basename } from 'node:path'
-import { openBundle } from '../bundle/open.ts'
+import { diffBundles, type BundleDiff } from '../bundle/diff.ts'
+import { openBundle, type Bundle } from '../bundle/open.ts'
 import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes, plural } from '../lib/format.ts'
-import { openBundleFile } from './bundle-file.ts'
+import { openBase } from './base-file.ts'
+import { openBundleFile, type World } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
-import { checkSignature, signatureArgs } from './signing.ts'
+import { diffData, diffText, sideOf } from './diff-text.ts'
+import { writeHtmlReport } from './html-report.ts'
+import { signatureStateOf } from './signature-state.ts'
+import { signatureArgs } from './signing.ts'
 import { table } from './ui/table.ts'
 
 export default defineBundleCommand({
   name: 'inspect',
-  description: 'Lists what is in a bundle: images with their platforms, charts, files. Reads its table only.',
+  description:
+    'Lists what is in a bundle: images with their platforms, charts, files. Reads its tables and manifests, no layers. ' +
+    'With --html it also writes a page for those who approve the bundle: one file, readable without a network.',
   examples: [
     { command: 'ma-bundle inspect bundle.tar', description: 'a table' },
     { command: 'ma-bundle inspect bundle.tar --json', description: 'for programs' },
+    {
+      command: 'ma-bundle inspect bundle.tar --html report.html --compare last.tar',
+      description: 'for a change board, with what is different from the bundle before',
+    },
   ],
-  args: { bundle: { type: 'positional', description: 'Bundle to look into' }, ...signatureArgs },
+  args: {
+    bundle: { type: 'positional', description: 'Bundle to look into' },
+    html: {
+      type: 'string',
+      hint: 'file',
+      description: 'Write a page about it: sizes, contents, charts, proof, signature, changes',
+    },
+    compare: {
+      type: 'string',
+      hint: 'file',
+      description: 'Tell what is different from this older bundle, or from its lock',
+    },
+    ...signatureArgs,
+  },
   async run(args, session) {
     const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
-      const signatureChecked = await checkSignature(bundle, args)
-      const { contents, roots, archive } = bundle
-      const { name = 'OCI layout of another tool', version } = contents ?? {}
-      const absent = contents?.absent ?? []
-      const data = {
-        bundle: basename(args.bundle),
-        name,
-        version,
-        signatureChecked,
-        size: file.size,
-        entries: archive.entries.size,
-        roots,
-        absent: { count: absent.length, bytes: absent.reduce((sum, blob) => sum + blob.size, 0) },
-        proof: contents?.proof ?? [],
-      }
-      session.result(data, () => {
-        const rows = roots.map((root) => [
-          root.kind,
-          root.name,
-          root.digest.slice(0, 19),
-          root.kind === 'image' ? root.platforms.join(' ') : '',
-        ])
-        const title = `${name}${version === undefined ? '' : ` ${version}`}: ${roots.length} items, ${formatBytes(file.size)}, ${archive.entries.size} entries`
-        const listing = table(['kind', 'name', 'digest', 'platforms'], rows, session.columns)
-        const left =
-          absent.length === 0
-            ? ''
-            : `\nLeaves out ${plural(absent.length, 'blob')} (${formatBytes(data.absent.bytes)}): only a registry that has them takes it.\n`
-        return `${title}\n\n${listing}\n${left}${contents === undefined ? '' : `\n${verdictLine(contents.proof)}\n`}`
-      })
+      const signature = await signatureStateOf(bundle, args)
+      const compared = args.compare === undefined ? undefined : await compare(args.compare, bundle, session)
+      const name = basename(args.bundle)
+      const page = args.html === undefined ? undefined : basename(args.html)
+      if (args.html !== undefined)
+        await writeHtmlReport(args.html, { name, bundle, size: file.size, signature, compared })
+      session.result(
+        {
+          ...dataOf(name, file.size, bundle),
+          signatureChecked: signature.state === 'checked',
+          ...(compared === undefined
+            ? {}
+            : { compared: { with: compared.file, ...diffData(compared.diff) } }),
+          ...(page === undefined ? {} : { html: page }),
+        },
+        () =>
+          [
+            textOf(bundle, file.size, session.columns),
+            ...(signature.state === 'checked' ? [`The signature is valid: ${signature.key}.\n`] : []),
+            ...(compared === undefined ? [] : [`Since ${compared.file}:\n${diffText(compared.diff)}`]),
+            ...(page === undefined ? [] : [`Wrote ${page}.\n`]),
+          ].join('\n'),
+      )
     } finally {
       await file.close()
     }
   },
 })
+
+// --- internal ---
+
+async function compare(
+  path: string,
+  bundle: Bundle,
+  world: World,
+): Promise<{ readonly file: string; readonly diff: BundleDiff }> {
+  const old = await openBase(path, world)
+  try {
+    return { file: basename(path), diff: await diffBundles(sideOf(old), { bundle }) }
+  } finally {
+    await old.close()
+  }
+}
+
+function dataOf(file: string, size: number, { contents, roots, archive }: Bundle) {
+  const { name = FOREIGN, version } = contents ?? {}
+  const absent = contents?.absent ?? []
+  return {
+    bundle: file,
+    name,
+    version,
+    size,
+    entries: archive.entries.size,
+    roots,
+    absent: { count: absent.length, bytes: absent.reduce((sum, blob) => sum + blob.size, 0) },
+    proof: contents?.proof ?? [],
+  }
+}
+
+function textOf(bundle: Bundle, size: number, columns: number): string {
+  const { name, version, roots, entries, absent } = dataOf('', size, bundle)
+  const rows = roots.map((root) => [
+    root.kind,
+    root.name,
+    root.digest.slice(0, 19),
+    root.kind === 'image' ? root.platforms.join(' ') : '',
+  ])
+  const title = `${name}${version === undefined ? '' : ` ${version}`}: ${roots.length} items, ${formatBytes(size)}, ${entries} entries`
+  const listing = table(['kind', 'name', 'digest', 'platforms'], rows, columns)
+  const left =
+    absent.count === 0
+      ? ''
+      : `\nLeaves out ${plural(absent.count, 'blob')} (${formatBytes(absent.bytes)}): only a registry that has them takes it.\n`
+  const proof = bundle.contents === undefined ? '' : `\n${verdictLine(bundle.contents.proof)}\n`
+  return `${title}\n\n${listing}\n${left}${proof}`
+}
+
+const FOREIGN = 'OCI layout of another tool'

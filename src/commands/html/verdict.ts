@@ -1,0 +1,9 @@
+import { html, type Markup } from './markup.ts'
+
+/** Good, worth a look, bad, or unknown: told by a word and a sign, the colour comes on top. */
+export type Tone = 'ok' | 'warn' | 'bad' | 'none'
+
+const SIGNS: Readonly<Record<Tone, string>> = { ok: '✓', warn: '!', bad: '✗', none: '–' }
+
+export const verdict = (tone: Tone, words: string): Markup =>
+  html`<b class="${tone}"><span aria-hidden="true">${SIGNS[tone]} </span>${words}</b>`

@@ -39,8 +39,7 @@ export default defineBundleCommand({
     ...olderArgs,
     dryRun: {
       type: 'boolean',
-      description:
-        'Resolve everything and tell what would be fetched; write nothing (ma-bundle plan tells more)',
+      description: 'Resolve everything and tell what would be fetched; write nothing (plan tells more)',
     },
     ...rateArgs,
     sign: {

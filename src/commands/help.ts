@@ -79,6 +79,15 @@ export function usage({ name, args }: CommandSpec): string {
   return ['ma-bundle', name, ...words, '[options]'].join(' ')
 }
 
+/** A default as one would write it. */
+export function defaultText(def: Flag): string {
+  if (def.type === 'size' && def.names !== undefined) {
+    const named = Object.entries(def.names).find(([, size]) => size === def.default)
+    if (named !== undefined) return named[0]
+  }
+  return def.type === 'size' && def.default !== undefined ? sizeText(def.default) : String(def.default)
+}
+
 // --- internal ---
 
 const nameColumn = 26
@@ -121,14 +130,6 @@ function commandLines(command: string, width: number): string {
     } else line = separate ? `${line} ${part}` : `${line}${part}`
   }
   return [...lines, line].join('\n')
-}
-
-function defaultText(def: Flag): string {
-  if (def.type === 'size' && def.names !== undefined) {
-    const named = Object.entries(def.names).find(([, size]) => size === def.default)
-    if (named !== undefined) return named[0]
-  }
-  return def.type === 'size' && def.default !== undefined ? sizeText(def.default) : String(def.default)
 }
 
 /** Exact, unlike sizes for reading: 4294967295 must not become 4 GiB. */

@@ -18,7 +18,7 @@ const args = {
   create: {
     type: 'boolean',
     default: true,
-    description: 'The import makes the repositories; --no-create where somebody else does',
+    description: 'Let the import make the repositories; --no-create where somebody else does',
   },
   with: {
     type: 'enum',

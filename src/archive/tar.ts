@@ -39,6 +39,9 @@ export function place(entries: readonly Entry[]): Placement {
 
 export const padded = (size: number): number => Math.ceil(size / BLOCK) * BLOCK
 
+/** Programs lie at the top and are called after this one; `tar x` leaves them ready to be started. */
+const PROGRAM = /^ma-bundle(?:-[a-z0-9]+)?$/
+
 /**
  * Exactly one block, without owner, time or any extension, so that equal content makes equal archives.
  * Sizes from 8 GiB on are written in base 256, which GNU tar, bsdtar, Go and Python all read.
@@ -48,7 +51,7 @@ export function encodeHeader({ path, size }: Entry): Uint8Array {
   const header = new Header({
     path,
     size,
-    mode: 0o644,
+    mode: PROGRAM.test(path) ? 0o755 : 0o644,
     uid: 0,
     gid: 0,
     uname: '',

@@ -2,6 +2,7 @@ import type { Entry } from '../archive/tar.ts'
 import type { BoundChart } from './bound-chart.ts'
 import { decodeBoundCharts } from './bound-charts.ts'
 import { decodeProofs, type ChartProof } from './proof.ts'
+import { decodePrograms, type ProgramContents } from './program.ts'
 import { integrityError } from '../lib/errors.ts'
 import { isDigest, type Digest } from '../oci/digest.ts'
 import { isObject, parseObject } from '../oci/manifest.ts'
@@ -55,6 +56,8 @@ export interface Contents {
   readonly proof: readonly ChartProof[]
   /** Blobs that the bundle's roots need and the bundle leaves out, because the destination has them. */
   readonly absent?: readonly Absent[]
+  /** The program itself, when the bundle carries it along. */
+  readonly programs?: readonly ProgramContents[]
   /** All entries behind this one, in order. */
   readonly entries: readonly Entry[]
 }
@@ -73,14 +76,15 @@ export const CONTENTS_LIMIT = 64 * 1024 * 1024
 
 /** Keys in a fixed order, one entry a line, so that a person can read it with `tar xOf`. */
 export function encodeContents(contents: Contents): Uint8Array {
-  const { format, name, version, roots, spec, bound, proof, absent = [], entries } = contents
+  const { format, name, version, roots, spec, bound, proof, absent = [], programs = [], entries } = contents
   const head = JSON.stringify({ format, name, version, spec }).slice(0, -1)
   const lines = (items: readonly unknown[]): string => items.map((item) => JSON.stringify(item)).join(',\n')
   const table = entries.map(({ path, size }) => [path, size])
   const left = absent.map(({ digest, size }) => [digest, size])
   const without = left.length === 0 ? '' : `"absent":[\n${lines(left)}\n],\n`
+  const along = programs.length === 0 ? '' : `"programs":[\n${lines(programs)}\n],\n`
   return new TextEncoder().encode(
-    `${head},\n"roots":[\n${lines(roots)}\n],\n"bound":[\n${lines(bound)}\n],\n"proof":[\n${lines(proof)}\n],\n${without}"entries":[\n${lines(table)}\n]}\n`,
+    `${head},\n"roots":[\n${lines(roots)}\n],\n"bound":[\n${lines(bound)}\n],\n"proof":[\n${lines(proof)}\n],\n${without}${along}"entries":[\n${lines(table)}\n]}\n`,
   )
 }
 
@@ -110,6 +114,7 @@ export function decodeContents(raw: Uint8Array): Contents {
     proof: decodeProofs(json['proof']),
     spec,
     ...(Array.isArray(json['absent']) ? { absent: decodeAbsent(json['absent']) } : {}),
+    ...(json['programs'] === undefined ? {} : { programs: decodePrograms(json['programs']) }),
     entries: decodeEntries(entries),
   }
 }

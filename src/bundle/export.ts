@@ -19,6 +19,7 @@ import { diffLock, formatChange, lockOf, pinnedBy } from './lock.ts'
 import { encodeLock, type Lock } from './lock-file.ts'
 import { plan, type Plan } from './plan.ts'
 import { weigh, type RootWeight } from './report.ts'
+import type { Program } from './program.ts'
 import { platformsOf } from './resolve-image.ts'
 import type { Root } from './root.ts'
 import type { Session } from './session.ts'
@@ -44,6 +45,8 @@ export interface ExportOptions {
   readonly onHub?: (budget: HubBudget) => void
   /** Replays these digests; what has moved since is an error. */
   readonly lock?: Lock
+  /** The program itself, to be carried along. */
+  readonly programs?: readonly Program[]
   /** The blobs that the other side has: the bundle leaves them out. */
   readonly since?: (roots: readonly Root[]) => Promise<readonly Absent[]>
 }
@@ -117,6 +120,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     bound,
     proof,
     ...(absent.length === 0 ? {} : { absent }),
+    programs: options.programs ?? [],
     lock: encodeLock(lock),
   })
   const findings = lintRoots(roots)
@@ -134,7 +138,9 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     plan: layout,
     weights: weigh(roots),
     size: place(layout.entries).size,
-    toFetch: layout.transfers.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
+    toFetch: layout.transfers
+      .filter(({ path }) => options.programs?.some((program) => program.path === path) !== true)
+      .reduce((sum, { descriptor }) => sum + descriptor.size, 0),
   }
 }
 

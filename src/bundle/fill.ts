@@ -102,7 +102,7 @@ async function fetchAll(
           throw error
         }
       }, transfer.descriptor.size),
-    ({ name, path }) => ({ kind: path.startsWith('files/') ? 'file' : 'image', name }),
+    ({ name, path }) => ({ kind: path.startsWith('blobs/') ? 'image' : 'file', name }),
   )
   options.signal.throwIfAborted()
   if (broken !== undefined) throw broken

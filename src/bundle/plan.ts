@@ -7,6 +7,7 @@ import { digestOf, hexOf, type Digest } from '../oci/digest.ts'
 import { encodeContents, type Contents } from './contents.ts'
 import { encodeLayoutIndex, LAYOUT_FILE, type LayoutRoot } from './layout.ts'
 import { chartPath, filePath, type Root } from './root.ts'
+import { programContents, type Program } from './program.ts'
 import { encodeSums, SUMS, sumsSize } from './sums.ts'
 
 /** An entry whose content has to be fetched. */
@@ -37,11 +38,14 @@ export const LOCK = 'lock.json'
 /** `blobs/sha256/<hex>`: https://github.com/opencontainers/image-spec/blob/main/image-layout.md */
 export const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`
 
+/** What is not told by the roots. */
+export type PlanFacts = Omit<Contents, 'entries' | 'programs'> & {
+  readonly lock: string
+  readonly programs?: readonly Program[]
+}
+
 /** Lays the archive out. Pure: the same roots and facts give the same bytes. */
-export function plan(
-  roots: readonly Root[],
-  { lock, ...facts }: Omit<Contents, 'entries'> & { readonly lock: string },
-): Plan {
+export function plan(roots: readonly Root[], { lock, programs = [], ...facts }: PlanFacts): Plan {
   const ready = new Map<string, Uint8Array>()
   const small = new Map<string, Transfer | undefined>()
   const large = new Map<string, Transfer>()
@@ -67,6 +71,7 @@ export function plan(
     }
   }
   for (const path of small.keys()) large.delete(path)
+  const along = new Map(programs.map((program): [string, Transfer] => [program.path, transferOf(program)]))
   const { index, blobs: wrappers } = encodeLayoutIndex(layoutRoots)
   ready.set(LAYOUT_FILE.path, LAYOUT_FILE.content)
   ready.set('index.json', index)
@@ -77,7 +82,7 @@ export function plan(
   }
 
   const sizeOf = (path: string): number =>
-    ready.get(path)?.length ?? (small.get(path) ?? large.get(path))?.descriptor.size ?? 0
+    ready.get(path)?.length ?? (small.get(path) ?? large.get(path) ?? along.get(path))?.descriptor.size ?? 0
   const charts = [...ready.keys()].filter((path) => path.startsWith('charts/')).toSorted()
   const blobs = [...large.keys()].filter((path) => !path.startsWith('files/')).toSorted()
   const files = [...large.keys()].filter((path) => path.startsWith('files/')).toSorted()
@@ -87,25 +92,26 @@ export function plan(
     LOCK,
     ...[...small.keys()].toSorted(),
     ...charts,
+    ...along.keys(),
     ...files,
     ...blobs,
   ]
 
   const entries = listed.map((path) => ({ path, size: sizeOf(path) }))
   entries.splice(2, 0, { path: SUMS, size: sumsSize([HEAD, ...listed]) })
-  const head = encodeContents({ ...facts, entries })
+  const head = encodeContents({ ...facts, programs: programs.map(programContents), entries })
 
   const digestAt = (path: string): Digest => {
     const content = path === HEAD ? head : ready.get(path)
     if (content !== undefined) return digestOf(content)
-    const transfer = small.get(path) ?? large.get(path)
+    const transfer = small.get(path) ?? large.get(path) ?? along.get(path)
     if (transfer === undefined) throw new Error(`no content for ${path}`)
     return transfer.descriptor.digest
   }
   ready.set(SUMS, encodeSums([HEAD, ...listed].map((path) => [path, digestAt(path)])))
   ready.set(HEAD, head)
 
-  const transfers = [...small.values(), ...large.values()].filter(
+  const transfers = [...small.values(), ...along.values(), ...large.values()].filter(
     (transfer): transfer is Transfer => transfer !== undefined && !ready.has(transfer.path),
   )
   return { head, ready, transfers, entries: [{ path: HEAD, size: head.length }, ...entries] }
@@ -116,6 +122,13 @@ export const readyContent = (plan: Plan, path: string): Bytes =>
   bytesOf(plan.ready.get(path) ?? new Uint8Array())
 
 // --- internal ---
+
+const transferOf = ({ path, digest, size, source }: Program): Transfer => ({
+  path,
+  name: path,
+  descriptor: { mediaType: 'application/octet-stream', digest, size },
+  sources: [source],
+})
 
 function add(map: Map<string, Transfer | undefined>, path: string, descriptor: Descriptor, root: Root): void {
   const known = map.get(path)

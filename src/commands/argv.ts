@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { usageError } from '../lib/errors.ts'
 import { didYouMean } from '../lib/suggest.ts'
 import type { Given } from './coerce.ts'
-import { isFlag, kebab, type ArgsDef, type Flag } from './flags.ts'
+import { isFlag, kebab, standsAlone, type ArgsDef, type Flag } from './flags.ts'
 
 /** The command line, checked against the definition but not typed yet. */
 export interface Argv {
@@ -27,8 +27,16 @@ export function readArgv(argv: readonly string[], defs: ArgsDef): Argv {
   })
   const flags = new Map<string, Given[]>()
   const positionals: string[] = []
+  /** A flag that can stand alone, when it was the last word. */
+  let open: { readonly words: RegExp; readonly given: Given[]; readonly where: string } | undefined
   for (const token of tokens) {
-    if (token.kind === 'positional') positionals.push(token.value)
+    const asked = open
+    open = undefined
+    if (token.kind === 'positional') {
+      if (asked?.words.test(token.value) === true)
+        asked.given.splice(0, 1, { text: token.value, where: asked.where })
+      else positionals.push(token.value)
+    }
     if (token.kind !== 'option') continue
     const { name, def, text } = readOption(token, byFlag)
     const given = flags.get(name) ?? []
@@ -36,7 +44,9 @@ export function readArgv(argv: readonly string[], defs: ArgsDef): Argv {
       throw usageError(`${token.rawName} is given twice but takes one value`, { next: 'keep one of them' })
     }
     if (def.type === 'boolean') given.length = 0
-    given.push({ text, where: `flag ${token.rawName}` })
+    const where = `flag ${token.rawName}`
+    given.push({ text, where })
+    if (standsAlone(def) && token.value === undefined) open = { words: def.alone.words, given, where }
     flags.set(name, given)
   }
   return { flags, positionals }
@@ -63,7 +73,7 @@ function flagsOf(defs: ArgsDef): Map<string, Named> {
 }
 
 const optionOf = (def: Flag): { type: 'boolean' | 'string'; short?: string } => ({
-  type: def.type === 'boolean' ? 'boolean' : 'string',
+  type: def.type === 'boolean' || standsAlone(def) ? 'boolean' : 'string',
   ...(def.alias === undefined ? {} : { short: def.alias }),
 })
 
@@ -72,6 +82,7 @@ function readOption(token: OptionToken, byFlag: ReadonlyMap<string, Named>): Nam
   if (known === undefined) return { ...negated(token, byFlag), text: 'false' }
   const { name, def } = known
   if (def.type === 'boolean') return { name, def, text: token.value ?? 'true' }
+  if (token.value === undefined && standsAlone(def)) return { name, def, text: def.alone.value }
   if (token.value === undefined) {
     throw usageError(`${token.rawName} needs a value`, { next: `write ${token.rawName}=<value>` })
   }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { programContents, type Program } from '../bundle/program.ts'
 import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { forecast, roomFor, rateArgs } from './forecast.ts'
@@ -11,6 +12,7 @@ import { tallyText } from './ui/words.ts'
 import { olderArgs, openOlder } from './older.ts'
 import { outputOf } from './output.ts'
 import { prepare, prepareArgs } from './prepare.ts'
+import { findPrograms, programArgs } from './programs.ts'
 import { exportSummary } from './summary.ts'
 
 export default defineBundleCommand({
@@ -37,6 +39,7 @@ export default defineBundleCommand({
     bundle: { type: 'positional', description: 'File to write' },
     ...prepareArgs,
     ...olderArgs,
+    ...programArgs,
     dryRun: {
       type: 'boolean',
       description: 'Resolve everything and tell what would be fetched; write nothing (plan tells more)',
@@ -57,8 +60,9 @@ export default defineBundleCommand({
     let signer: Awaited<ReturnType<typeof openSigner>> | undefined
     try {
       if (args.sign !== undefined) signer = await openSigner(args.sign, session, args.caFile)
+      const programs = await findPrograms(args, session.signal)
       const network = await openNetwork(args, session)
-      const resolved = await prepare(args, session, network, older.since)
+      const resolved = await prepare(args, session, network, { ...older, programs: programs.list })
       const { prepared, given } = older.reuse(resolved)
       if (args.dryRun) {
         const outlook = { rate: args.rate, network, ...(await roomFor(args.bundle)) }
@@ -71,7 +75,7 @@ export default defineBundleCommand({
       await output.writeLock(prepared)
       const signed = signer === undefined ? undefined : await signExported(args.bundle, signer, session)
       const reused = given()
-      const fetched = Math.max(0, filled.fetched - reused)
+      const fetched = Math.max(0, filled.fetched - reused - programs.given())
       const seconds = (performance.now() - started) / 1000
       const { name } = output
       const absentBytes = prepared.absent.reduce((sum, blob) => sum + blob.size, 0)
@@ -84,6 +88,7 @@ export default defineBundleCommand({
           reused,
           absent: { count: prepared.absent.length, bytes: absentBytes },
           seconds,
+          programs: programs.list.map(programContents),
           proof: prepared.proof,
           ...(signed === undefined ? {} : { signature: signed.file }),
           roots: weights,
@@ -100,8 +105,12 @@ export default defineBundleCommand({
               : [
                   `Left out ${plural(prepared.absent.length, 'blob')} (${formatBytes(absentBytes)}) that the other side has; only a registry that has them takes it.`,
                 ]),
+            ...programs.list.map(
+              ({ path, platform, size }) =>
+                `Carries ma-bundle for ${platform} along, as ${path} (${formatBytes(size)}).`,
+            ),
             ...(signed === undefined ? [] : [`Signed with ${signed.algorithm}: carry ${signed.file} along.`]),
-            nextSteps([`carry it, then: ma-bundle import ${name} --registry <host>`], session),
+            nextSteps(nextOf(name, programs.list[0]), session),
             '',
           ].join('\n'),
       )
@@ -111,3 +120,11 @@ export default defineBundleCommand({
     }
   },
 })
+
+// --- internal ---
+
+function nextOf(bundle: string, program: Program | undefined): readonly string[] {
+  const run = `import ${bundle} --registry <host>`
+  if (program === undefined) return [`carry it, then: ma-bundle ${run}`]
+  return [`carry it, then: tar xf ${bundle} ${program.path} && ./${program.path} ${run}`]
+}

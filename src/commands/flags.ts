@@ -21,7 +21,12 @@ export type BooleanFlag = Omit<FlagFacts, 'required' | 'hint' | 'multiple' | 'kn
   /** A flag that is on by default is there to be turned off: `--no-…`. Describe what it does when on. */
   readonly default?: boolean
 }
-export type StringFlag = FlagFacts & { readonly type: 'string'; readonly default?: string }
+export type StringFlag = FlagFacts & {
+  readonly type: 'string'
+  readonly default?: string
+  /** The flag may stand alone: it then means `value`. The next word belongs to it only when it is one of `words`. */
+  readonly alone?: { readonly value: string; readonly words: RegExp }
+}
 export type EnumFlag = FlagFacts & {
   readonly type: 'enum'
   readonly options: readonly string[]
@@ -110,10 +115,15 @@ export const flagText = (name: string, def: Flag): string =>
 /** `<host>`; empty for a boolean. Choices that would not fit into the help become `<choice>`. */
 export function hintText(def: Flag): string {
   if (def.type === 'boolean') return ''
+  if (standsAlone(def)) return `[${def.hint ?? def.alone.value}]`
   if (def.hint !== undefined) return `<${def.hint}>`
   if (def.type === 'enum') return isLong(def) ? '<choice>' : `<${def.options.join('|')}>`
   return { string: '<text>', integer: '<number>', size: '<size>' }[def.type]
 }
+
+/** Whether the flag means something without a value. */
+export const standsAlone = (def: Flag): def is StringFlag & Required<Pick<StringFlag, 'alone'>> =>
+  def.type === 'string' && def.alone !== undefined
 
 /** Whether the choices need a line of their own. */
 export const isLong = ({ options }: EnumFlag): boolean => options.join('|').length > 24

@@ -98,12 +98,13 @@ function dataOf(file: string, size: number, { contents, roots, archive }: Bundle
     entries: archive.entries.size,
     roots,
     absent: { count: absent.length, bytes: absent.reduce((sum, blob) => sum + blob.size, 0) },
+    programs: contents?.programs ?? [],
     proof: contents?.proof ?? [],
   }
 }
 
 function textOf(bundle: Bundle, size: number, columns: number): string {
-  const { name, version, roots, entries, absent } = dataOf('', size, bundle)
+  const { name, version, roots, entries, absent, programs } = dataOf('', size, bundle)
   const rows = roots.map((root) => [
     root.kind,
     root.name,
@@ -116,8 +117,12 @@ function textOf(bundle: Bundle, size: number, columns: number): string {
     absent.count === 0
       ? ''
       : `\nLeaves out ${plural(absent.count, 'blob')} (${formatBytes(absent.bytes)}): only a registry that has them takes it.\n`
+  const along = programs.map(
+    (program) =>
+      `\nCarries ma-bundle ${program.version} for ${program.platform} along, as ${program.path} (${formatBytes(program.size)}).\n`,
+  )
   const proof = bundle.contents === undefined ? '' : `\n${verdictLine(bundle.contents.proof)}\n`
-  return `${title}\n\n${listing}\n${left}${proof}`
+  return `${title}\n\n${listing}\n${left}${along.join('')}${proof}`
 }
 
 const FOREIGN = 'OCI layout of another tool'

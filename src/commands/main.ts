@@ -1,5 +1,6 @@
 import { runCommand } from 'citty'
 
+import { thisBuild } from '../lib/build.ts'
 import { usageError } from '../lib/errors.ts'
 import { didYouMean } from '../lib/suggest.ts'
 import { early, guarded, type CommandData } from './command.ts'
@@ -73,7 +74,7 @@ async function aboutProgram(
   table: CommandTable,
 ): Promise<ExitCode> {
   if (flags.includes('--version') || flags.includes('-V')) {
-    context.stdout.write(`${program.version}\n`)
+    context.stdout.write(versionText(program.version, flags))
     return exitCodes.ok
   }
   const [topic] = topics.filter((word) => !word.startsWith('-'))
@@ -85,6 +86,15 @@ async function aboutProgram(
   refuseUnknown(flags, table)
   context.stdout.write(rootHelp(program.description, table, context.stdout.columns))
   return exitCodes.ok
+}
+
+/** With --verbose also what runs it, for who reports a fault. */
+function versionText(version: string, flags: readonly string[]): string {
+  if (!flags.includes('--verbose') && !flags.includes('-v')) return `${version}\n`
+  const { arch, platform } = process
+  const form = thisBuild() === undefined ? 'run from source' : 'one file'
+  const machine = arch === 'x64' ? 'amd64' : arch
+  return `ma-bundle ${version}\n${platform}/${machine}, ${form}, Bun ${Bun.version}\n`
 }
 
 function refuseUnknown(flags: readonly string[], table: CommandTable): void {

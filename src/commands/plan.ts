@@ -80,7 +80,7 @@ export default defineBundleCommand({
       const older = await openOlder(args, session)
       try {
         const network = await openNetwork({ ...args, ...(opened === undefined ? {} : source) }, session)
-        const { prepared } = older.reuse(await prepare(args, session, network, older.since))
+        const { prepared } = older.reuse(await prepare(args, session, network, older))
         const outlook: Outlook = {
           rate: args.rate,
           network,

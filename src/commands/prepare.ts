@@ -26,7 +26,7 @@ export async function prepare(
   args: PrepareArgs,
   session: Session,
   network: Journey,
-  since?: ExportOptions['since'],
+  { since, programs = [] }: Pick<ExportOptions, 'since' | 'programs'> = {},
 ): Promise<Prepared> {
   const { spec, text } = await loadSpec(args.spec)
   const platforms = platformsFrom(args.platform)
@@ -43,6 +43,7 @@ export async function prepare(
     addMissing: args.addMissing,
     onHub: (budget) => session.note(`Docker Hub ${hubText(budget)}\n`),
     ...(since === undefined ? {} : { since }),
+    programs,
     ...(args.lock === undefined ? {} : { lock: await readLock(args.lock) }),
     mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
   })

@@ -1,3 +1,5 @@
+import { homedir } from 'node:os'
+import { codeOf } from '../lib/errors.ts'
 import { reportCrash } from './command.ts'
 import type { Context } from './context.ts'
 import { abortOnSignals } from './interrupt.ts'
@@ -6,6 +8,7 @@ import { main, type Program } from './main.ts'
 /** Runs the program on this process: its command line, streams, signals and exit code. Never calls `process.exit`. */
 export async function runOnProcess(program: Program): Promise<void> {
   const argv = process.argv.slice(2)
+  giveHome()
   const controller = new AbortController()
   const { env, stdin, stdout, stderr } = process
   const context: Context = { env, stdin, stdout, stderr, signal: controller.signal }
@@ -29,4 +32,19 @@ export async function runOnProcess(program: Program): Promise<void> {
 
   const exitCode = await main(argv, context, program)
   if (!crashed) process.exitCode = exitCode
+}
+
+// --- internal ---
+
+/**
+ * Where nobody has a home, as in a container from scratch, the AWS SDK fails when it looks there for files that need
+ * not be there: it asks the system, which throws.
+ */
+function giveHome(): void {
+  try {
+    homedir()
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    process.env['HOME'] = '/'
+  }
 }

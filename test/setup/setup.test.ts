@@ -9,7 +9,9 @@ const tests = join(import.meta.dirname, '..')
 const ALWAYS_THERE = [
   'bash',
   'cat',
+  'chroot',
   'find',
+  'ldd',
   'ln',
   'npm',
   'sh',

@@ -41,7 +41,10 @@ export function nextForCredentials(said: string, env: Env): string {
  * The URL that replaces a service's own: `AWS_ENDPOINT_URL_<SERVICE>`, else `AWS_ENDPOINT_URL`.
  * https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
  */
-export function endpointFrom(env: Env, service: 'ECR' | 'ECR_PUBLIC' | 'KMS' | 'STS'): string | undefined {
+export function endpointFrom(
+  env: Env,
+  service: 'ECR' | 'ECR_PUBLIC' | 'KMS' | 'S3' | 'STS',
+): string | undefined {
   if (env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS?.toLowerCase() === 'true') return undefined
   const url = env[`AWS_ENDPOINT_URL_${service}`] || env.AWS_ENDPOINT_URL
   return url === '' ? undefined : url

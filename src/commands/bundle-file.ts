@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { isS3 } from '../aws/s3-location.ts'
 import type { RandomReader } from '../lib/bytes.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { openFile } from '../lib/file.ts'
@@ -29,7 +30,10 @@ export async function openBundleFile(name: string, world: World): Promise<Random
 const file: Place = { is: () => true, open: openLocal }
 
 /** Adding a kind of place is a line here. */
-const places: readonly Place[] = [file]
+const places: readonly Place[] = [
+  { is: isS3, open: async (name, world) => (await import('./s3.ts')).openS3Bundle(name, world) },
+  file,
+]
 
 const WHY: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',

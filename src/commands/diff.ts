@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { diffBundles } from '../bundle/diff.ts'
 import { openBase, type BaseFile } from './base-file.ts'
+import type { World } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { diffData, diffText, sideOf } from './diff-text.ts'
 import { checkSignature, signatureArgs, type SignatureArgs } from './signing.ts'
@@ -29,10 +30,10 @@ export default defineBundleCommand({
   async run({ before, after, ...signing }, session) {
     const old = await openBase(before, session)
     try {
-      await checkSide(old, before, signing)
+      await checkSide(old, before, signing, session)
       const now = await openBase(after, session)
       try {
-        await checkSide(now, after, signing)
+        await checkSide(now, after, signing, session)
         const found = await diffBundles(sideOf(old), sideOf(now))
         const data = { before: basename(before), after: basename(after), ...diffData(found) }
         session.result(data, () => diffText(found))
@@ -51,7 +52,8 @@ async function checkSide(
   file: BaseFile,
   path: string,
   signing: Omit<SignatureArgs, 'signature'>,
+  session: World,
 ): Promise<void> {
   if (file.kind === 'bundle')
-    await checkSignature(file.bundle, { ...signing, bundle: path, signature: `${path}.sig` })
+    await checkSignature(file.bundle, { ...signing, bundle: path, signature: `${path}.sig` }, session)
 }

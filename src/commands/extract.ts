@@ -44,7 +44,7 @@ export default defineBundleCommand({
     const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
-      await checkSignature(bundle, args)
+      await checkSignature(bundle, args, session)
       const options = {
         emit: session.emit,
         signal: session.signal,

@@ -38,7 +38,7 @@ export default defineBundleCommand({
     const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
-      await checkSignature(bundle, args)
+      await checkSignature(bundle, args, session)
       const opened = await openTarget(args, session)
       const { target, network } = opened
       const started = performance.now()

@@ -43,7 +43,7 @@ export default defineBundleCommand({
     const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
-      const signature = await signatureStateOf(bundle, args)
+      const signature = await signatureStateOf(bundle, args, session)
       const compared = args.compare === undefined ? undefined : await compare(args.compare, bundle, session)
       const name = basename(args.bundle)
       const page = args.html === undefined ? undefined : basename(args.html)

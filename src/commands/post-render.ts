@@ -60,7 +60,7 @@ export default defineBundleCommand({
     const file = await openBundleFile(given.bundle, session)
     try {
       const bundle = await openBundle(file)
-      await checkSignature(bundle, given)
+      await checkSignature(bundle, given, session)
       const { roots } = bundle
       if (given.writePlugin !== undefined) {
         const folder = await writePlugin(given.writePlugin, given, layout)

@@ -30,7 +30,7 @@ export default defineBundleCommand({
     const file = await openBundleFile(given.bundle, session)
     try {
       const bundle = await openBundle(file)
-      await checkSignature(bundle, given)
+      await checkSignature(bundle, given, session)
       const { contents, roots } = bundle
       if (contents === undefined) throw usageError('a layout of another tool carries no charts to prove')
       const spec = parseSpec(contents.spec, `${contents.name}.yaml`)

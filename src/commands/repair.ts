@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
+import { isS3 } from '../aws/s3-location.ts'
 import type { Bundle } from '../bundle/open.ts'
 import { openBundle } from '../bundle/open.ts'
 import { bundleDonor, registryDonor, type Donor } from '../bundle/repair-content.ts'
 import { repairBundle, type Repaired } from '../bundle/repair.ts'
-import { integrityError } from '../lib/errors.ts'
+import { integrityError, usageError } from '../lib/errors.ts'
 import { openBundleFile } from './bundle-file.ts'
 import { openNetwork, type NetworkArgs } from './network.ts'
 import { layoutOf, openTarget, type EcrArgs, type LayoutArgs } from './registry.ts'
@@ -20,10 +21,16 @@ export type RepairArgs = Omit<LayoutArgs, 'registry'> &
 
 /** Mends a bundle in place with another bundle, with a registry, or with the registries it was exported from. */
 export async function repair(args: RepairArgs, session: Session): Promise<Repaired> {
+  if (isS3(args.bundle)) {
+    throw usageError('an object in S3 cannot be mended in place', {
+      where: args.bundle,
+      next: 'export it there again, or copy it from where it is whole',
+    })
+  }
   const closers: (() => Promise<void> | void)[] = []
   const donor = async (bundle: Bundle | undefined): Promise<Donor> => {
     const from = args.repairFrom
-    if (existsSync(from)) {
+    if (isS3(from) || existsSync(from)) {
       const file = await openBundleFile(from, session)
       closers.push(() => file.close())
       return bundleDonor(await openBundle(file))

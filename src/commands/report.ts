@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { isS3 } from '../aws/s3-location.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import { openBundle } from '../bundle/open.ts'
 import { reportOf } from '../bundle/report-file.ts'
@@ -25,7 +26,8 @@ export default defineBundleCommand({
     output: {
       type: 'string',
       hint: 'name',
-      description: 'Name before .json and .md; <bundle>.report unless told',
+      description:
+        'Name before .json and .md; <bundle>.report unless told, in this folder when that is in S3',
     },
     ...signatureArgs,
   },
@@ -33,9 +35,9 @@ export default defineBundleCommand({
     const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
-      const signed = await checkSignature(bundle, args)
+      const signed = await checkSignature(bundle, args, session)
       const report = await reportOf(bundle, file.size, `ma-bundle ${manifest.version}`)
-      const output = args.output ?? `${args.bundle}.report`
+      const output = args.output ?? `${isS3(args.bundle) ? basename(args.bundle) : args.bundle}.report`
       await writeWhole(`${output}.json`, `${JSON.stringify(report, undefined, 2)}\n`, 'report')
       await writeWhole(`${output}.md`, formatReport(report), 'report')
       const files = [`${basename(output)}.json`, `${basename(output)}.md`]

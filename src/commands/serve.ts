@@ -47,7 +47,7 @@ export default defineBundleCommand({
     const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
-      await checkSignature(bundle, args)
+      await checkSignature(bundle, args, session)
       const layout = { registry: '', path: '', prefix: args.prefix, chartPrefix: args.chartPrefix }
       const catalog = await catalogOf(bundle, layout)
       session.signal.throwIfAborted()

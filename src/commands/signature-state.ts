@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Bundle } from '../bundle/open.ts'
+import { isBeside } from './beside.ts'
+import type { World } from './bundle-file.ts'
 import { checkSignature, type SignatureArgs } from './signing.ts'
 
 /** What is known of a bundle's signature. */
@@ -14,8 +15,10 @@ export type SignatureState =
 export async function signatureStateOf(
   bundle: Bundle,
   args: SignatureArgs & { readonly bundle: string },
+  world: World,
 ): Promise<SignatureState> {
-  if (await checkSignature(bundle, args)) return { state: 'checked', key: basename(args.verifyKey ?? '') }
+  if (await checkSignature(bundle, args, world))
+    return { state: 'checked', key: basename(args.verifyKey ?? '') }
   const beside = args.signature ?? `${args.bundle}.sig`
-  return existsSync(beside) ? { state: 'unchecked', file: basename(beside) } : { state: 'none' }
+  return (await isBeside(beside, world)) ? { state: 'unchecked', file: basename(beside) } : { state: 'none' }
 }

@@ -15,7 +15,7 @@ import {
   type Signer,
 } from '../bundle/sign.ts'
 import { createTrust } from '../lib/tls.ts'
-import { writeWhole } from './write-whole.ts'
+import { readBeside, writeBeside } from './beside.ts'
 import { BundleError, codeOf, integrityError, usageError } from '../lib/errors.ts'
 import { openBundleFile, type World } from './bundle-file.ts'
 import type { Args, ArgsDef } from './flags.ts'
@@ -49,6 +49,7 @@ export async function checkSignature(
     signature = `${path}.sig`,
     requireSignature,
   }: SignatureArgs & { readonly bundle: string },
+  world: World,
 ): Promise<boolean> {
   if (verifyKey === undefined) {
     if (!requireSignature) return false
@@ -65,13 +66,13 @@ export async function checkSignature(
   }
   const key = publicKey(await readText(verifyKey, 'key'), basename(verifyKey))
   const content = signedBytes(bundle)
-  const text = await readFile(signature, 'utf8').catch((error: unknown) => {
-    if (codeOf(error) !== 'ENOENT') throw error
+  const text = await readBeside(signature, world)
+  if (text === undefined) {
     throw integrityError('the bundle has no signature beside it', {
       where: basename(signature),
       next: 'carry the .sig file along, or name it with --signature',
     })
-  })
+  }
   verifySignature(content, text, key)
   return true
 }
@@ -112,7 +113,8 @@ export async function signFile(
 ): Promise<{ readonly file: string; readonly algorithm: string }> {
   const file = await openBundleFile(path, session)
   try {
-    await writeWhole(output, await signBytes(signedBytes(await openBundle(file)), signer), 'signature')
+    const text = await signBytes(signedBytes(await openBundle(file)), signer)
+    await writeBeside(output, text, 'signature', session)
   } finally {
     await file.close()
   }

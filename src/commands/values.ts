@@ -70,7 +70,7 @@ export default defineBundleCommand({
     const file = await openBundleFile(args.bundle, session)
     try {
       const bundle = await openBundle(file)
-      await checkSignature(bundle, args)
+      await checkSignature(bundle, args, session)
       if (format === 'helm') {
         const text = helmValues(await valuesFor(bundle, layout, { pinDigests: args.pinDigests }), chart)
         session.result({ format, text }, text)

@@ -56,7 +56,8 @@ export default defineBundleCommand({
   async run(given, session) {
     const file = await openBundleFile(given.bundle, session)
     try {
-      if (given.repairFrom === undefined || given.verifyKey === undefined) await checkSigned(file, given)
+      if (given.repairFrom === undefined || given.verifyKey === undefined)
+        await checkSigned(file, given, session)
       if (given.registry === undefined) await checkBytes(file, given, session)
       else await checkRegistry(file, { ...given, registry: given.registry }, session)
     } finally {
@@ -69,9 +70,9 @@ export default defineBundleCommand({
 
 type Given = Args<typeof args>
 
-async function checkSigned(file: RandomReader, given: Given): Promise<void> {
+async function checkSigned(file: RandomReader, given: Given, session: Session): Promise<void> {
   if (given.verifyKey !== undefined || given.requireSignature)
-    await checkSignature(await openBundle(file), given)
+    await checkSignature(await openBundle(file), given, session)
 }
 
 async function checkBytes(file: RandomReader, given: Given, session: Session): Promise<void> {
@@ -79,7 +80,7 @@ async function checkBytes(file: RandomReader, given: Given, session: Session): P
   const name = basename(given.bundle)
   const repaired = repairFrom === undefined ? undefined : await repair({ ...given, repairFrom }, session)
   // What was signed may itself have been damaged before.
-  if (repaired !== undefined) await checkSigned(file, given)
+  if (repaired !== undefined) await checkSigned(file, given, session)
   const { entries, bytes, damaged } =
     repaired?.after ?? (await verifyBundle(file, { ...session, concurrency: given.concurrency }))
   const mended = repaired?.before.filter(({ path }) => damaged.every((left) => left.path !== path)) ?? []

@@ -2,10 +2,11 @@ import { createOnce, type Once } from '../lib/once.ts'
 import { createPool } from '../lib/pool.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Platform } from '../oci/platform.ts'
-import { formatReference } from '../oci/reference.ts'
+import { formatReference, parseReference } from '../oci/reference.ts'
 import type { Mirrors } from '../registry/mirror.ts'
 import type { RootKind } from './events.ts'
 import { FailuresError, settleAll } from './failures.ts'
+import type { Lock } from './lock-file.ts'
 import { resolveChart } from './resolve-chart.ts'
 import { resolveFile } from './resolve-file.ts'
 import { resolveImage, type Wanted } from './resolve-image.ts'
@@ -38,14 +39,16 @@ const RESOLVE_CONCURRENCY = 16
 
 /**
  * Resolves everything the groups list, at once. In the order of the spec: images, charts, files.
+ * @param beyond further images, from `beyondSpec`
  * @throws FailuresError with all that cannot be had, after everything was tried
  */
 export async function collectRoots(
   groups: readonly SpecGroup[],
   options: CollectOptions,
+  beyond: readonly SpecImage[] = [],
 ): Promise<readonly Root[]> {
   const { session } = options
-  const items = itemsOf(groups)
+  const items = [...itemsOf(groups), ...beyond.map(imageItem)]
   session.emit({ type: 'phase', phase: 'resolve', items: items.length, bytes: 0 })
   const pool = createPool(RESOLVE_CONCURRENCY)
   const shared: Shared = { indexes: createOnce<string>(), unreachable: new Set() }
@@ -82,6 +85,31 @@ export async function collectRoots(
   return unique(values.flat())
 }
 
+/**
+ * The images that a lock pins and the groups do not list: what `--referrers` and `--add-missing` found when it was
+ * written. Those that were taken whole are asked for by digest, because a tag of signatures grows.
+ */
+export function beyondSpec(
+  { images }: Pick<Lock, 'images'>,
+  groups: readonly SpecGroup[],
+): readonly SpecImage[] {
+  const listed = new Set(imagesOf(groups).map((image) => formatReference(nameOf(image))))
+  return images
+    .filter(({ name }) => !listed.has(name))
+    .map(({ name, digest, bundled }): SpecImage => {
+      const as = parseReference(name)
+      return { reference: bundled === undefined ? { ...as, digest } : as, as, allowMissingPlatforms: true }
+    })
+}
+
+/** What the spec lists in its order, then all other images by name: who found them, and when, must not show. */
+export function specFirst(roots: readonly Root[], groups: readonly SpecGroup[]): readonly Root[] {
+  const listed = new Set(imagesOf(groups).map((image) => formatReference(nameOf(image))))
+  const isListed = ({ kind, name }: Root): boolean => kind !== 'image' || listed.has(name)
+  const others = roots.filter((root) => !isListed(root)).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return [...roots.filter(isListed), ...others]
+}
+
 // --- internal ---
 
 /** What the items of a run learn for each other: indexes of chart repositories, mirrors that are down. */
@@ -100,17 +128,19 @@ const unique = (roots: readonly Root[]): readonly Root[] => [
   ...new Map(roots.map((root) => [`${root.kind} ${root.name}`, root])).values(),
 ]
 
+const imageItem = (image: SpecImage): Item => ({
+  kind: 'image',
+  name: formatReference(nameOf(image)),
+  image,
+})
+
 function itemsOf(groups: readonly SpecGroup[]): readonly Item[] {
   const charts = new Map(
     groups.flatMap((group) => group.charts).map((chart) => [`${chart.name}:${chart.version}`, chart]),
   )
   const files = new Map(groups.flatMap((group) => group.files).map((file) => [file.name, file]))
   return [
-    ...imagesOf(groups).map((image): Item => ({
-      kind: 'image',
-      name: formatReference(nameOf(image)),
-      image,
-    })),
+    ...imagesOf(groups).map(imageItem),
     ...[...charts].map(([name, chart]): Item => ({ kind: 'chart', name, chart })),
     ...[...files].map(([name, file]): Item => ({ kind: 'file', name, file })),
   ]

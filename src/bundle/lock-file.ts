@@ -1,4 +1,5 @@
 import { parseDigest, type Digest } from '../oci/digest.ts'
+import { encodeLockedExport, readLockedExport, type LockedExport } from './lock-export.ts'
 import { entries, fields, finish, items, openSpec, problem, type Place } from './spec-reader.ts'
 import { oneOf, parsed, size, text } from './spec-values.ts'
 
@@ -11,6 +12,8 @@ export interface Lock {
   readonly images: readonly LockedImage[]
   readonly charts: readonly LockedChart[]
   readonly files: readonly LockedFile[]
+  /** Of a lock that an export wrote, or that helm had a part in: what makes it the same bytes again. */
+  readonly export?: LockedExport
 }
 
 export interface LockedImage {
@@ -40,10 +43,13 @@ export interface LockedFile {
   readonly size: number
 }
 
-export const LOCK_FORMAT = 'ma-bundle-lock/1'
+export const LOCK_FORMAT = 'ma-bundle-lock/2'
+
+/** Without `export`. */
+const OLD_FORMAT = 'ma-bundle-lock/1'
 
 /** JSON with fixed keys in a fixed order: the same lock gives the same bytes, and a diff shows what moved. */
-export function encodeLock({ format, name, version, images, charts, files }: Lock): string {
+export function encodeLock({ format, name, version, images, charts, files, export: made }: Lock): string {
   const lock = {
     format,
     name,
@@ -62,7 +68,10 @@ export function encodeLock({ format, name, version, images, charts, files }: Loc
     })),
     files: files.map((file) => ({ name: file.name, digest: file.digest, size: file.size })),
   }
-  return `${JSON.stringify(lock, undefined, 2)}\n`
+  const text = JSON.stringify(lock, undefined, 2)
+  return made === undefined
+    ? `${text}\n`
+    : `${text.slice(0, -'\n}'.length)},\n  "export": ${encodeLockedExport(made)}\n}\n`
 }
 
 /**
@@ -71,10 +80,12 @@ export function encodeLock({ format, name, version, images, charts, files }: Loc
  * @throws SpecError (usage)
  */
 export function decodeLock(content: string, fileName: string): Lock {
-  const root = openSpec(content, fileName, 'write it anew with ma-bundle lock')
-  const top = fields(root, ['format', 'name', 'version', 'images', 'charts', 'files'])
+  const root = openSpec(content, fileName, 'write it anew with ma-bundle lock', MAX_CHARACTERS)
+  const top = fields(root, ['format', 'name', 'version', 'images', 'charts', 'files', 'export'])
   const version = text(top?.get('version'), 'a version')
-  oneOf(top?.need('format'), [LOCK_FORMAT])
+  oneOf(top?.need('format'), [LOCK_FORMAT, OLD_FORMAT])
+  const block = top?.get('export')
+  const made = block === undefined ? undefined : readLockedExport(block)
   const lock: Lock = {
     format: LOCK_FORMAT,
     name: text(top?.need('name'), 'the name of the spec') ?? '',
@@ -82,12 +93,16 @@ export function decodeLock(content: string, fileName: string): Lock {
     images: listOf(top?.need('images'), 'images', readImage, ({ name }) => name),
     charts: listOf(top?.need('charts'), 'charts', readChart, ({ name, version }) => `${name}:${version}`),
     files: listOf(top?.need('files'), 'files', readFile, ({ name }) => name),
+    ...(made === undefined ? {} : { export: made }),
   }
   finish(root.file)
   return lock
 }
 
 // --- internal ---
+
+/** Bindings of hundreds of charts; parsing YAML takes some hundred times the memory of its text. */
+const MAX_CHARACTERS = 4 * 1024 * 1024
 
 const digestAt = (place: Place | undefined): Digest | undefined =>
   parsed(place, 'sha256: and 64 hex digits', (written) => parseDigest(written))

@@ -61,11 +61,10 @@ export function openSpec(
   text: string,
   fileName: string,
   next = 'manifests/README.md describes the format',
+  most = MAX_CHARACTERS,
 ): Place {
-  if (text.length > MAX_CHARACTERS) {
-    throw usageError(
-      `${fileName}: ${text.length} characters are too many for a spec (at most ${MAX_CHARACTERS})`,
-    )
+  if (text.length > most) {
+    throw usageError(`${fileName}: ${text.length} characters are too many (at most ${most})`)
   }
   const lines = new LineCounter()
   const document = parse(text, fileName, lines)

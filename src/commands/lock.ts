@@ -6,6 +6,8 @@ import { diffLock, formatChange } from '../bundle/lock.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
 import { plural } from '../lib/format.ts'
 import { defineBundleCommand } from './command.ts'
+import { helmArgs, openHelm } from './helm-args.ts'
+import type { Lock } from '../bundle/lock-file.ts'
 import { readLock, writeLock } from './lock-io.ts'
 import { networkArgs, openNetwork } from './network.ts'
 import { platformsFrom, sourceArgs } from './source-args.ts'
@@ -14,17 +16,24 @@ export default defineBundleCommand({
   name: 'lock',
   description:
     'Resolves every image, chart and file of a spec to its digest and writes them down. With a lock that is there ' +
-    'already, it says what has changed since. Fetches manifests and charts, no layers.',
+    'already, it says what has changed since. With helm it also holds the image bindings and their proof, so that every ' +
+    'export from it has the same bytes. Fetches manifests and charts, no layers.',
   examples: [
     { command: 'ma-bundle lock ma.lock.json', description: 'write or refresh the lock, and see what moved' },
     { command: 'ma-bundle export bundle.tar --lock ma.lock.json', description: 'take exactly that' },
   ],
-  args: { file: { type: 'positional', description: 'Lock to write' }, ...sourceArgs, ...networkArgs },
+  args: {
+    file: { type: 'positional', description: 'Lock to write' },
+    ...sourceArgs,
+    ...helmArgs,
+    ...networkArgs,
+  },
   async run(args, session) {
     const { spec, text } = await loadSpec(args.spec)
     const before = existsSync(args.file) ? await readLock(args.file) : undefined
     const platforms = platformsFrom(args.platform)
-    const { lock } = await prepareExport({
+    const helm = await openHelm(args, spec, session)
+    const { lock: whole } = await prepareExport({
       session: await openNetwork(args, session),
       spec,
       specText: text,
@@ -33,7 +42,10 @@ export default defineBundleCommand({
       allowMissingPlatforms: args.allowMissingPlatform,
       mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
       referrers: args.referrers,
+      ...(helm === undefined ? {} : { helm }),
+      addMissing: args.addMissing,
     })
+    const lock = helm === undefined ? withoutGuesses(whole) : whole
     const changes = before === undefined ? [] : diffLock(before, lock)
     await writeLock(args.file, lock)
     const count = lock.images.length + lock.charts.length + lock.files.length
@@ -48,3 +60,10 @@ export default defineBundleCommand({
     )
   },
 })
+
+// --- internal ---
+
+/** Nothing of charts that no helm has rendered: an export that has one should still render them. */
+function withoutGuesses({ export: made, ...pins }: Lock): Lock {
+  return made === undefined || pins.charts.length > 0 ? pins : { ...pins, export: made }
+}

@@ -1,4 +1,3 @@
-import { loadSpec } from '../bundle/bundled-specs.ts'
 import { prepareExport, type ExportOptions, type Prepared } from '../bundle/export.ts'
 import type { Session as Journey } from '../bundle/session.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
@@ -7,7 +6,8 @@ import { openHelm, type HelmArgs } from './helm-args.ts'
 import { readLock } from './lock-io.ts'
 import type { Session } from './session.ts'
 import { hubText } from './forecast.ts'
-import { platformsFrom, sourceArgs } from './source-args.ts'
+import { askedFor } from './replay.ts'
+import { sourceArgs } from './source-args.ts'
 
 /** Flags that say what to take, and the lock that pins it. */
 export const prepareArgs = {
@@ -15,7 +15,8 @@ export const prepareArgs = {
   lock: {
     type: 'string',
     hint: 'file',
-    description: 'Take exactly what this lock pins; a tag that has moved is an error',
+    description:
+      'Take exactly what this lock pins; a tag that has moved is an error. The lock of an export makes the same bytes again',
   },
 } as const satisfies ArgsDef
 
@@ -28,23 +29,22 @@ export async function prepare(
   network: Journey,
   { since, programs = [] }: Pick<ExportOptions, 'since' | 'programs'> = {},
 ): Promise<Prepared> {
-  const { spec, text } = await loadSpec(args.spec)
-  const platforms = platformsFrom(args.platform)
-  const helm = await openHelm(args, spec, session)
+  const lock = args.lock === undefined ? undefined : await readLock(args.lock)
+  const asked = await askedFor(args, lock, session)
+  const { spec, text } = asked.spec
+  const helm = asked.replay === undefined ? await openHelm(args, spec, session) : undefined
   return prepareExport({
     session: network,
     spec,
     specText: text,
-    groups: args.with,
-    ...(platforms === undefined ? {} : { platforms }),
-    allowMissingPlatforms: args.allowMissingPlatform,
-    referrers: args.referrers,
+    ...asked.options,
     ...(helm === undefined ? {} : { helm }),
     addMissing: args.addMissing,
     onHub: (budget) => session.note(`Docker Hub ${hubText(budget)}\n`),
     ...(since === undefined ? {} : { since }),
     programs,
-    ...(args.lock === undefined ? {} : { lock: await readLock(args.lock) }),
+    ...(lock === undefined ? {} : { lock }),
+    ...(asked.replay === undefined ? {} : { replay: asked.replay }),
     mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
   })
 }

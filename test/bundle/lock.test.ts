@@ -98,12 +98,50 @@ describe('the lock file', () => {
     expect(text.endsWith('}\n')).toBe(true)
   })
 
+  const bound = { chart: 'web', version: '1', rendered: true, bindings: [], notLanded: [], unreachable: [] }
+  const MADE: Lock = {
+    ...LOCK,
+    export: {
+      platforms: ['linux/amd64'],
+      groups: ['more'],
+      referrers: true,
+      spec: '# "a"\n\nimages: []\n',
+      bound: [bound],
+      proof: [{ chart: 'web', version: '1', boundCount: 2, open: [], accepted: [], failures: [] }],
+    },
+  }
+
+  it('holds what an export was made with, a line a line', () => {
+    const text = encodeLock(MADE)
+    expect(decodeLock(text, 'small.lock.json')).toEqual(MADE)
+    expect(JSON.parse(text)).toMatchObject({ export: { spec: ['# "a"', '', 'images: []', ''] } })
+    expect(text.split('\n').filter((line) => line.includes('"chart":"web"'))).toHaveLength(2)
+    const all: Lock = {
+      ...MADE,
+      export: { ...(MADE.export as NonNullable<Lock['export']>), platforms: 'all', bound: [], proof: [] },
+    }
+    expect(decodeLock(encodeLock(all), 'small.lock.json')).toEqual(all)
+  })
+
+  it.each([
+    ['a line that is none', '"images: []"', '{}', /spec\[2\]: found something else, expected a line of text/],
+    ['a choice that is none', '"referrers": true', '"referrers": 1', /referrers: found the number 1/],
+    ['bindings that are none', '"notLanded":[]', '"notLanded":{}', /bound: .*image bindings/],
+    ['a proof that is none', '"boundCount":2', '"boundCount":"2"', /proof: .*proof/],
+    ['bindings that repeat themselves', '"rendered":true', '"rendered":true,"x":&a [1],"y":*a', /[aA]lias/],
+    ['a choice too many', '"groups"', '"more": [], "groups"', /found the key "more"/],
+  ])('with %s is refused', (_, from, to, words) => {
+    const text = encodeLock(MADE).replace(from, to)
+    expect(text).not.toBe(encodeLock(MADE))
+    expect(() => decodeLock(text, 'small.lock.json')).toThrow(words)
+  })
+
   it.each([
     [
       'another format',
-      'ma-bundle-lock/1',
       'ma-bundle-lock/2',
-      '2:13: format: found "ma-bundle-lock/2", expected ma-bundle-lock/1',
+      'ma-bundle-lock/3',
+      '2:13: format: found "ma-bundle-lock/3", expected ma-bundle-lock/2 or ma-bundle-lock/1',
     ],
     ['a slip in a key', '"images"', '"imagse"', 'did you mean images?'],
     ['a short digest', C, 'sha256:cc', 'not a sha256 digest: "sha256:cc"'],

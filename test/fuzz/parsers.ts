@@ -100,11 +100,19 @@ groups:
     files: [{ name: f, url: 'https://x.example/f', sha256: ${'a'.repeat(64)}, size: 3 }]
 `
 const LOCK = JSON.stringify({
-  format: 'ma-bundle-lock/1',
+  format: 'ma-bundle-lock/2',
   name: 'x',
   images: [{ name: 'quay.io/a/b:1', digest, bundled: digest, platforms: { 'linux/amd64': digest } }],
   charts: [{ name: 'web', version: '1', repository: 'https://x.example', digest }],
   files: [{ name: 'f', digest, size: 3 }],
+  export: {
+    platforms: ['linux/amd64'],
+    groups: ['a'],
+    referrers: false,
+    spec: ['name: x', ''],
+    bound: [{ chart: 'web', version: '1', rendered: true, bindings: [], notLanded: [], unreachable: [] }],
+    proof: [{ chart: 'web', version: '1', boundCount: 1, open: [], accepted: [], failures: [] }],
+  },
 })
 const LAYOUT = tarOf(
   { path: 'oci-layout', content: '{"imageLayoutVersion":"1.0.0"}' },

@@ -64,7 +64,7 @@ export function forecast(
     ['takes', contentsText(prepared)],
     ['platforms', platformText(data.platforms)],
     ['one by one', formatBytes(data.separate)],
-    ['bundle', `${formatBytes(size)}, what images share stored once`],
+    ['bundle', `${formatBytes(size)}, what images share is in it once`],
     [
       'left out',
       absent.length === 0

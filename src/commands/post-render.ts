@@ -85,6 +85,7 @@ export default defineBundleCommand({
         )
         if (session.verbose || fails) for (const name of open) session.note(`  ${name}\n`)
       }
+      session.result({ registry: layout.registry, replaced: replaced.size, open }, '')
       return fails ? exitCodes.failed : exitCodes.ok
     } finally {
       await file.close()

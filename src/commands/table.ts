@@ -87,6 +87,10 @@ export const commands: CommandTable = {
     description: 'Print the IAM policy or the VPC endpoints that ECR needs',
     load: async () => (await import('./iam-policy.ts')).default,
   },
+  schema: {
+    description: 'Print the JSON Schema of what --json writes',
+    load: async () => (await import('./schema.ts')).default,
+  },
   completion: {
     description: 'Print a completion script for bash, zsh or fish',
     load: async () => (await import('./completion.ts')).default,

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { checkJsonLines } from './schema.ts'
 
 export interface CliOutcome {
   readonly code: number
@@ -22,6 +23,7 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ])
+  if (args.includes('--json')) checkJsonLines(`${stdout}\n${stderr}`)
   return { code: await child.exited, stdout, stderr }
 }
 

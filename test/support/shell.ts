@@ -3,6 +3,7 @@ import { Readable, Writable } from 'node:stream'
 import type { Context, Output } from '../../src/commands/context.ts'
 import { main } from '../../src/commands/main.ts'
 import type { CommandTable } from '../../src/commands/table.ts'
+import { checkJsonLines } from './schema.ts'
 
 /** What a command line came to. */
 export interface Outcome {
@@ -23,7 +24,7 @@ export interface ShellOptions {
   readonly terminal?: { readonly columns: number; readonly rows: number }
 }
 
-/** Runs the program in this process with its streams in memory. */
+/** Runs the program in this process with its streams in memory. What it writes under `--json` has to be described. */
 export async function runShell(argv: readonly string[], options: ShellOptions = {}): Promise<Outcome> {
   const { env = {}, stdin = '', commands, signal = new AbortController().signal, terminal } = options
   const stdout = createOutput(terminal)
@@ -36,6 +37,7 @@ export async function runShell(argv: readonly string[], options: ShellOptions = 
   }
   const code = await main(argv, context, program)
   const text = stdout.text()
+  if (commands === undefined && argv.includes('--json')) checkJsonLines(`${text}\n${stderr.text()}`)
   return {
     code,
     stdout: text,

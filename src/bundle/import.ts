@@ -1,3 +1,4 @@
+import { placeIn } from '../archive/reader.ts'
 import type { Bytes } from '../lib/bytes.ts'
 import type { Emit } from '../lib/events.ts'
 import { createOnce, type Once } from '../lib/once.ts'
@@ -128,6 +129,8 @@ export async function importRoots(
         fresh,
         known: (digest) => elsewhere.isIn(digest, repository),
         home,
+        where: (digest) =>
+          bundle.archive.parts === undefined ? undefined : placeIn(bundle.archive, blobPath(digest)),
       })
       await readBack(root, to, tags, graph.root)
       const [top] = graph.nodes.slice(-1)

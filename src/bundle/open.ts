@@ -1,4 +1,4 @@
-import { openArchive, readFirst, type ArchiveReader } from '../archive/reader.ts'
+import { openArchive, placeIn, readFirst, type ArchiveReader } from '../archive/reader.ts'
 import { scanArchive } from '../archive/scan.ts'
 import { bytesOf, collect, type RandomReader } from '../lib/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
@@ -49,7 +49,7 @@ export function sourceOf(archive: ArchiveReader): Source {
       if (size === undefined) throw integrityError(`manifest ${digest} is not in the bundle`)
       if (size > MANIFEST_LIMIT)
         throw integrityError(`manifest ${digest} has ${size} bytes; registries take 4 MiB`)
-      const raw = await collect(verified(archive.read(path), { digest, size }, 'bundle'))
+      const raw = await collect(verified(archive.read(path), { digest, size }, placeIn(archive, path)))
       const mediaType = mediaTypeOf(parseObject(raw) ?? {}, '')
       return { descriptor: { mediaType, digest, size }, raw }
     },
@@ -108,7 +108,7 @@ const contentOf =
     if (size > CONTENT_LIMIT)
       throw integrityError(`"${path}" has ${size} bytes; at most ${CONTENT_LIMIT} are read`)
     if (digest === undefined) throw integrityError(`SHA256SUMS does not list "${path}"`)
-    return collect(verified(archive.read(path), { digest, size }, `bundle, ${path}`))
+    return collect(verified(archive.read(path), { digest, size }, `${placeIn(archive, path)}, ${path}`))
   }
 
 /** Charts are small; what is larger is not read whole. */

@@ -40,6 +40,8 @@ export interface PushOptions {
   readonly known?: (digest: Digest) => boolean
   /** The repository another root brings this blob to, once its manifest is there. */
   readonly home?: (digest: Digest) => Promise<string | undefined>
+  /** Where the source has this blob, for errors; undefined when it is in one file like all others. */
+  readonly where?: (digest: Digest) => string | undefined
 }
 
 /**
@@ -91,13 +93,14 @@ async function pushBlob(
   options: PushOptions,
 ): Promise<void> {
   const { pool, emit, signal, name } = options
+  const where = options.where?.(blob.digest) ?? `bundle, for ${name}`
   const from = await options.home?.(blob.digest)
   await pool.run(async () => {
     signal.throwIfAborted()
     const { digest, size } = blob
     emit({ type: 'transfer', id: digest, name, size })
     try {
-      const open = async (start = 0): Promise<Bytes> => observed(blob, source, start, name, emit)
+      const open = async (start = 0): Promise<Bytes> => observed(blob, source, start, where, emit)
       const outcome = await target.pushBlob(blob, open, from)
       transferred()
       emit({ type: 'transferred', id: digest, outcome, size })
@@ -116,11 +119,11 @@ async function* observed(
   blob: Descriptor,
   source: Source,
   start: number,
-  name: string,
+  where: string,
   emit: Emit<BundleEvent>,
 ): Bytes {
   let done = 0
-  for await (const chunk of verified(await source.fetch(blob), blob, `bundle, for ${name}`)) {
+  for await (const chunk of verified(await source.fetch(blob), blob, where)) {
     const before = done
     done += chunk.length
     if (done <= start) continue

@@ -11,16 +11,16 @@ export type ServeBlob = (blob: Descriptor, start: number, end: number) => Bytes
  * Content that never comes to its end when it is wrong: the last piece is held back until the whole blob has been
  * verified. A range makes the blob be read whole once; from then on ranges of it are just read.
  */
-export function createServeBlob(source: Source): ServeBlob {
+export function createServeBlob(source: Source, whereOf: (blob: Descriptor) => string): ServeBlob {
   const checked = createOnce<void>()
   const check = (blob: Descriptor): Promise<void> =>
     checked(blob.digest, async () => {
-      for await (const chunk of verified(await source.fetch(blob), blob, 'bundle'))
+      for await (const chunk of verified(await source.fetch(blob), blob, whereOf(blob)))
         if (chunk.length === 0) break
     })
   return async function* (blob, start, end) {
     if (start === 0 && end === blob.size) {
-      yield* verified(await source.fetch(blob), blob, 'bundle')
+      yield* verified(await source.fetch(blob), blob, whereOf(blob))
       return
     }
     const whole = check(blob)

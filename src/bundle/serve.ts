@@ -7,6 +7,8 @@ import { OCI_INDEX } from '../oci/media-types.ts'
 import { isRepository, isTag } from '../oci/reference.ts'
 import type { Bundle } from './open.ts'
 import type { Catalog, ServedRepository } from './serve-catalog.ts'
+import { placeIn } from '../archive/reader.ts'
+import { blobPath } from './plan.ts'
 import { createServeBlob, type ServeBlob } from './serve-content.ts'
 import { rangeOf } from './serve-range.ts'
 
@@ -18,7 +20,7 @@ export function createRegistry(
   bundle: Bundle,
   catalog: Catalog,
 ): (request: ServedRequest) => Promise<ServedAnswer> {
-  const serveBlob = createServeBlob(bundle.source)
+  const serveBlob = createServeBlob(bundle.source, ({ digest }) => placeIn(bundle.archive, blobPath(digest)))
   return async (request) => {
     try {
       return route(request, bundle, catalog, serveBlob)

@@ -4,14 +4,18 @@ import type { RandomReader } from '../lib/bytes.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { openFile } from '../lib/file.ts'
 import type { Session } from './session.ts'
+import { areVolumes, openVolumeSet } from './volume-args.ts'
 
 /** What opening a bundle may need to know besides its name. */
-export type World = Pick<Session, 'env' | 'signal' | 'emit' | 'stdin'>
+export type World = Pick<Session, 'env' | 'signal' | 'emit' | 'stdin'> & {
+  /** More folders in which its volumes lie. */
+  readonly volumes?: readonly string[]
+}
 
 /** A kind of place a bundle can be read from. */
 interface Place {
   /** Whether the name is of this kind; the first that says so opens it. */
-  readonly is: (name: string) => boolean
+  readonly is: (name: string, world: World) => boolean | Promise<boolean>
   readonly open: (name: string, world: World) => Promise<RandomReader>
 }
 
@@ -21,27 +25,12 @@ interface Place {
  * @throws a usage error when it cannot be read
  */
 export async function openBundleFile(name: string, world: World): Promise<RandomReader> {
-  const place = places.find(({ is }) => is(name)) ?? file
-  return place.open(name, world)
+  for (const { is, open } of places) if (await is(name, world)) return open(name, world)
+  return openLocal(name)
 }
 
-// --- internal ---
-
-const file: Place = { is: () => true, open: openLocal }
-
-/** Adding a kind of place is a line here. */
-const places: readonly Place[] = [
-  { is: isS3, open: async (name, world) => (await import('./s3.ts')).openS3Bundle(name, world) },
-  file,
-]
-
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'no permission to read it',
-  EISDIR: 'it is a folder',
-}
-
-async function openLocal(path: string): Promise<RandomReader> {
+/** A file of this machine. */
+export async function openLocal(path: string): Promise<RandomReader> {
   try {
     return await openFile(path, basename(path))
   } catch (error) {
@@ -49,4 +38,18 @@ async function openLocal(path: string): Promise<RandomReader> {
     if (code === undefined) throw error
     throw usageError(`cannot read the bundle: ${WHY[code] ?? code}`, { where: basename(path), cause: error })
   }
+}
+
+// --- internal ---
+
+/** Adding a kind of place is a line here; whatever is none of them is a file. */
+const places: readonly Place[] = [
+  { is: isS3, open: async (name, world) => (await import('./s3.ts')).openS3Bundle(name, world) },
+  { is: areVolumes, open: openVolumeSet },
+]
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'no permission to read it',
+  EISDIR: 'it is a folder',
 }

@@ -4,7 +4,9 @@ import { openBase, type BaseFile } from './base-file.ts'
 import type { World } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { diffData, diffText, sideOf } from './diff-text.ts'
+import type { Args } from './flags.ts'
 import { checkSignature, signatureArgs, type SignatureArgs } from './signing.ts'
+import { volumesArgs } from './volume-args.ts'
 
 export default defineBundleCommand({
   name: 'diff',
@@ -26,12 +28,14 @@ export default defineBundleCommand({
       description: 'Public key (PEM) that must have signed each bundle; a lock has no signature',
     },
     requireSignature: signatureArgs.requireSignature,
+    ...volumesArgs,
   },
   async run({ before, after, ...signing }, session) {
-    const old = await openBase(before, session)
+    const world = { ...session, volumes: signing.volumes }
+    const old = await openBase(before, world)
     try {
       await checkSide(old, before, signing, session)
-      const now = await openBase(after, session)
+      const now = await openBase(after, world)
       try {
         await checkSide(now, after, signing, session)
         const found = await diffBundles(sideOf(old), sideOf(now))
@@ -51,9 +55,9 @@ export default defineBundleCommand({
 async function checkSide(
   file: BaseFile,
   path: string,
-  signing: Omit<SignatureArgs, 'signature'>,
+  signing: Omit<SignatureArgs, 'signature'> & Args<typeof volumesArgs>,
   session: World,
 ): Promise<void> {
   if (file.kind === 'bundle')
-    await checkSignature(file.bundle, { ...signing, bundle: path, signature: `${path}.sig` }, session)
+    await checkSignature(file.bundle, { ...signing, bundle: path, signature: undefined }, session)
 }

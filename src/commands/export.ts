@@ -13,6 +13,7 @@ import { olderArgs, openOlder } from './older.ts'
 import { outputOf } from './output.ts'
 import { prepare, prepareArgs } from './prepare.ts'
 import { findPrograms, programArgs } from './programs.ts'
+import { splitArgs } from './volume-output.ts'
 import { exportSummary } from './summary.ts'
 
 export default defineBundleCommand({
@@ -45,6 +46,7 @@ export default defineBundleCommand({
       description: 'Resolve everything and tell what would be fetched; write nothing (plan tells more)',
     },
     ...rateArgs,
+    ...splitArgs,
     sign: {
       type: 'string',
       hint: 'file|awskms://…',
@@ -69,15 +71,18 @@ export default defineBundleCommand({
         session.result(...forecast(prepared, outlook, session))
         return
       }
-      const { size, weights } = prepared
+      const { weights } = prepared
       const started = performance.now()
       const filled = await output.write(prepared, network)
+      const { size } = filled
       await output.writeLock(prepared)
-      const signed = signer === undefined ? undefined : await signExported(args.bundle, signer, session)
+      const signed =
+        signer === undefined ? undefined : await signExported(output.path ?? args.bundle, signer, session)
       const reused = given()
       const fetched = Math.max(0, filled.fetched - reused - programs.given())
       const seconds = (performance.now() - started) / 1000
-      const { name } = output
+      const told = output.told?.()
+      const name = told?.name ?? output.name
       const absentBytes = prepared.absent.reduce((sum, blob) => sum + blob.size, 0)
       session.result(
         {
@@ -91,6 +96,7 @@ export default defineBundleCommand({
           programs: programs.list.map(programContents),
           proof: prepared.proof,
           ...(signed === undefined ? {} : { signature: signed.file }),
+          ...told?.data,
           roots: weights,
         },
         () =>
@@ -110,7 +116,8 @@ export default defineBundleCommand({
                 `Carries ma-bundle for ${platform} along, as ${path} (${formatBytes(size)}).`,
             ),
             ...(signed === undefined ? [] : [`Signed with ${signed.algorithm}: carry ${signed.file} along.`]),
-            nextSteps(nextOf(name, programs.list[0]), session),
+            ...(told?.lines ?? []),
+            nextSteps(told === undefined ? nextOf(name, programs.list[0]) : [told.next], session),
             '',
           ].join('\n'),
       )

@@ -9,6 +9,7 @@ import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
 import { table } from './ui/table.ts'
+import { volumesArgs } from './volume-args.ts'
 
 export default defineBundleCommand({
   name: 'extract',
@@ -37,11 +38,12 @@ export default defineBundleCommand({
     output: { type: 'string', hint: 'dir', default: '.', description: 'Folder to write into' },
     format: { type: 'enum', options: IMAGE_FORMATS, default: 'oci-archive', description: 'Of images' },
     platform: { type: 'string', hint: 'os/arch', description: 'Of images, this platform alone' },
+    ...volumesArgs,
     ...signatureArgs,
   },
   async run(args, session) {
     const platform = args.platform === undefined ? undefined : parsePlatform(args.platform)
-    const file = await openBundleFile(args.bundle, session)
+    const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
     try {
       const bundle = await openBundle(file)
       await checkSignature(bundle, args, session)

@@ -8,6 +8,7 @@ import { networkArgs } from './network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { repositoryArgs } from './repository-args.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
+import { volumesArgs } from './volume-args.ts'
 
 export default defineBundleCommand({
   name: 'import',
@@ -28,6 +29,7 @@ export default defineBundleCommand({
     bundle: { type: 'positional', description: 'Bundle to import' },
     ...layoutArgs,
     ...valuesArgs,
+    ...volumesArgs,
     ...signatureArgs,
     ...ecrArgs,
     ...repositoryArgs,
@@ -35,7 +37,7 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     const layout = layoutOf(args)
-    const file = await openBundleFile(args.bundle, session)
+    const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
     try {
       const bundle = await openBundle(file)
       await checkSignature(bundle, args, session)

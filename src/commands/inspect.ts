@@ -11,6 +11,7 @@ import { writeHtmlReport } from './html-report.ts'
 import { signatureStateOf } from './signature-state.ts'
 import { signatureArgs } from './signing.ts'
 import { table } from './ui/table.ts'
+import { volumesArgs } from './volume-args.ts'
 
 export default defineBundleCommand({
   name: 'inspect',
@@ -37,14 +38,16 @@ export default defineBundleCommand({
       hint: 'file',
       description: 'Tell what is different from this older bundle, or from its lock',
     },
+    ...volumesArgs,
     ...signatureArgs,
   },
   async run(args, session) {
-    const file = await openBundleFile(args.bundle, session)
+    const world = { ...session, volumes: args.volumes }
+    const file = await openBundleFile(args.bundle, world)
     try {
       const bundle = await openBundle(file)
       const signature = await signatureStateOf(bundle, args, session)
-      const compared = args.compare === undefined ? undefined : await compare(args.compare, bundle, session)
+      const compared = args.compare === undefined ? undefined : await compare(args.compare, bundle, world)
       const name = basename(args.bundle)
       const page = args.html === undefined ? undefined : basename(args.html)
       if (args.html !== undefined)

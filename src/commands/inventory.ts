@@ -13,6 +13,7 @@ import { networkArgs } from './network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { noSettings } from './repository-args.ts'
 import { sourceArgs } from './source-args.ts'
+import { volumesArgs } from './volume-args.ts'
 import { writeWhole } from './write-whole.ts'
 
 export default defineBundleCommand({
@@ -38,6 +39,7 @@ export default defineBundleCommand({
       ...sourceArgs.spec,
       description: 'Look at the repositories of this spec: a file, or a bundled one',
     },
+    ...volumesArgs,
     output: { type: 'string', hint: 'file', description: 'Write it here instead of to standard output' },
     short: { type: 'boolean', description: 'Twelve digits of each digest, which tell blobs apart as well' },
     ...ecrArgs,
@@ -47,7 +49,7 @@ export default defineBundleCommand({
     if (args.bundle !== undefined && args.spec !== undefined)
       throw usageError('--bundle and --spec are given', { next: 'give the one whose repositories are meant' })
     const layout = layoutOf(args)
-    const repositories = await repositoriesOf(args, layout, session)
+    const repositories = await repositoriesOf(args, layout, { ...session, volumes: args.volumes })
     const opened = await openTarget({ ...args, ...noSettings }, session)
     try {
       const digests = await takeInventory(repositories, opened.target, opened.network)

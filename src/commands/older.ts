@@ -7,6 +7,7 @@ import { absentBlobs, type Base } from '../bundle/since.ts'
 import { openBase, type BaseFile } from './base-file.ts'
 import { openBundleFile, type World } from './bundle-file.ts'
 import type { Args, ArgsDef } from './flags.ts'
+import { volumesArgs } from './volume-args.ts'
 
 /** Flags that make use of what was exported before. */
 export const olderArgs = {
@@ -20,6 +21,7 @@ export const olderArgs = {
     hint: 'bundle',
     description: 'Read from this earlier bundle what it has, and fetch only the rest',
   },
+  ...volumesArgs,
 } as const satisfies ArgsDef
 
 export interface Older {
@@ -31,11 +33,15 @@ export interface Older {
 }
 
 /** Opens what the flags name. They stay open until the export is done. */
-export async function openOlder({ since, reuse }: Args<typeof olderArgs>, session: World): Promise<Older> {
-  const base = since === undefined ? undefined : await openBase(since, session, INVENTORY)
+export async function openOlder(
+  { since, reuse, volumes }: Args<typeof olderArgs>,
+  session: World,
+): Promise<Older> {
+  const world = { ...session, volumes }
+  const base = since === undefined ? undefined : await openBase(since, world, INVENTORY)
   try {
     const known = base === undefined || since === undefined ? undefined : baseOf(base, basename(since))
-    const file = reuse === undefined ? undefined : await openBundleFile(reuse, session)
+    const file = reuse === undefined ? undefined : await openBundleFile(reuse, world)
     const bundle = file === undefined ? undefined : await openBundle(file)
     return {
       ...(known === undefined ? {} : { since: (roots) => absentBlobs(roots, known) }),

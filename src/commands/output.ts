@@ -1,28 +1,17 @@
 import { basename } from 'node:path'
 import { openFileMedium } from '../archive/file-medium.ts'
-import { writeExport, type Prepared } from '../bundle/export.ts'
-import type { Filled } from '../bundle/fill.ts'
-import type { Session as Journey } from '../bundle/session.ts'
+import { writeExport } from '../bundle/export.ts'
 import { writeLock } from './lock-io.ts'
-
-/** Where an export goes. */
-export interface Output {
-  /** As messages call it: without folders. */
-  readonly name: string
-  /** Writes the bundle; it gets its name when all of it is there. */
-  write(prepared: Prepared, network: Journey): Promise<Filled>
-  /** Writes the lock beside the bundle. */
-  writeLock(prepared: Prepared): Promise<void>
-}
+import type { Output } from './output-kind.ts'
+import { isSplit, volumesOutput, type SplitArgs } from './volume-output.ts'
 
 /** What the flags of `export` say of the place. */
-export interface OutputArgs {
-  readonly bundle: string
-}
+export type OutputArgs = SplitArgs
 
 /** Finds the kind of place that the name and the flags mean. Adding one is a line here. */
-export function outputOf({ bundle }: OutputArgs): Output {
-  return fileOutput(bundle)
+export function outputOf(args: OutputArgs): Output {
+  if (isSplit(args)) return volumesOutput(args)
+  return fileOutput(args.bundle)
 }
 
 // --- internal ---

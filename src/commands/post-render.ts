@@ -13,6 +13,7 @@ import { exitCodes } from './exit.ts'
 import type { Args } from './flags.ts'
 import { layoutArgs, layoutOf } from './registry.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
+import { volumesArgs } from './volume-args.ts'
 
 const args = {
   bundle: { type: 'positional', description: 'Bundle that was imported' },
@@ -26,6 +27,7 @@ const args = {
     hint: 'dir',
     description: 'Write a Helm plugin that calls this command with these arguments, and do nothing else',
   },
+  ...volumesArgs,
   ...signatureArgs,
 } as const
 
@@ -57,7 +59,7 @@ export default defineBundleCommand({
   dataOnStdout: ({ writePlugin }) => writePlugin === undefined,
   async run(given, session) {
     const layout = layoutOf(given)
-    const file = await openBundleFile(given.bundle, session)
+    const file = await openBundleFile(given.bundle, { ...session, volumes: given.volumes })
     try {
       const bundle = await openBundle(file)
       await checkSignature(bundle, given, session)
@@ -103,6 +105,7 @@ async function writePlugin(to: string, given: Args<typeof args>, layout: Layout)
     ...ownCommand(),
     'post-render',
     resolve(given.bundle),
+    ...given.volumes.map((folder) => `--volumes=${resolve(folder)}`),
     `--registry=${path === '' ? registry : `${registry}/${path}`}`,
     `--prefix=${prefix}`,
     `--chart-prefix=${chartPrefix}`,

@@ -10,6 +10,7 @@ import { defineBundleCommand } from './command.ts'
 import { helmArgs, openHelm } from './helm-args.ts'
 import { proofText } from './proof-text.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
+import { volumesArgs } from './volume-args.ts'
 
 const { prove: _prove, addMissing: _addMissing, ...args } = helmArgs
 
@@ -25,9 +26,14 @@ export default defineBundleCommand({
       description: 'with the values the charts will really get',
     },
   ],
-  args: { bundle: { type: 'positional', description: 'Bundle to prove' }, ...args, ...signatureArgs },
+  args: {
+    bundle: { type: 'positional', description: 'Bundle to prove' },
+    ...args,
+    ...volumesArgs,
+    ...signatureArgs,
+  },
   async run(given, session) {
-    const file = await openBundleFile(given.bundle, session)
+    const file = await openBundleFile(given.bundle, { ...session, volumes: given.volumes })
     try {
       const bundle = await openBundle(file)
       await checkSignature(bundle, given, session)

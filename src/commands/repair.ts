@@ -17,7 +17,7 @@ export const SOURCES = 'sources'
 
 export type RepairArgs = Omit<LayoutArgs, 'registry'> &
   EcrArgs &
-  NetworkArgs & { readonly bundle: string; readonly repairFrom: string }
+  NetworkArgs & { readonly bundle: string; readonly repairFrom: string; readonly volumes: readonly string[] }
 
 /** Mends a bundle in place with another bundle, with a registry, or with the registries it was exported from. */
 export async function repair(args: RepairArgs, session: Session): Promise<Repaired> {
@@ -31,7 +31,7 @@ export async function repair(args: RepairArgs, session: Session): Promise<Repair
   const donor = async (bundle: Bundle | undefined): Promise<Donor> => {
     const from = args.repairFrom
     if (isS3(from) || existsSync(from)) {
-      const file = await openBundleFile(from, session)
+      const file = await openBundleFile(from, { ...session, volumes: args.volumes })
       closers.push(() => file.close())
       return bundleDonor(await openBundle(file))
     }

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { isS3 } from '../aws/s3-location.ts'
 import manifest from '../../package.json' with { type: 'json' }
+import { bundlePath } from '../archive/volume.ts'
 import { openBundle } from '../bundle/open.ts'
 import { reportOf } from '../bundle/report-file.ts'
 import { formatReport } from '../bundle/report-text.ts'
@@ -8,6 +9,7 @@ import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
 import { writeWhole } from './write-whole.ts'
+import { volumesArgs } from './volume-args.ts'
 
 export default defineBundleCommand({
   name: 'report',
@@ -29,15 +31,17 @@ export default defineBundleCommand({
       description:
         'Name before .json and .md; <bundle>.report unless told, in this folder when that is in S3',
     },
+    ...volumesArgs,
     ...signatureArgs,
   },
   async run(args, session) {
-    const file = await openBundleFile(args.bundle, session)
+    const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
     try {
       const bundle = await openBundle(file)
       const signed = await checkSignature(bundle, args, session)
       const report = await reportOf(bundle, file.size, `ma-bundle ${manifest.version}`)
-      const output = args.output ?? `${isS3(args.bundle) ? basename(args.bundle) : args.bundle}.report`
+      const output =
+        args.output ?? `${isS3(args.bundle) ? basename(args.bundle) : bundlePath(args.bundle)}.report`
       await writeWhole(`${output}.json`, `${JSON.stringify(report, undefined, 2)}\n`, 'report')
       await writeWhole(`${output}.md`, formatReport(report), 'report')
       const files = [`${basename(output)}.json`, `${basename(output)}.md`]

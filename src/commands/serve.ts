@@ -11,6 +11,7 @@ import { defineBundleCommand } from './command.ts'
 import { layoutArgs } from './registry.ts'
 import type { Session } from './session.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
+import { volumesArgs } from './volume-args.ts'
 
 const { prefix, chartPrefix } = layoutArgs
 
@@ -39,12 +40,13 @@ export default defineBundleCommand({
     tlsKey: { type: 'string', hint: 'file', description: 'Its key (PEM)' },
     prefix,
     chartPrefix,
+    ...volumesArgs,
     ...signatureArgs,
   },
   async run(args, session) {
     const { host, port } = addressOf(args.listen)
     const tls = await readTls(args.tlsCert, args.tlsKey)
-    const file = await openBundleFile(args.bundle, session)
+    const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
     try {
       const bundle = await openBundle(file)
       await checkSignature(bundle, args, session)

@@ -1,11 +1,11 @@
 import { basename } from 'node:path'
 import { verifyBundle } from '../bundle/verify.ts'
 import { integrityError } from '../lib/errors.ts'
-import { openBundleFile } from './bundle-file.ts'
+import { openBundleFile, type World } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs } from './network.ts'
-import type { Session } from './session.ts'
 import { openSigner, signFile } from './signing.ts'
+import { volumesArgs } from './volume-args.ts'
 import { writeWhole } from './write-whole.ts'
 
 export default defineBundleCommand({
@@ -38,15 +38,17 @@ export default defineBundleCommand({
       description: 'Write the public half here (PEM), for those who check: --verify-key',
     },
     output: { type: 'string', hint: 'file', description: 'Where to write it; <bundle>.sig unless told' },
+    ...volumesArgs,
     concurrency: { type: 'integer', min: 1, max: 64, default: 8, description: 'Entries to check at a time' },
     caFile: networkArgs.caFile,
   },
   async run(args, session) {
     const name = basename(args.bundle)
     const signer = await openSigner(args.key, session, args.caFile)
+    const world = { ...session, volumes: args.volumes }
     try {
-      await checkWhole(args.bundle, args.concurrency, session)
-      const { file, algorithm } = await signFile(args.bundle, signer, session, args.output)
+      await checkWhole(args.bundle, args.concurrency, world)
+      const { file, algorithm } = await signFile(args.bundle, signer, world, args.output)
       const pem = signer.publicKey.export({ type: 'spki', format: 'pem' })
       if (args.publicKeyOut !== undefined) await writeWhole(args.publicKeyOut, pem, 'public key')
       const publicKey = args.publicKeyOut === undefined ? undefined : basename(args.publicKeyOut)
@@ -67,7 +69,7 @@ export default defineBundleCommand({
 
 // --- internal ---
 
-async function checkWhole(path: string, concurrency: number, session: Session): Promise<void> {
+async function checkWhole(path: string, concurrency: number, session: World): Promise<void> {
   const file = await openBundleFile(path, session)
   try {
     const { damaged } = await verifyBundle(file, { ...session, concurrency })

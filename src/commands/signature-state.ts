@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import type { Bundle } from '../bundle/open.ts'
 import { isBeside } from './beside.ts'
 import type { World } from './bundle-file.ts'
-import { checkSignature, type SignatureArgs } from './signing.ts'
+import { checkSignature, signatureBeside, type SignatureArgs } from './signing.ts'
 
 /** What is known of a bundle's signature. */
 export type SignatureState =
@@ -14,11 +14,11 @@ export type SignatureState =
 /** @throws an integrity error for a signature that is not of this bundle with the given key */
 export async function signatureStateOf(
   bundle: Bundle,
-  args: SignatureArgs & { readonly bundle: string },
+  args: SignatureArgs & { readonly bundle: string; readonly volumes?: readonly string[] },
   world: World,
 ): Promise<SignatureState> {
   if (await checkSignature(bundle, args, world))
     return { state: 'checked', key: basename(args.verifyKey ?? '') }
-  const beside = args.signature ?? `${args.bundle}.sig`
+  const beside = args.signature ?? signatureBeside(args.bundle, args.volumes)
   return (await isBeside(beside, world)) ? { state: 'unchecked', file: basename(beside) } : { state: 'none' }
 }

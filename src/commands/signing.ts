@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { isS3 } from '../aws/s3-location.ts'
+import { basename, join } from 'node:path'
+import { bundlePath } from '../archive/volume.ts'
 import { openBundle, type Bundle } from '../bundle/open.ts'
 import { KMS_SCHEME, parseKmsKey } from '../aws/kms-key.ts'
 import { openKmsKey } from '../aws/kms.ts'
@@ -46,9 +49,10 @@ export async function checkSignature(
   {
     bundle: path,
     verifyKey,
-    signature = `${path}.sig`,
+    signature,
     requireSignature,
-  }: SignatureArgs & { readonly bundle: string },
+    volumes = [],
+  }: SignatureArgs & { readonly bundle: string; readonly volumes?: readonly string[] },
   world: World,
 ): Promise<boolean> {
   if (verifyKey === undefined) {
@@ -66,10 +70,11 @@ export async function checkSignature(
   }
   const key = publicKey(await readText(verifyKey, 'key'), basename(verifyKey))
   const content = signedBytes(bundle)
-  const text = await readBeside(signature, world)
+  const given = signature ?? signatureBeside(path, volumes)
+  const text = await readBeside(given, world)
   if (text === undefined) {
     throw integrityError('the bundle has no signature beside it', {
-      where: basename(signature),
+      where: basename(given),
       next: 'carry the .sig file along, or name it with --signature',
     })
   }
@@ -109,7 +114,7 @@ export async function signFile(
   path: string,
   signer: Signer,
   session: World,
-  output = `${path}.sig`,
+  output = `${bundlePath(path)}.sig`,
 ): Promise<{ readonly file: string; readonly algorithm: string }> {
   const file = await openBundleFile(path, session)
   try {
@@ -134,6 +139,14 @@ export async function signExported(...to: Parameters<typeof signFile>): ReturnTy
       cause: error,
     })
   }
+}
+
+/** It lies beside the bundle, or with any of its volumes. */
+export function signatureBeside(path: string, volumes: readonly string[] = []): string {
+  if (isS3(path)) return `${path}.sig`
+  const beside = `${bundlePath(path)}.sig`
+  const places = [beside, ...volumes.map((folder) => join(folder, basename(beside)))]
+  return places.find((place) => existsSync(place)) ?? beside
 }
 
 // --- internal ---

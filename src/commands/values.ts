@@ -12,6 +12,7 @@ import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { layoutArgs, layoutOf } from './registry.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
+import { volumesArgs } from './volume-args.ts'
 
 export default defineBundleCommand({
   name: 'values',
@@ -56,6 +57,7 @@ export default defineBundleCommand({
       hint: 'dir',
       description: 'With a format for nodes: write its files into this directory',
     },
+    ...volumesArgs,
     ...signatureArgs,
   },
   async run(args, session) {
@@ -67,7 +69,7 @@ export default defineBundleCommand({
       })
     }
     if (format !== 'helm' && chart !== undefined) throw usageError('--chart goes with --format helm')
-    const file = await openBundleFile(args.bundle, session)
+    const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
     try {
       const bundle = await openBundle(file)
       await checkSignature(bundle, args, session)

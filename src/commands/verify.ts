@@ -1,4 +1,7 @@
 import { basename } from 'node:path'
+import { unreadable } from '../archive/volume-reader.ts'
+import { parseVolumesPath } from '../archive/volume.ts'
+import { locateDamages, type LocatedDamage } from '../bundle/damaged-volumes.ts'
 import { openBundle } from '../bundle/open.ts'
 import { verifyBundle } from '../bundle/verify.ts'
 import { verifyRegistry } from '../bundle/verify-registry.ts'
@@ -14,6 +17,8 @@ import { repair } from './repair.ts'
 import { noSettings } from './repository-args.ts'
 import type { Session } from './session.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
+import { volumesArgs } from './volume-args.ts'
+import { REMAKE, verifyVolume } from './verify-volume.ts'
 
 const { registry, ...placeArgs } = layoutArgs
 const { required: _, ...optionalRegistry } = registry
@@ -30,6 +35,7 @@ const args = {
     description:
       'Mend what is damaged in place, from another bundle, from a registry it was imported into, or from "sources", where its images came from',
   },
+  ...volumesArgs,
   ...signatureArgs,
   ...placeArgs,
   ...ecrArgs,
@@ -54,7 +60,8 @@ export default defineBundleCommand({
   ],
   args,
   async run(given, session) {
-    const file = await openBundleFile(given.bundle, session)
+    if (isOneVolume(given)) return verifyVolume(given, session)
+    const file = await openBundleFile(given.bundle, { ...session, volumes: given.volumes })
     try {
       if (given.repairFrom === undefined || given.verifyKey === undefined)
         await checkSigned(file, given, session)
@@ -68,6 +75,17 @@ export default defineBundleCommand({
 
 // --- internal ---
 
+/** A volume is named, and nothing is asked for that takes the others. */
+const isOneVolume = ({ bundle, registry: place, repairFrom, verifyKey, requireSignature }: Given): boolean =>
+  parseVolumesPath(bundle)?.number !== undefined &&
+  place === undefined &&
+  repairFrom === undefined &&
+  verifyKey === undefined &&
+  !requireSignature
+
+const damageText = ({ path, offset, reason, volumes }: LocatedDamage): string =>
+  `${path} at byte ${offset}${volumes === undefined ? '' : `, in ${volumes.join(' or ')}`}: ${reason}`
+
 type Given = Args<typeof args>
 
 async function checkSigned(file: RandomReader, given: Given, session: Session): Promise<void> {
@@ -78,11 +96,14 @@ async function checkSigned(file: RandomReader, given: Given, session: Session): 
 async function checkBytes(file: RandomReader, given: Given, session: Session): Promise<void> {
   const { repairFrom } = given
   const name = basename(given.bundle)
+  const lacking = (file.parts ?? []).filter(({ fault }) => fault !== undefined)
+  if (lacking.length > 0) throw unreadable(lacking)
   const repaired = repairFrom === undefined ? undefined : await repair({ ...given, repairFrom }, session)
   // What was signed may itself have been damaged before.
   if (repaired !== undefined) await checkSigned(file, given, session)
-  const { entries, bytes, damaged } =
+  const { entries, bytes, ...found } =
     repaired?.after ?? (await verifyBundle(file, { ...session, concurrency: given.concurrency }))
+  const damaged = await locateDamages(file, found.damaged, session)
   const mended = repaired?.before.filter(({ path }) => damaged.every((left) => left.path !== path)) ?? []
   for (const { path, offset } of mended) session.note(`mended ${path} at byte ${offset}\n`)
   session.result(
@@ -90,12 +111,15 @@ async function checkBytes(file: RandomReader, given: Given, session: Session): P
     () =>
       damaged.length === 0
         ? `${name} is whole: ${entries} entries, ${formatBytes(bytes)}\n`
-        : damaged.map(({ path, offset, reason }) => `${path} at byte ${offset}: ${reason}\n`).join(''),
+        : damaged.map((damage) => `${damageText(damage)}\n`).join(''),
   )
   if (damaged.length === 0) return
   throw integrityError(`${damaged.length} of ${entries} entries are damaged`, {
     where: name,
-    next: 'copy the bundle again from where it was whole, or mend it in place with --repair-from <other bundle, registry or sources>',
+    next:
+      file.parts === undefined
+        ? 'copy the bundle again from where it was whole, or mend it in place with --repair-from <other bundle, registry or sources>'
+        : REMAKE,
   })
 }
 

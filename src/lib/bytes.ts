@@ -11,6 +11,21 @@ export interface RandomReader {
   /** Exactly `length` bytes from `start`, or an error. */
   read(start: number, length: number): Bytes
   close(): Promise<void>
+  /** The files it is made of, in order, when there are several. */
+  readonly parts?: readonly Part[]
+}
+
+/** One of the files that a reader is made of. */
+export interface Part {
+  /** Without folders. */
+  readonly name: string
+  /** Where it begins in the whole, bytes. */
+  readonly offset: number
+  readonly size: number
+  /** Why nothing of it can be read, as the end of a sentence: `is missing`. */
+  readonly fault?: string
+  /** `sha256:…` of all of it, where that is listed. */
+  readonly digest?: string
 }
 
 /** Everything in memory. Only for content whose size is known to be small. */

@@ -18,7 +18,7 @@ export interface Flight {
 /** What a run has come to, as counted from its events. Times are milliseconds of one monotonic clock. */
 export interface Progress {
   phase: Phase | undefined
-  /** Roots, or in the phase `transfer` transfers. */
+  /** Roots, or in the phases that count bytes transfers. */
   items: number
   itemsDone: number
   /** Roots of the run, and how many of them are settled (pushed, found unchanged, failed). */
@@ -67,7 +67,7 @@ export function createProgress(): Progress {
         case 'phase':
           Object.assign(progress, { phase: event.phase, items: event.items, bytes: event.bytes })
           Object.assign(progress, { itemsDone: 0, bytesLost: 0 })
-          if (event.phase !== 'transfer') progress.roots = event.items
+          if (!countsBytes(event.phase)) progress.roots = event.items
           settled = 0
           shown = 0
           break
@@ -85,7 +85,7 @@ export function createProgress(): Progress {
           break
         case 'transferred':
           land(flights, event.id)
-          if (progress.phase === 'transfer') progress.itemsDone += 1
+          if (countsBytes(progress.phase)) progress.itemsDone += 1
           if (event.outcome === 'failed') progress.bytesLost += event.size
           else settled += event.size
           break
@@ -120,6 +120,8 @@ export function fraction(progress: Progress): number {
 }
 
 // --- internal ---
+
+const countsBytes = (phase: Phase | undefined): boolean => phase === 'transfer' || phase === 'check'
 
 type Departure = Pick<Flight, 'id' | 'name' | 'size'>
 

@@ -9,6 +9,7 @@ export const phaseWords: Readonly<Record<Phase, string>> = {
   resolve: 'resolving',
   prove: 'rendering charts',
   transfer: 'transferring',
+  check: 'reading back',
   finish: 'finishing',
 }
 

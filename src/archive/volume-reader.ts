@@ -1,0 +1,97 @@
+import { basename } from 'node:path'
+import type { Bytes, Part, RandomReader } from '../lib/bytes.ts'
+import { BundleError, codeOf, integrityError } from '../lib/errors.ts'
+import { openFile } from '../lib/file.ts'
+
+/** A volume where it was found. */
+export interface PlacedPart extends Part {
+  /** Undefined when it was not found. */
+  readonly path?: string
+}
+
+/**
+ * Volumes as one random reader, wherever each lies. Whatever touches a volume that cannot be read fails before its
+ * first byte. A file is open only while it is read: there may be more volumes than files that may be open.
+ */
+export function joinVolumes(parts: readonly PlacedPart[]): RandomReader {
+  const last = parts.at(-1)
+  const size = last === undefined ? 0 : last.offset + last.size
+  return {
+    size,
+    parts,
+    read: (start, length) => readParts(parts, size, start, length),
+    close: () => Promise.resolve(),
+  }
+}
+
+/** The volumes that hold these bytes. */
+export const partsAt = <P extends Part>(parts: readonly P[], start: number, length: number): readonly P[] =>
+  parts.filter(({ offset, size }) => offset < start + Math.max(length, 1) && offset + size > start)
+
+/** `a`, `a and b`, `a, b and c`. */
+export function nameParts(parts: readonly Part[]): string {
+  const names = parts.map(({ name }) => name)
+  const last = names.pop() ?? ''
+  return names.length === 0 ? last : `${names.join(', ')} and ${last}`
+}
+
+/** What to say of volumes that are needed and cannot be read. */
+export function unreadable(parts: readonly Part[]): BundleError {
+  const [first] = parts
+  const alike = parts.every(({ fault }) => fault === first?.fault)
+  const isMissing = alike && first?.fault === MISSING
+  const said = alike
+    ? `${nameParts(parts)} ${parts.length > 1 && isMissing ? 'are missing' : (first?.fault ?? '')}`
+    : parts.map(({ name, fault }) => `${name} ${fault}`).join('; ')
+  const next = isMissing
+    ? 'put what is missing beside the others or name its folder with --volumes <folder>, and run the same command again'
+    : `copy it again from where it was whole, or make it again: ma-bundle export … --only-volume ${numberOf(first?.name ?? '')}`
+  return isMissing ? new BundleError(said, { kind: 'failed', next }) : integrityError(said, { next })
+}
+
+export const MISSING = 'is missing'
+
+// --- internal ---
+
+const numberOf = (name: string): number => Number(/\.(\d+)$/.exec(name)?.[1] ?? 1)
+
+async function* readParts(parts: readonly PlacedPart[], size: number, start: number, length: number): Bytes {
+  const end = start + length
+  if (end > size) throw integrityError(`the volumes end at byte ${size}, before the ${end} they should have`)
+  if (length === 0) return
+  const touched = partsAt(parts, start, length)
+  const lacking = touched.filter(({ fault, path }) => fault !== undefined || path === undefined)
+  if (lacking.length > 0) throw unreadable(lacking)
+  for (const part of touched) {
+    const from = Math.max(start, part.offset)
+    yield* readPart(part, from - part.offset, Math.min(end, part.offset + part.size) - from)
+  }
+}
+
+async function* readPart({ path = '', name }: PlacedPart, start: number, length: number): Bytes {
+  try {
+    const file = await openFile(path, name)
+    try {
+      yield* file.read(start, length)
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    const code = codeOf(error)
+    if (error instanceof BundleError || code === undefined) throw error
+    throw new BundleError(`${basename(name)} cannot be read: ${WHY[code] ?? code}`, {
+      kind: 'failed',
+      next: 'see whether its medium is still there, and run the same command again',
+      cause: error,
+    })
+  }
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'it is gone',
+  EACCES: 'no permission to read it',
+  EIO: 'its medium has an error',
+  ENODEV: 'its medium is gone',
+  ENXIO: 'its medium is gone',
+  ESTALE: 'its medium is gone',
+}

@@ -1,0 +1,26 @@
+import type { Prepared } from '../bundle/export.ts'
+import type { Filled } from '../bundle/fill.ts'
+import type { Session as Journey } from '../bundle/session.ts'
+
+/** Where an export goes. */
+export interface Output {
+  /** As messages call it: without folders. */
+  readonly name: string
+  /** What opens it again, when that is not the name on the command line. */
+  readonly path?: string
+  /** Writes the bundle; it gets its name when all of it is there. */
+  write(prepared: Prepared, network: Journey): Promise<Filled>
+  /** Writes the lock beside the bundle. */
+  writeLock(prepared: Prepared): Promise<void>
+  /** What there is to say of the place, behind the result, when it was written. */
+  told?(): Told
+}
+
+export interface Told {
+  /** Of what was written, without folders. */
+  readonly name: string
+  readonly data: object
+  readonly lines: readonly string[]
+  /** The next step. */
+  readonly next: string
+}

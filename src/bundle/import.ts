@@ -2,7 +2,7 @@ import { placeIn } from '../archive/reader.ts'
 import type { Bytes } from '../lib/bytes.ts'
 import type { Emit } from '../lib/events.ts'
 import { createOnce, type Once } from '../lib/once.ts'
-import { createPool } from '../lib/pool.ts'
+import { createPool, createTransferPool } from '../lib/pool.ts'
 import { BundleError } from '../lib/errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -82,7 +82,7 @@ export async function importRoots(
   const mayMount = (missing.length > 1 || elsewhere.size > 0) && (await target.mounting())
   const homes = createHomes(missing.length > 1 && mayMount ? missing : [])
   const source = elsewhere.size === 0 ? bundle.source : elsewhere.source(bundle.source, target)
-  const pool = createPool(options.concurrency)
+  const pool = createTransferPool(options.concurrency)
   /** One at a time: each reads the list of referrers before it writes it. */
   const attaching = createPool(1)
   const ensured = createOnce<'created' | 'existed'>()

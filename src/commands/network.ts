@@ -1,5 +1,6 @@
 import { usageError } from '../lib/errors.ts'
 import { createHttp } from '../lib/http.ts'
+import { mostAtOnce } from '../lib/pool.ts'
 import { createTrust, type ClientCertificate } from '../lib/tls.ts'
 import type { Session as Journey } from '../bundle/session.ts'
 import { createClient } from '../registry/client.ts'
@@ -74,7 +75,7 @@ export async function openNetwork(
     insecure: args.insecureRegistry,
     emit,
     signal,
-    concurrencyPerHost: args.concurrency,
+    concurrencyPerHost: mostAtOnce(args.concurrency),
   })
   return { http, client, credentials, emit, signal, concurrency: args.concurrency }
 }

@@ -1,10 +1,9 @@
 import http, { type ClientRequest, type RequestOptions } from 'node:http'
 import https from 'node:https'
-import { checkServerIdentity as isFor, type PeerCertificate } from 'node:tls'
-import { HttpsProxyAgent } from 'https-proxy-agent'
 import type { Peer } from './http-error.ts'
 import { proxyFor, type Env } from './proxy.ts'
 import { createTrust, type TrustOptions } from './tls.ts'
+import { createTunnelAgent } from './http-tunnel.ts'
 
 /** How to start requests to one URL: directly, through a CONNECT tunnel, or by asking a forward proxy. */
 export interface Route extends Peer {
@@ -14,7 +13,7 @@ export interface Route extends Peer {
 }
 
 /** Connections are kept alive and shared per host; how many there are at once is the caller's to limit. */
-const KEEP_ALIVE = { keepAlive: true, maxFreeSockets: 32 }
+const KEEP_ALIVE = { keepAlive: true, maxFreeSockets: 64 }
 /** Presigned redirects and cookies of CDNs go over node's 16 KiB; more than this is no registry. */
 const MAX_HEADERS = 64 * 1024
 
@@ -23,7 +22,7 @@ export function createRoutes(options: TrustOptions): (url: URL) => Route {
   const trust = createTrust(options)
   const plain = new http.Agent(KEEP_ALIVE)
   const secure = new Map<string, https.Agent>()
-  const tunnels = new Map<string, HttpsProxyAgent<string>>()
+  const tunnels = new Map<string, https.Agent>()
 
   const direct = (url: URL): Route => ({
     host: url.host,
@@ -43,16 +42,10 @@ export function createRoutes(options: TrustOptions): (url: URL) => Route {
     proxy: proxy.host,
     forwarded: false,
     start: (request) => {
-      const secureContext = trust(url.host)
-      const agent = keep(tunnels, `${url.host} ${proxy.href}`, () => {
-        const own = proxy.protocol === 'https:' ? { secureContext: trust(proxy.host) } : {}
-        return new HttpsProxyAgent(proxy.href, { ...KEEP_ALIVE, ...own })
-      })
-      // Within a tunnel an address is no server name, and the socket's own end is the proxy.
-      const name = url.hostname.replace(/^\[|\]$/g, '')
-      const checkServerIdentity = (_: string, certificate: PeerCertificate) => isFor(name, certificate)
-      const through = { ...request, agent, secureContext, checkServerIdentity, maxHeaderSize: MAX_HEADERS }
-      return https.request(url, through)
+      const agent = keep(tunnels, `${url.host} ${proxy.href}`, () =>
+        createTunnelAgent(url, proxy, trust, KEEP_ALIVE),
+      )
+      return https.request(url, { ...request, agent, maxHeaderSize: MAX_HEADERS })
     },
   })
 

@@ -1,39 +1,68 @@
-/** Runs at most `limit` tasks at a time; of those that wait, the heaviest goes first. */
+/** Runs tasks as long as there is room for them; of those that wait, the heaviest goes first. */
 export interface Pool {
   run<T>(task: () => Promise<T>, weight?: number): Promise<T>
 }
 
 /**
  * Largest first, because the tail decides the total time: one 2 GiB layer started last is waited for alone.
+ * @param room of all tasks at a time
+ * @param costOf the part of the room that a task of that weight takes
  */
-export function createPool(limit: number): Pool {
-  let running = 0
-  const waiting: { weight: number; start: () => void }[] = []
+export function createPool(room: number, costOf: (weight: number) => number = () => 1): Pool {
+  let free = room
+  /** The heaviest last; of the equally heavy, who came first. */
+  const waiting: { readonly weight: number; readonly start: () => void }[] = []
 
-  /** Hands this task's slot to the heaviest that waits, or gives it back. */
-  const release = (): void => {
-    let heaviest = 0
-    for (let at = 1; at < waiting.length; at += 1) {
-      if ((waiting[at]?.weight ?? 0) > (waiting[heaviest]?.weight ?? 0)) heaviest = at
+  const enter = (weight: number): Promise<void> =>
+    new Promise((start) => {
+      let [low, high] = [0, waiting.length]
+      while (low < high) {
+        const middle = (low + high) >> 1
+        if ((waiting[middle]?.weight ?? 0) < weight) low = middle + 1
+        else high = middle
+      }
+      waiting.splice(low, 0, { weight, start })
+    })
+  /** A heavy task that does not fit yet is not overtaken, or it might wait for ever. */
+  const admit = (): void => {
+    for (let next = waiting.at(-1); next !== undefined; next = waiting.at(-1)) {
+      const cost = costOf(next.weight)
+      if (cost > free) return
+      free -= cost
+      waiting.pop()
+      next.start()
     }
-    const [chosen] = waiting.splice(heaviest, 1)
-    if (chosen === undefined) running -= 1
-    else chosen.start()
   }
 
   return {
     async run(task, weight = 0) {
-      if (running < limit) running += 1
-      else {
-        await new Promise<void>((start) => {
-          waiting.push({ weight, start })
-        })
-      }
+      const entered = enter(weight)
+      admit()
+      await entered
       try {
         return await task()
       } finally {
-        release()
+        free += costOf(weight)
+        admit()
       }
     },
   }
 }
+
+/**
+ * For transfers, `limit` at a time, with their bytes as weight. Small ones are more asked for and answered than
+ * carried: where the registry is far, four of them stand for one.
+ */
+export const createTransferPool = (limit: number): Pool =>
+  createPool(limit, (bytes) => (bytes < SMALL ? limit / mostAtOnce(limit) : 1))
+
+/** Transfers at a time when all are small. Who says one at a time means it. */
+export const mostAtOnce = (limit: number): number =>
+  limit === 1 ? 1 : Math.max(limit, Math.min(limit * SMALL_PER_LARGE, MOST_SMALL))
+
+// --- internal ---
+
+const SMALL = 1024 * 1024
+const SMALL_PER_LARGE = 4
+/** Sockets, and requests that a registry sees at once. */
+const MOST_SMALL = 64

@@ -1,4 +1,5 @@
 import { integrityError } from '../lib/errors.ts'
+import { createOnce } from '../lib/once.ts'
 import type { RawManifest, Source } from './content.ts'
 import type { Descriptor } from './descriptor.ts'
 import type { Digest } from './digest.ts'
@@ -21,6 +22,8 @@ export interface Graph {
 /** Deeper or larger than any real image; what is beyond is an attack or a mistake. */
 const MAX_DEPTH = 8
 const MAX_NODES = 5_000
+/** Manifests of one index that are read at the same time. */
+const AT_ONCE = 8
 
 /**
  * Reads all manifests below `root`. Indexes in indexes are legal; a cycle cannot be (a digest would have to contain
@@ -28,6 +31,8 @@ const MAX_NODES = 5_000
  */
 export async function walk(source: Source, root: RawManifest, where?: string): Promise<Graph> {
   const nodes = new Map<Digest, GraphNode>()
+  const reads = createOnce<RawManifest>()
+  const readOnce = (child: Descriptor) => reads(child.digest, () => readChild(source, child, where))
   let started = 0
 
   const visit = async (raw: RawManifest, depth: number): Promise<void> => {
@@ -38,16 +43,24 @@ export async function walk(source: Source, root: RawManifest, where?: string): P
       )
     }
     const manifest = parseManifest(raw, where)
-    for (const child of manifest.manifests) {
-      if (nodes.has(child.digest)) continue
-      started += 1
-      if (started > MAX_NODES) {
-        throw integrityError(
-          `more than ${MAX_NODES} manifests below one root`,
-          where === undefined ? {} : { where },
-        )
+    const children = manifest.manifests.filter(
+      ({ digest }, at, all) => !nodes.has(digest) && all.findIndex((one) => one.digest === digest) === at,
+    )
+    started += children.length
+    if (started > MAX_NODES) {
+      throw integrityError(
+        `more than ${MAX_NODES} manifests below one root`,
+        where === undefined ? {} : { where },
+      )
+    }
+    const below = children.filter(({ mediaType }) => isManifest(mediaType))
+    for (let at = 0; at < below.length; at += AT_ONCE) {
+      // Asked for together, for each answer takes as long as the registry is far; kept in the order of their index.
+      const read = below.slice(at, at + AT_ONCE).map((child) => readOnce(child))
+      await Promise.allSettled(read)
+      for (const found of await Promise.all(read)) {
+        if (!nodes.has(found.descriptor.digest)) await visit(found, depth + 1)
       }
-      if (isManifest(child.mediaType)) await visit(await readChild(source, child, where), depth + 1)
     }
     // https://github.com/opencontainers/image-spec/blob/main/image-index.md: entries may be of any media type.
     const blobs = manifest.manifests.filter((child) => !isManifest(child.mediaType))

@@ -25,6 +25,12 @@ export interface Authorizer {
    */
   known(asking: Asking, stale?: string): Promise<string | undefined>
   /**
+   * For requests of which nothing is known to send: the first to a registry is let through, and says in the end whether
+   * there was an answer; the others wait for it, because all would get the same 401.
+   * @returns undefined for those that waited
+   */
+  first(asking: Asking): Promise<((answered: boolean) => void) | undefined>
+  /**
    * What to send instead of `sent` after it waited for its turn: logins of ECR end, and whoever hands them out knows
    * when to renew them. Everything else stays as it is.
    */
@@ -52,6 +58,7 @@ export function createAuthorizer(exchange: Exchange, credentials: Credentials | 
   const tokens = new Map<string, Promise<Token>>()
   const generations = new Map<string, number>()
   const renewals = new Map<string, Promise<boolean>>()
+  const firsts = new Map<string, PromiseWithResolvers<void>>()
 
   const query = (repository: string | undefined, refresh: boolean) => ({
     refresh,
@@ -98,6 +105,19 @@ export function createAuthorizer(exchange: Exchange, credentials: Credentials | 
       if ('authorization' in credential) return credential.authorization
       return scheme?.scheme === 'basic' ? basicOf(credential) : undefined
     },
+    async first({ registry }) {
+      const before = firsts.get(registry)
+      if (before !== undefined) {
+        await before.promise
+        return undefined
+      }
+      const first = Promise.withResolvers<void>()
+      firsts.set(registry, first)
+      return (answered) => {
+        if (!answered) firsts.delete(registry)
+        first.resolve()
+      }
+    },
     async current(asking, sent) {
       const { registry, repository } = asking
       const isBearer = schemes.get(registry)?.scheme === 'bearer'
@@ -111,6 +131,7 @@ export function createAuthorizer(exchange: Exchange, credentials: Credentials | 
       const chosen = choose(challenges)
       if (chosen === undefined) return undefined
       schemes.set(asking.registry, chosen)
+      firsts.get(asking.registry)?.resolve()
       if (chosen.scheme === 'bearer') return bearer(asking, chosen, refused)
       const credential = await credentialFor(asking)
       const header = credential === undefined ? undefined : basicOf(credential)

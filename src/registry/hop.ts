@@ -39,10 +39,39 @@ export async function follow(
 
 // --- internal ---
 
-/** One request to one URL, answering one challenge. */
 async function authorised(traffic: Traffic, authorizer: Authorizer, errand: Errand): Promise<HttpResponse> {
+  const { url, asking } = errand
+  if (url.origin !== asking.origin || asking.anonymous === true) {
+    return challenged(traffic, authorizer, errand, false)
+  }
+  const known = await authorizer.known(asking)
+  const told = known === undefined ? await authorizer.first(asking) : undefined
+  if (told === undefined) {
+    return challenged(traffic, authorizer, errand, true, known ?? (await authorizer.known(asking)))
+  }
+  let answered = false
+  try {
+    const response = await challenged(traffic, authorizer, errand, true)
+    answered = true
+    return response
+  } finally {
+    told(answered)
+  }
+}
+
+/**
+ * One request to one URL, answering one challenge.
+ * @param own whether it goes to the registry itself
+ * @param sent the `Authorization` to begin with
+ */
+async function challenged(
+  traffic: Traffic,
+  authorizer: Authorizer,
+  errand: Errand,
+  own: boolean,
+  sent?: string,
+): Promise<HttpResponse> {
   const { method, url, headers, body, lane, asking } = errand
-  const own = url.origin === asking.origin && asking.anonymous !== true
   const send = (authorization: string | undefined): Promise<HttpResponse> => {
     const withBody = body !== undefined && method !== 'GET' && method !== 'HEAD'
     const all = authorization === undefined ? { ...headers } : { ...headers, authorization }
@@ -54,7 +83,6 @@ async function authorised(traffic: Traffic, authorizer: Authorizer, errand: Erra
         : { ...waited, headers: { ...all, authorization: current } }
     })
   }
-  const sent = own ? await authorizer.known(asking) : undefined
   const response = await send(sent)
   // public.ecr.aws answers 400 to an expired token: https://github.com/aws/containers-roadmap/issues/2835
   if (response.status === 400 && sent?.startsWith('Bearer ') === true && body === undefined) {

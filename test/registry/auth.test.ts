@@ -354,3 +354,26 @@ describe('redirects', () => {
     expect(double.requests).toHaveLength(11)
   })
 })
+
+describe('many requests to a registry of which nothing is known', () => {
+  test('are one challenge and one token in all', async () => {
+    const { shape, repository } = await setUp({ kind: 'bearer' })
+    const found = await Promise.all(Array.from({ length: 12 }, () => repository.head('v1')))
+    expect(found.every((one) => one !== undefined)).toBe(true)
+    expect(shape()).toEqual(['HEAD bare', 'token', ...Array.from({ length: 12 }, () => 'HEAD signed')])
+  })
+
+  test('are one challenge and a password for each', async () => {
+    const access = { kind: 'basic', ...me } as const
+    const { shape, repository } = await setUp(access, async () => me)
+    await Promise.all(Array.from({ length: 12 }, () => repository.head('v1')))
+    expect(shape()).toEqual(['HEAD bare', ...Array.from({ length: 12 }, () => 'HEAD signed')])
+  })
+
+  test('are not held up for ever by the first', async () => {
+    const { double, repository, shape } = await setUp({ kind: 'open' })
+    double.addFault({ on: /^HEAD/, times: 1, change: fault.reset })
+    await Promise.all(Array.from({ length: 12 }, () => repository.head('v1')))
+    expect(shape()).toHaveLength(13)
+  })
+})

@@ -62,6 +62,20 @@ describe('a real registry behind a real proxy', () => {
     expect(new Set(seen)).toEqual(new Set([`CONNECT ${host}`]))
   })
 
+  test('through tunnels that are used again', async () => {
+    const { client } = harness({
+      net: { env: { HTTPS_PROXY: proxy.url }, caFiles: [authority.caFile] },
+      credentials: async () => user,
+    })
+    const repository = openRepository(client, reached(secure), 'team/app')
+    const before = (await proxy.requests()).length
+    for (let round = 0; round < 5; round += 1) {
+      await Promise.all([1, 2, 3].map(async () => digestAll(await repository.fetch(target))))
+      await repository.head('v1')
+    }
+    expect((await proxy.requests()).length - before).toBeLessThanOrEqual(3)
+  })
+
   test('over plain http, through a forward proxy', async () => {
     const host = reached(plain)
     const { client } = harness({ net: { env: { HTTP_PROXY: proxy.url } }, insecure: [host] })

@@ -48,13 +48,13 @@ const BASES = [0.08, 0.05, 0.03, 0.01]
 export async function makeFixture(folder: string, shape: Shape): Promise<Fixture> {
   const storage = join(folder, 'storage')
   const card = join(folder, 'fixture.json')
-  const key = JSON.stringify(shape)
+  const key = JSON.stringify([CARD, shape])
   if (!existsSync(card) || (JSON.parse(await readFile(card, 'utf8')) as { key: string }).key !== key) {
     await mkdir(storage, { recursive: true })
     const made = await build(storage, shape)
     await writeFile(card, JSON.stringify({ key, ...made }))
   }
-  const { images, manifests, homes, copies } = JSON.parse(await readFile(card, 'utf8')) as Made
+  const { images, manifests, homes, uploads, mounts } = JSON.parse(await readFile(card, 'utf8')) as Made
   const all = await blobsOf(storage)
   const blobs = all.filter(({ digest }) => !manifests.includes(digest))
   return {
@@ -65,8 +65,8 @@ export async function makeFixture(folder: string, shape: Shape): Promise<Fixture
     needed: {
       // A tag is a manifest to get; children and blobs once each.
       export: images.length + (manifests.length - images.length) + blobs.length,
-      // Is it there? once per tag; then POST and PUT per blob and repository, PUT per manifest, and one look back.
-      import: images.length * 2 + manifests.length + copies * 2,
+      // Is it there? once per tag; POST and PUT per blob, POST where it is mounted; PUT per manifest; one look back.
+      import: images.length * 2 + uploads * 2 + mounts + manifests.length,
     },
     repositoryOf: (digest) => homes[digest] ?? '',
   }
@@ -79,9 +79,15 @@ interface Made {
   readonly manifests: readonly string[]
   /** The first repository of each blob. */
   readonly homes: Readonly<Record<string, string>>
-  /** Blobs, counted once per repository that has them. */
-  readonly copies: number
+  /** Blobs, counted once per repository that has them: those that have to be sent, and those that can be mounted. */
+  readonly uploads: number
+  readonly mounts: number
 }
+
+/** Of the way a fixture is written down. */
+const CARD = 2
+/** Smaller blobs are sent sooner than a mount is waited for. */
+const MOUNTED = 64 * 1024
 
 async function build(storage: string, shape: Shape): Promise<Made> {
   const registry = await startRegistry({ storage })
@@ -100,7 +106,8 @@ async function build(storage: string, shape: Shape): Promise<Made> {
   const names: string[] = []
   const manifests: string[] = []
   const homes: Record<string, string> = {}
-  let copies = 0
+  let uploads = 0
+  let mounts = 0
   try {
     for (const [at, weight] of weights.entries()) {
       const count = shape.layers ?? 2 + Math.floor(random() * 6)
@@ -119,14 +126,18 @@ async function build(storage: string, shape: Shape): Promise<Made> {
       names.push(`${name}:1`)
       manifests.push(image.digest, ...children.map(({ digest }) => digest))
       for (const { blobs } of children) {
-        copies += blobs.size
-        for (const digest of blobs.keys()) homes[digest] ??= name
+        for (const [digest, { length }] of blobs) {
+          if (homes[digest] === name) continue
+          if (length >= MOUNTED && homes[digest] !== undefined) mounts += 1
+          else uploads += 1
+          homes[digest] ??= name
+        }
       }
     }
   } finally {
     await registry.stop()
   }
-  return { images: names, manifests, homes, copies }
+  return { images: names, manifests, homes, uploads, mounts }
 }
 
 /** Numbers in [0, 1), the same each time. */

@@ -98,7 +98,7 @@ export async function importRoots(
     for (const { kind, name } of failures)
       options.emit({ type: 'root', phase: 'finish', kind, name, outcome: 'failed' })
     throw new FailuresError(
-      `${failures.length} of ${roots.length} images and charts were not imported, ${roots.length - failures.length} are there`,
+      `${failures.length} of ${roots.length} images and charts were not imported, the other ${roots.length - failures.length} are`,
       failures,
       'mend what is listed and run the same command again: what is there already costs one request each',
     )

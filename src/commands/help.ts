@@ -55,6 +55,10 @@ export function rootHelp(
     wrap(about, width, ''),
     section('Usage', ['  ma-bundle <command> [options]']),
     section(
+      'Start here',
+      START.map(([command, what]) => row(command, what, width, 48)),
+    ),
+    section(
       'Commands',
       names.map(([name, { description }]) => row(name, description, width, 14)),
     ),
@@ -91,6 +95,12 @@ export function defaultText(def: Flag): string {
 // --- internal ---
 
 const nameColumn = 26
+
+const START: readonly (readonly [command: string, what: string])[] = [
+  ['ma-bundle plan', 'what it would be'],
+  ['ma-bundle export bundle.tar', 'where there is internet'],
+  ['ma-bundle import bundle.tar --registry <host>', 'where there is none'],
+]
 
 const section = (title: string, lines: readonly string[]): string =>
   lines.length === 0 ? '' : [`${title}:`, ...lines].join('\n')

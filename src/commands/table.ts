@@ -12,7 +12,7 @@ export type CommandTable = Readonly<Record<string, CommandRow>>
 /** Every command, in the order of the help. A new one is a file and a row; nothing is loaded before it is called. */
 export const commands: CommandTable = {
   plan: {
-    description: 'Tell what an export would be: contents, bytes, disk, time, what is new',
+    description: 'Tell what an export would be, and what is there already',
     load: async () => (await import('./plan.ts')).default,
   },
   export: {
@@ -20,11 +20,11 @@ export const commands: CommandTable = {
     load: async () => (await import('./export.ts')).default,
   },
   import: {
-    description: 'Push a bundle into a registry and write the Helm values override',
+    description: 'Push a bundle into a registry and write the Helm values',
     load: async () => (await import('./import.ts')).default,
   },
   mirror: {
-    description: 'Copy everything straight into a registry, without a file between',
+    description: 'Copy straight into a registry, without a file between',
     load: async () => (await import('./mirror.ts')).default,
   },
   inspect: {
@@ -48,11 +48,11 @@ export const commands: CommandTable = {
     load: async () => (await import('./sign.ts')).default,
   },
   report: {
-    description: 'Write what is in a bundle, with digests, sources and licences, for those who approve it',
+    description: 'Write what is in a bundle, for those who approve it',
     load: async () => (await import('./report.ts')).default,
   },
   diff: {
-    description: 'Say what changed from one bundle to the next, and how many bytes are new',
+    description: 'Say what changed from one bundle to the next',
     load: async () => (await import('./diff.ts')).default,
   },
   inventory: {
@@ -60,11 +60,11 @@ export const commands: CommandTable = {
     load: async () => (await import('./inventory.ts')).default,
   },
   lock: {
-    description: 'Pin every reference of a spec by digest, and show what has moved',
+    description: 'Pin every reference of a spec, and show what has moved',
     load: async () => (await import('./lock.ts')).default,
   },
   prove: {
-    description: 'Render the charts with the override and judge every image reference',
+    description: 'Render the charts and judge every image reference',
     load: async () => (await import('./prove.ts')).default,
   },
   discover: {
@@ -72,15 +72,15 @@ export const commands: CommandTable = {
     load: async () => (await import('./discover.ts')).default,
   },
   values: {
-    description: 'Print the Helm values override, or mirror configuration for nodes',
+    description: 'Print the Helm values, or mirror configuration for nodes',
     load: async () => (await import('./values.ts')).default,
   },
   'post-render': {
-    description: 'Point rendered manifests to the private registry, as a Helm post-renderer',
+    description: 'Rewrite what helm renders, as a Helm post-renderer',
     load: async () => (await import('./post-render.ts')).default,
   },
   doctor: {
-    description: 'Check all that an import into a registry needs, and change nothing',
+    description: 'Check all that an import needs, and change nothing',
     load: async () => (await import('./doctor.ts')).default,
   },
   'iam-policy': {

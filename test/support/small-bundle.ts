@@ -14,6 +14,8 @@ export interface SmallBundle {
   readonly source: EmbeddedSource
   /** By `repository:tag`. */
   readonly images: Readonly<Record<string, BuiltImage>>
+  /** The chart, packaged. */
+  readonly chart: Uint8Array
   remove(): Promise<void>
 }
 
@@ -56,6 +58,7 @@ groups:
     bytes: new Uint8Array(readFileSync(file)),
     source,
     images,
+    chart: tgz,
     async remove() {
       await source.stop()
       rmSync(folder, { recursive: true, force: true })

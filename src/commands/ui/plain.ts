@@ -65,7 +65,8 @@ function eventText(
   switch (event.type) {
     case 'phase': {
       const bytes = event.bytes > 0 ? `, ${formatBytes(event.bytes)}` : ''
-      return `${phaseWords[event.phase]}: ${plural(event.items, 'item')}${bytes}\n`
+      const noun = event.phase === 'transfer' ? 'blob' : 'item'
+      return `${phaseWords[event.phase]}: ${plural(event.items, noun)}${bytes}\n`
     }
     case 'root':
       // What failed comes at the end, with its reason.

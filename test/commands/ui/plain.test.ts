@@ -47,7 +47,7 @@ describe('plain lines', () => {
     plain.emit({ type: 'root', phase: 'finish', kind: 'chart', name: 'jaeger', outcome: 'failed' })
     expect(lines()).toEqual([
       'resolving: 2 items',
-      'transferring: 1 item, 100 MiB',
+      'transferring: 1 blob, 100 MiB',
       'transferring: 10 %, 10.0 MiB of 100 MiB, 1 in flight',
       'transferring: 20 %, 20.0 MiB of 100 MiB, 1 in flight',
       'retry 1 of GET blob at q.io in 2 s: reset',

@@ -111,23 +111,22 @@ async function pushBlob(
   }, blob.size)
 }
 
-/**
- * Content from `start` on. What lies before it is read too, because only a whole pass can be verified: a resumed
- * upload costs a read of the disk, never a wrong byte.
- */
-async function* observed(
+/** Content with its progress told. From the middle on, it is for whoever uploads in parts to verify the whole. */
+async function observed(
   blob: Descriptor,
   source: Source,
   start: number,
   where: string,
   emit: Emit<BundleEvent>,
-): Bytes {
-  let done = 0
-  for await (const chunk of verified(await source.fetch(blob), blob, where)) {
-    const before = done
-    done += chunk.length
-    if (done <= start) continue
-    emit({ type: 'progress', id: blob.digest, done })
-    yield before < start ? chunk.subarray(start - before) : chunk
+): Promise<Bytes> {
+  const content = await source.fetch(blob, start)
+  const told = async function* (): Bytes {
+    let done = start
+    for await (const chunk of content) {
+      done += chunk.length
+      emit({ type: 'progress', id: blob.digest, done })
+      yield chunk
+    }
   }
+  return start > 0 ? told() : verified(told(), blob, where)
 }

@@ -45,4 +45,11 @@ describe('verified', () => {
       expect(seen).toBeLessThan(content.length)
     }
   })
+
+  it('hashes what is verified on its way already only once, and other claims anew', async () => {
+    const once = verified(pieces(content, 5), expected, 'source x')
+    expect(verified(once, { ...expected }, 'target')).toBe(once)
+    const { error } = await received(verified(once, { ...expected, size: 17 }, 'target'))
+    expect(error).toMatchObject({ kind: 'integrity', where: 'target' })
+  })
 })

@@ -39,7 +39,9 @@ export function cannotWrite(name: string, error: unknown): unknown {
     where: name,
     next: full
       ? 'free space and run the same command again: it continues where it stopped'
-      : 'name another file',
+      : code === 'EFBIG'
+        ? 'write volumes that it takes: --split fat32'
+        : 'name another file',
     cause: error,
   })
 }

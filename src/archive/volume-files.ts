@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { open, rename, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createPool } from '../lib/pool.ts'
 import type { Volume } from './volume.ts'
 
 /** The files of volumes that are being filled, `<name>.partial` each. At most `OPEN` of them are open at a time. */
@@ -37,6 +38,17 @@ export function openVolumeFiles(folder: string): VolumeFiles {
     }
     return descriptor
   }
+  const syncOne = (name: string): Promise<void> =>
+    // Not the one that writes: that may be closed meanwhile, and its number be another file's.
+    using(pathOf(name), constants.O_RDWR, async (handle) => {
+      dirty.delete(name)
+      try {
+        await handle.datasync()
+      } catch (error) {
+        dirty.add(name)
+        throw error
+      }
+    })
   const close = (): void => {
     for (const descriptor of open_.values()) closeSync(descriptor)
     open_.clear()
@@ -57,18 +69,8 @@ export function openVolumeFiles(folder: string): VolumeFiles {
         done += writeSync(descriptor, chunk, done, chunk.length - done, at + done)
     },
     async sync() {
-      for (const name of dirty) {
-        // Not the one that writes: that may be closed meanwhile, and its number be another file's.
-        await using(pathOf(name), constants.O_RDWR, async (handle) => {
-          dirty.delete(name)
-          try {
-            await handle.datasync()
-          } catch (error) {
-            dirty.add(name)
-            throw error
-          }
-        })
-      }
+      const pool = createPool(SYNCS)
+      await Promise.all([...dirty].map((name) => pool.run(() => syncOne(name))))
     },
     resize: ({ name, size }) =>
       using(pathOf(name), WRITE, async (handle) => {
@@ -82,6 +84,8 @@ export function openVolumeFiles(folder: string): VolumeFiles {
 // --- internal ---
 
 const OPEN = 64
+/** At a time: a journal commits what waits for it together. */
+const SYNCS = 16
 const WRITE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
 
 async function using<Result>(

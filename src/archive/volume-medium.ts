@@ -84,8 +84,8 @@ export async function openVolumeMedium(options: VolumeMediumOptions): Promise<Me
         await files.sync()
         files.close()
         await rearrange(folder, volumes, wanted)
-        for (const volume of wanted) await told(() => files.resize(volume), volume.name)
         volumes = wanted
+        for (const volume of wanted) await told(() => files.resize(volume), volume.name)
         await syncFolder(folder)
       }),
     publish: () =>

@@ -67,7 +67,7 @@ export default defineBundleCommand({
       const resolved = await prepare(args, session, network, { ...older, programs: programs.list })
       const { prepared, given } = older.reuse(resolved)
       if (args.dryRun) {
-        const outlook = { rate: args.rate, network, ...(await roomFor(args.bundle)) }
+        const outlook = { rate: args.rate, network, split: args.split, ...(await roomFor(args.bundle)) }
         session.result(...forecast(prepared, outlook, session))
         return
       }

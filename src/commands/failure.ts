@@ -139,7 +139,7 @@ const again = 'then run the same command again'
 const systemErrors: Readonly<Record<string, Known>> = {
   ENOSPC: failed('the disk is full', `free some space, ${again}`),
   EDQUOT: failed('the disk quota is used up', `free some space, ${again}`),
-  EFBIG: failed('the file system does not take files this large', 'split the bundle with --split 4GiB'),
+  EFBIG: failed('the file system does not take files this large', 'split the bundle with --split fat32'),
   EROFS: failed('the file system is read-only', 'choose another place'),
   EACCES: failed('the file system denies access', 'check the owner and the mode of the file and its folder'),
   EPERM: failed('the operating system does not permit this', 'check the owner and the mode of the file'),

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { cutVolumes, splitSize } from '../archive/volume.ts'
 import type { AtDestination } from '../bundle/at-destination.ts'
 import type { Prepared } from '../bundle/export.ts'
 import type { HubBudget } from '../bundle/hub-budget.ts'
@@ -28,6 +29,8 @@ export interface Outlook {
   readonly network: Journey
   /** Bytes free where the bundle would be written; undefined when none would be. */
   readonly free?: number
+  /** The most that a volume may have, bytes; undefined for one file. */
+  readonly split?: number | undefined
   /** Against an older bundle or lock, called `name`. */
   readonly against?: { readonly name: string; readonly changes: readonly LockChange[]; readonly same: number }
   /** At a registry. */
@@ -37,7 +40,7 @@ export interface Outlook {
 /** What an export would be: the data for programs, and the text for people. Nothing is asked and nothing written. */
 export function forecast(
   prepared: Prepared,
-  { rate, network, free, against, destination }: Outlook,
+  { rate, network, free, split, against, destination }: Outlook,
   session: Session,
 ): [data: object, text: () => string] {
   const { size, toFetch, weights, findings, absent } = prepared
@@ -49,6 +52,7 @@ export function forecast(
     size,
     toFetch,
     disk: size,
+    ...(split === undefined ? {} : { volumes: volumesIn(size, split) }),
     ...(free === undefined ? {} : { free }),
     seconds,
     rate,
@@ -71,6 +75,7 @@ export function forecast(
         ? undefined
         : `${plural(absent.length, 'blob')}, ${formatBytes(data.absent.bytes)}: the other side has them`,
     ],
+    ['volumes', split === undefined ? undefined : volumesText(size, split)],
     ['disk', free === undefined ? undefined : diskText(size, free)],
     ['to fetch', `${formatBytes(toFetch)}, ${formatDuration(seconds * 1000)} at ${formatBytes(rate)}/s`],
     ['Docker Hub', hub === undefined ? undefined : hubText(hub)],
@@ -159,6 +164,11 @@ function platformText(counts: Readonly<Record<string, number>>): string | undefi
   if (single !== undefined) parts.push(`${plural(single, 'image')} for one platform only`)
   return parts.length === 0 ? undefined : parts.join(', ')
 }
+
+const volumesIn = (size: number, split: number): number => cutVolumes('bundle', size, splitSize(split)).length
+
+const volumesText = (size: number, split: number): string =>
+  `${volumesIn(size, split)} of at most ${formatBytes(splitSize(split))}, all in one folder`
 
 const diskText = (size: number, free: number): string =>
   free < size

@@ -17,6 +17,7 @@ import { prepare, prepareArgs } from './prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { noSettings } from './repository-args.ts'
 import type { Session } from './session.ts'
+import { splitArgs } from './volume-output.ts'
 import { splitLogin } from './split-login.ts'
 
 const { required: _, ...registry } = layoutArgs.registry
@@ -36,6 +37,7 @@ const planArgs = {
       'Say what is added, removed and changed since this bundle or lock (default: that of --since)',
   },
   ...rateArgs,
+  split: splitArgs.split,
   ...layoutArgs,
   registry: { ...registry, description: 'Ask this registry what of it all it has already' },
   ...ecrArgs,
@@ -83,6 +85,7 @@ export default defineBundleCommand({
         const { prepared } = older.reuse(await prepare(args, session, network, older))
         const outlook: Outlook = {
           rate: args.rate,
+          split: args.split,
           network,
           ...(await roomFor(args.bundle ?? 'bundle.tar')),
           ...(before === undefined ? {} : { against: changesSince(before, prepared) }),

@@ -92,7 +92,7 @@ export async function openVolumeMedium(options: VolumeMediumOptions): Promise<Me
       told(async () => {
         await files.sync()
         files.close()
-        const parts = volumes.map((volume): Part & { path: string } => ({
+        const parts = volumes.map((volume): Part => ({
           ...volume,
           path: join(folder, partialName(volume.name)),
         }))

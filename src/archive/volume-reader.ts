@@ -3,17 +3,11 @@ import type { Bytes, Part, RandomReader } from '../lib/bytes.ts'
 import { BundleError, codeOf, integrityError } from '../lib/errors.ts'
 import { openFile } from '../lib/file.ts'
 
-/** A volume where it was found. */
-export interface PlacedPart extends Part {
-  /** Undefined when it was not found. */
-  readonly path?: string
-}
-
 /**
  * Volumes as one random reader, wherever each lies. Whatever touches a volume that cannot be read fails before its
  * first byte. A file is open only while it is read: there may be more volumes than files that may be open.
  */
-export function joinVolumes(parts: readonly PlacedPart[]): RandomReader {
+export function joinVolumes(parts: readonly Part[]): RandomReader {
   const last = parts.at(-1)
   const size = last === undefined ? 0 : last.offset + last.size
   return {
@@ -55,7 +49,7 @@ export const MISSING = 'is missing'
 
 const numberOf = (name: string): number => Number(/\.(\d+)$/.exec(name)?.[1] ?? 1)
 
-async function* readParts(parts: readonly PlacedPart[], size: number, start: number, length: number): Bytes {
+async function* readParts(parts: readonly Part[], size: number, start: number, length: number): Bytes {
   const end = start + length
   if (end > size) throw integrityError(`the volumes end at byte ${size}, before the ${end} they should have`)
   if (length === 0) return
@@ -68,7 +62,7 @@ async function* readParts(parts: readonly PlacedPart[], size: number, start: num
   }
 }
 
-async function* readPart({ path = '', name }: PlacedPart, start: number, length: number): Bytes {
+async function* readPart({ path = '', name }: Part, start: number, length: number): Bytes {
   try {
     const file = await openFile(path, name)
     try {

@@ -1,10 +1,11 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import type { Part } from '../lib/bytes.ts'
 import { usageError, codeOf } from '../lib/errors.ts'
 import { openFile } from '../lib/file.ts'
 import { edgesOf } from './volume-edges.ts'
 import type { VolumeList } from './volume-list.ts'
-import { MISSING, type PlacedPart } from './volume-reader.ts'
+import { MISSING } from './volume-reader.ts'
 import { listPath, parseVolumesPath, volumeName, type SealedVolume } from './volume.ts'
 
 /** A file that is called like a volume of the set. */
@@ -24,7 +25,7 @@ export interface FoundVolumes {
 
 /** The volumes of a set, and what is strange about the files that were found. */
 export interface ChosenVolumes {
-  readonly parts: readonly PlacedPart[]
+  readonly parts: readonly Part[]
   readonly warnings: readonly string[]
 }
 
@@ -54,7 +55,7 @@ export async function chooseListed(
   base: string,
 ): Promise<ChosenVolumes> {
   const warnings: string[] = []
-  const parts: PlacedPart[] = []
+  const parts: Part[] = []
   for (const [at, listed] of list.volumes.entries()) {
     const candidates = volumes.filter(({ number }) => number === at + 1)
     // The set may have been given another name since.
@@ -90,7 +91,7 @@ export async function chooseNumbered(
   const split = first.size
   const most = volumes.at(-1)?.number ?? 1
   const count = size === undefined ? most : Math.max(1, Math.ceil(size / Math.max(split, 1)))
-  const parts: PlacedPart[] = []
+  const parts: Part[] = []
   for (let number = 1; number <= count; number += 1) {
     const offset = (number - 1) * split
     const candidates = volumes.filter((one) => one.number === number)
@@ -130,7 +131,7 @@ async function namesIn(folder: string): Promise<readonly string[]> {
   }
 }
 
-type Choice = Pick<PlacedPart, 'size' | 'path' | 'fault'>
+type Choice = Pick<Part, 'size' | 'path' | 'fault'>
 
 async function choose(
   candidates: readonly FoundVolume[],

@@ -1,9 +1,7 @@
-import { fsyncSync, ftruncateSync, writeSync } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
+import type { Mending } from '../archive/mend.ts'
 import { encodeHeader, place, type Placed } from '../archive/tar.ts'
 import { collect, type RandomReader } from '../lib/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
-import { openFile } from '../lib/file.ts'
 import { digestOf, type Digest } from '../oci/digest.ts'
 import { verified } from '../oci/verify.ts'
 import { openBundle, type Bundle } from './open.ts'
@@ -12,6 +10,9 @@ import { localContent, type Donor } from './repair-content.ts'
 import { encodeSums, parseSums, readSums, SUMS } from './sums.ts'
 import type { Damage } from './verify-frame.ts'
 import { expectedDigest, verifyBundle, type Verified, type VerifyOptions } from './verify.ts'
+
+/** Opens the bundle as it is now. */
+type OpenBundle = () => Promise<RandomReader>
 
 export interface Repaired {
   /** As it was. */
@@ -22,30 +23,27 @@ export interface Repaired {
 
 /**
  * Mends a bundle in place: only what is damaged is fetched, verified, and written where it belongs, the header last.
- * @param path of a bundle of ours; one that was packed again has no places that are known
+ * @param open a bundle of ours, anew for each look; one that was packed again has no places that are known
+ * @param mending the same bundle, to be written to
  * @throws an integrity error when its table is damaged and no other bundle of the same list is at hand
  */
 export async function repairBundle(
-  path: string,
+  open: OpenBundle,
+  mending: Mending,
   donor: (bundle: Bundle | undefined) => Promise<Donor>,
   options: VerifyOptions,
 ): Promise<Repaired> {
-  const handle = await open(path, 'r+')
-  try {
-    const table = await mendTable(path, handle, donor)
-    const before = await reading(path, (file) => verifyBundle(file, options))
-    const damages = [...table, ...before.damaged]
-    if (damages.length === 0) return { before: damages, after: before }
-    await reading(path, async (file) => {
-      const bundle = await openBundle(file)
-      if (!bundle.own) throw packedAgain()
-      await mendAll(handle, file, bundle, before.damaged, await donor(bundle))
-    })
-    fsyncSync(handle.fd)
-    return { before: damages, after: await reading(path, (file) => verifyBundle(file, options)) }
-  } finally {
-    await handle.close()
-  }
+  const table = await mendTable(open, mending, donor)
+  const before = await reading(open, (file) => verifyBundle(file, options))
+  const damages = [...table, ...before.damaged]
+  if (damages.length === 0) return { before: damages, after: before }
+  await reading(open, async (file) => {
+    const bundle = await openBundle(file)
+    if (!bundle.own) throw packedAgain()
+    await mendAll(mending, file, bundle, before.damaged, await donor(bundle))
+  })
+  mending.sync()
+  return { before: damages, after: await reading(open, (file) => verifyBundle(file, options)) }
 }
 
 // --- internal ---
@@ -58,8 +56,8 @@ const packedAgain = () =>
     },
   )
 
-async function reading<T>(path: string, work: (file: RandomReader) => Promise<T>): Promise<T> {
-  const file = await openFile(path, 'bundle')
+async function reading<T>(open: OpenBundle, work: (file: RandomReader) => Promise<T>): Promise<T> {
+  const file = await open()
   try {
     return await work(file)
   } finally {
@@ -67,18 +65,13 @@ async function reading<T>(path: string, work: (file: RandomReader) => Promise<T>
   }
 }
 
-function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): void {
-  for (let done = 0; done < bytes.length;)
-    done += writeSync(handle.fd, bytes, done, bytes.length - done, at + done)
-}
-
 /** When bundle.json or what proves it is damaged, nothing else has a place; only a bundle of the same list can tell. */
 async function mendTable(
-  path: string,
-  handle: FileHandle,
+  open: OpenBundle,
+  mending: Mending,
   donor: (bundle: Bundle | undefined) => Promise<Donor>,
 ): Promise<readonly Damage[]> {
-  const fault = await reading(path, faultOf)
+  const fault = await reading(open, faultOf)
   if (fault === undefined) return []
   const { bundle } = await donor(undefined)
   if (bundle?.own !== true) throw fault
@@ -87,7 +80,7 @@ async function mendTable(
   const sums = entries.find((entry) => entry.path === SUMS)
   if (head === undefined || sums === undefined) throw fault
   const right = await bundle.archive.readAll(HEAD)
-  const same = await reading(path, async (file) => {
+  const same = await reading(open, async (file) => {
     if (file.size < sums.dataAt + sums.size) return false
     const own = await collect(file.read(head.dataAt, head.size))
     const listed = parseSums(new TextDecoder().decode(await collect(file.read(sums.dataAt, sums.size))))
@@ -98,10 +91,10 @@ async function mendTable(
     [head, right] as const,
     [sums, await bundle.archive.readAll(SUMS)] as const,
   ]) {
-    writeAll(handle, content, entry.dataAt)
-    writeAll(handle, encodeHeader(entry), entry.headerAt)
+    mending.write(content, entry.dataAt)
+    mending.write(encodeHeader(entry), entry.headerAt)
   }
-  fsyncSync(handle.fd)
+  mending.sync()
   return [{ path: HEAD, offset: head.dataAt, size: head.size, reason: fault.message }]
 }
 
@@ -117,7 +110,7 @@ async function faultOf(file: RandomReader): Promise<BundleError | undefined> {
 }
 
 async function mendAll(
-  handle: FileHandle,
+  mending: Mending,
   file: RandomReader,
   bundle: Bundle,
   damages: readonly Damage[],
@@ -130,14 +123,14 @@ async function mendAll(
   const { entries, size } = place([...bundle.archive.entries.values()])
   const damaged = new Set(damages.map(({ path }) => path))
   for (const { path, offset, size: length } of damages) {
-    if (path.startsWith('(') && offset < size) writeAll(handle, new Uint8Array(length), offset)
+    if (path.startsWith('(') && offset < size) mending.write(new Uint8Array(length), offset)
   }
-  if (file.size > size) ftruncateSync(handle.fd, size)
+  if (file.size > size) mending.truncate(size)
   for (const entry of entries) {
     if (!damaged.has(entry.path) || entry.path === SUMS) continue
     const digest = expectedDigest(entry.path, sums)
     if (digest === undefined) continue
-    await mendOne(handle, entry, digest, bundle, damaged, donor)
+    await mendOne(mending, entry, digest, bundle, damaged, donor)
   }
   const list = entries.find(({ path }) => path === SUMS)
   if (list === undefined || !damaged.has(SUMS)) return
@@ -147,13 +140,13 @@ async function mendAll(
   })
   const text = encodeSums(lines)
   if (text.length !== list.size) return
-  writeAll(handle, text, list.dataAt)
-  writeAll(handle, encodeHeader(list), list.headerAt)
+  mending.write(text, list.dataAt)
+  mending.write(encodeHeader(list), list.headerAt)
 }
 
 /** From the bundle itself, where it has the same content twice or can tell it, else from the donor. */
 async function mendOne(
-  handle: FileHandle,
+  mending: Mending,
   entry: Placed,
   digest: Digest,
   bundle: Bundle,
@@ -167,7 +160,7 @@ async function mendOne(
     let at = entry.dataAt
     try {
       for await (const chunk of verified(bytes, { digest, size: entry.size })) {
-        writeAll(handle, chunk, at)
+        mending.write(chunk, at)
         at += chunk.length
       }
     } catch (error) {
@@ -175,8 +168,8 @@ async function mendOne(
       if (error instanceof BundleError && error.kind === 'integrity') continue
       throw error
     }
-    fsyncSync(handle.fd)
-    writeAll(handle, encodeHeader(entry), entry.headerAt)
+    mending.sync()
+    mending.write(encodeHeader(entry), entry.headerAt)
     return
   }
 }

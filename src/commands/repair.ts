@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { mendFile, mendVolumes } from '../archive/mend.ts'
+import type { RandomReader } from '../lib/bytes.ts'
 import { basename } from 'node:path'
 import { isS3 } from '../aws/s3-location.ts'
 import type { Bundle } from '../bundle/open.ts'
@@ -11,6 +13,7 @@ import { openNetwork, type NetworkArgs } from './network.ts'
 import { layoutOf, openTarget, type EcrArgs, type LayoutArgs } from './registry.ts'
 import { noSettings } from './repository-args.ts'
 import type { Session } from './session.ts'
+import { areVolumes } from './volume-args.ts'
 
 /** Of `--repair-from`: where the images came from. */
 export const SOURCES = 'sources'
@@ -30,8 +33,9 @@ export async function repair(args: RepairArgs, session: Session): Promise<Repair
   const closers: (() => Promise<void> | void)[] = []
   const donor = async (bundle: Bundle | undefined): Promise<Donor> => {
     const from = args.repairFrom
-    if (isS3(from) || existsSync(from)) {
-      const file = await openBundleFile(from, { ...session, volumes: args.volumes })
+    const world = { ...session, volumes: args.volumes }
+    if (isS3(from) || existsSync(from) || (await areVolumes(from, world))) {
+      const file = await openBundleFile(from, world)
       closers.push(() => file.close())
       return bundleDonor(await openBundle(file))
     }
@@ -47,9 +51,23 @@ export async function repair(args: RepairArgs, session: Session): Promise<Repair
     closers.push(() => opened.close())
     return registryDonor(bundle, opened.network.client, layoutOf(place))
   }
+  const open = (): Promise<RandomReader> =>
+    openBundleFile(args.bundle, { ...session, volumes: args.volumes, emit: () => undefined })
+  const { parts } = await closed(open)
+  const mending = parts === undefined ? mendFile(args.bundle) : mendVolumes(parts)
   try {
-    return await repairBundle(args.bundle, donor, { ...session, concurrency: args.concurrency })
+    return await repairBundle(open, mending, donor, { ...session, concurrency: args.concurrency })
   } finally {
+    mending.close()
     for (const close of closers) await close()
   }
+}
+
+// --- internal ---
+
+/** The file as it is, let go of again. */
+async function closed(open: () => Promise<RandomReader>): Promise<RandomReader> {
+  const file = await open()
+  await file.close()
+  return file
 }

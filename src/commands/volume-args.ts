@@ -26,11 +26,13 @@ interface World extends Pick<Session, 'emit'> {
 /** Whether a name means volumes: one of them, their list, or the bundle they are of when there is no such file. */
 export async function areVolumes(name: string, { volumes = [] }: World): Promise<boolean> {
   const parsed = parseVolumesPath(name)
-  if (parsed !== undefined && (parsed.number ?? 0) < 1000) return true
-  if (existsSync(name)) return false
+  if (parsed === undefined && existsSync(name)) return false
   const { base, folders } = placeOf(name, volumes)
   const found = await findVolumes(base, folders.filter(existsSync))
-  return found.volumes.length > 0 || found.lists.length > 0
+  if (found.lists.length > 0) return true
+  // The end of a name may be a year; the end of three digits hardly is.
+  const isYear = (parsed?.number ?? 0) >= 1000 && found.volumes.every(({ number }) => number !== 1)
+  return found.volumes.length > 0 && !isYear
 }
 
 /** Opens the volumes of a bundle, and warns of those that are missing or wrong. */

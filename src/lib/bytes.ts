@@ -22,6 +22,8 @@ export interface Part {
   /** Where it begins in the whole, bytes. */
   readonly offset: number
   readonly size: number
+  /** Where it lies; undefined when it was not found. Never for messages. */
+  readonly path?: string
   /** Why nothing of it can be read, as the end of a sentence: `is missing`. */
   readonly fault?: string
   /** `sha256:…` of all of it, where that is listed. */

@@ -31,7 +31,10 @@ afterAll(async () => {
 const exporting = (file: string, ...flags: readonly string[]): string[] => [
   'export',
   file,
-  ...['--spec', 'spec.yaml', '--platform', 'linux/amd64'],
+  '--spec',
+  'spec.yaml',
+  '--platform',
+  'linux/amd64',
   ...flags,
 ]
 async function joined(of: string): Promise<Buffer> {

@@ -191,6 +191,34 @@ describe('volumes', () => {
   })
 })
 
+describe('verify --repair-from', () => {
+  it('mends volumes in place, wherever each lies, until they are those of the list again', async () => {
+    const folder = set.copy('a', [...except(2, 4), LIST])
+    const rest = set.copy('b', numbered(2, 4))
+    flip(join(folder, 'bundle.tar.003'), 1000)
+    flip(join(rest, 'bundle.tar.004'), SPLIT - 1)
+    flip(join(folder, 'bundle.tar.005'), 0)
+    for (const from of [set.whole, 'sources', join(set.set, 'bundle.tar')]) {
+      const mended = await verify(join(folder, 'bundle.tar'), '--volumes', rest, '--repair-from', from)
+      expect(mended.code, mended.stderr).toBe(0)
+      expect(mended.stderr).toMatch(/^mended blobs/m)
+      for (const number of all()) {
+        const name = set.names[number - 1] ?? ''
+        const bytes = readFileSync(join([2, 4].includes(number) ? rest : folder, name))
+        expect(bytes.equals(readFileSync(join(set.set, name))), name).toBe(true)
+      }
+      flip(join(folder, 'bundle.tar.003'), 1000)
+    }
+  })
+
+  it('does not make a volume that is missing: it says which, and how that is made', async () => {
+    const folder = set.copy('a', [...except(3), LIST])
+    const outcome = await verify(join(folder, 'bundle.tar'), '--repair-from', set.whole)
+    expect(outcome.code).toBe(1)
+    expect(outcome.stderr).toContain('bundle.tar.003 is missing')
+  })
+})
+
 describe('every command', () => {
   it('takes volumes where it takes a bundle', async () => {
     const folder = set.copy('a', [...except(2), LIST])

@@ -16,7 +16,7 @@ import type { LockedExport } from './lock-export.ts'
 import { encodeLock, type Lock } from './lock-file.ts'
 import { plan, type Plan } from './plan.ts'
 import { weigh, type RootWeight } from './report.ts'
-import type { Program } from './program.ts'
+import { programContents, type Program, type ProgramContents } from './program.ts'
 import { contentsOf } from './root-contents.ts'
 import type { Root } from './root.ts'
 import type { Session } from './session.ts'
@@ -60,6 +60,8 @@ export interface Prepared {
   readonly weights: readonly RootWeight[]
   /** What the bundle leaves out. */
   readonly absent: readonly Absent[]
+  /** The program itself, when it is carried along. */
+  readonly programs: readonly ProgramContents[]
   /** Bytes of the bundle, and of what has to be fetched for it. */
   readonly size: number
   readonly toFetch: number
@@ -115,6 +117,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     },
   }
   if (options.lock !== undefined) checkLock(options.lock, lock, replay !== undefined)
+  const { programs = [] } = options
   const absent = (await options.since?.(roots)) ?? []
   const layout = plan(roots, {
     format: FORMAT,
@@ -125,7 +128,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     bound,
     proof,
     ...(absent.length === 0 ? {} : { absent }),
-    programs: options.programs ?? [],
+    programs,
     lock: encodeLock(lock),
   })
   const findings = lintRoots(roots)
@@ -138,13 +141,14 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     proof,
     lock,
     absent,
+    programs: programs.map(programContents),
     findings,
     ...(hub === undefined ? {} : { hub }),
     plan: layout,
     weights: weigh(roots),
     size: place(layout.entries).size,
     toFetch: layout.transfers
-      .filter(({ path }) => options.programs?.some((program) => program.path === path) !== true)
+      .filter(({ path }) => !programs.some((program) => program.path === path))
       .reduce((sum, { descriptor }) => sum + descriptor.size, 0),
   }
 }

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { programContents, type Program } from '../bundle/program.ts'
+import type { Program } from '../bundle/program.ts'
 import { verdictLine } from '../bundle/proof.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { forecast, roomFor, rateArgs } from './forecast.ts'
@@ -93,7 +93,7 @@ export default defineBundleCommand({
           reused,
           absent: { count: prepared.absent.length, bytes: absentBytes },
           seconds,
-          programs: programs.list.map(programContents),
+          programs: prepared.programs,
           proof: prepared.proof,
           ...(signed === undefined ? {} : { signature: signed.file }),
           ...told?.data,

@@ -39,6 +39,10 @@ export const commands: CommandTable = {
     description: 'Take images, charts and files out of a bundle',
     load: async () => (await import('./extract.ts')).default,
   },
+  merge: {
+    description: 'Make one bundle of several, or a full one of a bundle made --since another',
+    load: async () => (await import('./merge.ts')).default,
+  },
   serve: {
     description: 'Serve a bundle as a read-only registry',
     load: async () => (await import('./serve.ts')).default,

@@ -54,6 +54,7 @@ const runs: Readonly<Record<string, () => readonly (readonly string[])[]>> = {
     [at('bundle.tar'), '--key', at('key.pem'), '--public-key-out', at('key.pub')],
   ],
   report: () => [[at('bundle.tar')]],
+  merge: () => [[small.file, at('bundle.tar'), '--output', at('merged.tar')]],
   diff: () => [[small.file, at('bundle.tar')]],
   inventory: () => [['--registry', target.host, '--bundle', at('bundle.tar')]],
   lock: () => [

@@ -57,15 +57,13 @@ export const chartIndex = (charts: readonly PackedChart[]): string =>
   JSON.stringify({
     apiVersion: 'v1',
     entries: Object.fromEntries(
-      charts.map((chart) => [
-        chart.name,
-        [
-          {
-            ...chart.metadata,
-            digest: digestOf(chart.tgz).slice('sha256:'.length),
-            urls: [`${chart.name}-${chart.version}.tgz`],
-          },
-        ],
+      [...Map.groupBy(charts, ({ name }) => name)].map(([name, versions]) => [
+        name,
+        versions.map(({ metadata, version, tgz }) => ({
+          ...metadata,
+          digest: digestOf(tgz).slice('sha256:'.length),
+          urls: [`${name}-${version}.tgz`],
+        })),
       ]),
     ),
   })

@@ -18,6 +18,8 @@ export interface EmbeddedSource {
   readonly host: string
   /** `GET /v2/…` of every request, in order. */
   readonly requests: readonly string[]
+  /** From now on the tag stands for another image. */
+  replace(name: string, image: BuiltImage): void
   stop(): Promise<void>
 }
 
@@ -38,6 +40,10 @@ export async function startSource(options: SourceOptions): Promise<EmbeddedSourc
   return {
     host: `127.0.0.1:${port}`,
     requests,
+    replace: (name, image) => {
+      for (const [path, content] of contentOf({ images: { [name]: image } }))
+        if (path.startsWith('/v2/')) answers.set(path, content)
+    },
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -115,6 +115,21 @@ const contentOf =
 const CONTENT_LIMIT = 128 * 1024 * 1024
 const INDEX_LIMIT = 16 * 1024 * 1024
 
+const MAGIC_BYTES = 6
+
+/** Bundles are not compressed, since layers are already; people and gateways do it all the same. */
+const PACKERS: readonly {
+  readonly name: string
+  readonly magic: readonly number[]
+  readonly unpack: string
+}[] = [
+  { name: 'gzip', magic: [0x1f, 0x8b], unpack: 'gunzip' },
+  { name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd], unpack: 'zstd -d' },
+  { name: 'xz', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a], unpack: 'unxz' },
+  { name: 'bzip2', magic: [0x42, 0x5a, 0x68], unpack: 'bunzip2' },
+  { name: 'zip', magic: [0x50, 0x4b, 0x03, 0x04], unpack: 'unzip' },
+]
+
 const notOne = (why: string) =>
   integrityError(`not a bundle: ${why}`, {
     next: 'name a file that "ma-bundle export" wrote, or a tar of an OCI image layout',
@@ -122,6 +137,12 @@ const notOne = (why: string) =>
 
 /** A tar of another program: a bundle that was unpacked and packed again, or a layout that was never ours. */
 async function openScanned(file: RandomReader): Promise<Bundle> {
+  const start = await collect(file.read(0, Math.min(file.size, MAGIC_BYTES)))
+  const packer = PACKERS.find(({ magic }) => magic.every((byte, at) => start[at] === byte))
+  if (packer !== undefined)
+    throw integrityError(`not a bundle as it is: it is compressed with ${packer.name}`, {
+      next: `unpack it first: ${packer.unpack}`,
+    })
   const archive = await scanArchive(file).catch((error: unknown) => {
     throw notOne(error instanceof Error ? error.message : 'it is not a tar')
   })

@@ -1,8 +1,11 @@
-import { basename } from 'node:path'
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { isS3 } from '../aws/s3-location.ts'
 import type { RandomReader } from '../lib/bytes.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { openFile } from '../lib/file.ts'
+import { didYouMean } from '../lib/suggest.ts'
 import type { Session } from './session.ts'
 import { areVolumes, openVolumeSet } from './volume-args.ts'
 
@@ -36,7 +39,11 @@ export async function openLocal(path: string): Promise<RandomReader> {
   } catch (error) {
     const code = codeOf(error)
     if (code === undefined) throw error
-    throw usageError(`cannot read the bundle: ${WHY[code] ?? code}`, { where: basename(path), cause: error })
+    throw usageError(`cannot read the bundle: ${WHY[code] ?? code}`, {
+      where: basename(path),
+      next: await nextFor(path, code),
+      cause: error,
+    })
   }
 }
 
@@ -47,6 +54,19 @@ const places: readonly Place[] = [
   { is: isS3, open: async (name, world) => (await import('./s3.ts')).openS3Bundle(name, world) },
   { is: areVolumes, open: openVolumeSet },
 ]
+
+/** A name that is nearly right is the usual slip, a folder in place of a file in it the next. */
+async function nextFor(path: string, code: string): Promise<string> {
+  if (code === 'EACCES') return 'check the owner and the mode of the file and its folder'
+  const folder = code === 'EISDIR' ? path : dirname(path)
+  // A hint, no more: a folder that cannot be listed gives none.
+  const there = existsSync(folder) ? await readdir(folder) : []
+  if (code === 'EISDIR') {
+    const bundles = there.filter((name) => /\.(tar|tar\.001)$/.test(name)).toSorted()
+    return bundles.length === 0 ? 'name a file' : `name a file in it: ${bundles.slice(0, 3).join(', ')}`
+  }
+  return didYouMean(basename(path), there) ?? 'check the name, and that its medium is there'
+}
 
 const WHY: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',

@@ -58,6 +58,7 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     const output = outputOf(args)
+    if (!args.dryRun) await output.look?.()
     const older = await openOlder(args, session)
     let signer: Awaited<ReturnType<typeof openSigner>> | undefined
     try {

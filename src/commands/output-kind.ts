@@ -8,6 +8,11 @@ export interface Output {
   readonly name: string
   /** What opens it again, when that is not the name on the command line. */
   readonly path?: string
+  /**
+   * Looks whether it can be written there, before anything is asked of anybody.
+   * @throws a usage error that says why not
+   */
+  look?(): Promise<void>
   /** Writes the bundle; it gets its name when all of it is there. */
   write(prepared: Prepared, network: Journey): Promise<Filled>
   /** Writes the lock beside the bundle. */

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { openFileMedium } from '../archive/file-medium.ts'
 import { writeExport } from '../bundle/export.ts'
+import { lookAtFolder } from './look-at-folder.ts'
 import { writeLock } from './lock-io.ts'
 import type { Output } from './output-kind.ts'
 import { isSplit, volumesOutput, type SplitArgs } from './volume-output.ts'
@@ -18,6 +19,7 @@ export function outputOf(args: OutputArgs): Output {
 
 const fileOutput = (path: string): Output => ({
   name: basename(path),
+  look: () => lookAtFolder(path),
   write: async (prepared, network) => writeExport(await openFileMedium(path), prepared, network),
   writeLock: ({ lock }) => writeLock(`${path}.lock.json`, lock),
 })

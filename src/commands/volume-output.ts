@@ -10,6 +10,7 @@ import { sealWith } from '../bundle/seal.ts'
 import { usageError } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
 import type { Args, ArgsDef } from './flags.ts'
+import { lookAtFolder } from './look-at-folder.ts'
 import { writeLock } from './lock-io.ts'
 import type { Output } from './output-kind.ts'
 
@@ -61,6 +62,7 @@ export function volumesOutput({ bundle, split, onlyVolume, lock }: SplitArgs): O
   return {
     name: base,
     path: listPath(folder, base),
+    look: () => lookAtFolder(bundle),
     async write(prepared, network) {
       if (existsSync(bundle)) {
         network.emit({

@@ -6,7 +6,13 @@ import type { Bytes, RandomReader } from './bytes.ts'
 /** A local file as a random reader. `name` is how errors call it. */
 export async function openFile(path: string, name = path): Promise<RandomReader> {
   const handle = await open(path, 'r')
-  const { size } = await handle.stat()
+  const stat = await handle.stat()
+  if (stat.isDirectory()) {
+    await handle.close()
+    // Opening one is no error, reading it is.
+    throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' })
+  }
+  const { size } = stat
   return {
     size,
     read: (start, length) => readRange(handle, start, length, name),

@@ -140,7 +140,7 @@ describe('export tells clearly of', () => {
     expect(partial.code).toBe(5)
   })
 
-  it('a disk without room, before anything is fetched', async () => {
+  it('a disk without room, before anything is asked', async () => {
     const disk = join(folder, 'disk')
     await mkdir(disk)
     const mounted = await mountSmall(disk, 1024 * 1024)
@@ -172,17 +172,19 @@ describe('export tells clearly of', () => {
   })
 
   it('a folder that is not there', async () => {
+    const before = source.requests.length
     const outcome = await exporting('nowhere', [`${source.host}/team/app:1`], { bundle: 'no/where.tar' })
     expectClearFailure(outcome, { code: 2, says: ['the folder does not exist', 'where: where.tar'] })
+    expect(source.requests).toHaveLength(before)
   })
 
-  it('a folder in the place of the bundle, before anything is fetched', async () => {
+  it('a folder in the place of the bundle, before anything is asked', async () => {
     await mkdir(join(folder, 'taken'))
     await writeFile(join(folder, 'ok.yaml'), `images: ["${source.host}/team/app:1"]\n`)
-    const before = source.requests.filter((request) => request.endsWith(digestOf(layer))).length
+    const before = source.requests.length
     const outcome = await runCli(['export', 'taken', '--spec', 'ok.yaml'], { cwd: folder })
     expectClearFailure(outcome, { code: 2, says: ['it is a folder', 'where: taken'] })
-    expect(source.requests.filter((request) => request.endsWith(digestOf(layer)))).toHaveLength(before)
+    expect(source.requests).toHaveLength(before)
   })
 
   it('a typo in the spec, by line and column', async () => {

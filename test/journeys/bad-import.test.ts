@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectClearFailure } from '../support/clear-message.ts'
 import { runCli } from '../support/cli.ts'
@@ -61,6 +62,32 @@ async function withServer(
 }
 
 describe('import tells clearly of', () => {
+  it('a slip in the name, and a folder in the place of a file', async () => {
+    expectClearFailure(await importing('god.tar'), {
+      code: 2,
+      says: ['there is no such file', 'where: god.tar', 'did you mean good.tar?'],
+    })
+    expectClearFailure(await importing('elsewhere.iso'), {
+      code: 2,
+      says: ['check the name, and that its medium'],
+    })
+    expectClearFailure(await importing('.'), {
+      code: 2,
+      says: ['it is a folder', 'name a file in it: good.tar'],
+    })
+  })
+
+  it('a bundle that somebody compressed', async () => {
+    const whole = await readFile(join(folder, 'good.tar'))
+    await writeFile(join(folder, 'packed.tar.gz'), gzipSync(whole, { level: 1 }))
+    expectClearFailure(await importing('packed.tar.gz'), {
+      code: 5,
+      says: ['it is compressed with gzip', 'next:  unpack it first: gunzip'],
+    })
+    await writeFile(join(folder, 'packed.zst'), Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3]))
+    expectClearFailure(await run('inspect', 'packed.zst'), { code: 5, says: ['compressed with zstd'] })
+  })
+
   it('a target that is a web site', () =>
     withServer(200, '<html><h1>Welcome</h1></html>', async (host) => {
       const says = [`${host} does not look like a registry`, 'HTML', 'check the host']

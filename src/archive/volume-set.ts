@@ -6,7 +6,7 @@ import { openFile } from '../lib/file.ts'
 import { edgesOf } from './volume-edges.ts'
 import type { VolumeList } from './volume-list.ts'
 import { MISSING } from './volume-reader.ts'
-import { listPath, parseVolumesPath, volumeName, type SealedVolume } from './volume.ts'
+import { listPath, MIN_SPLIT, parseVolumesPath, volumeName, type SealedVolume } from './volume.ts'
 
 /** A file that is called like a volume of the set. */
 export interface FoundVolume {
@@ -73,7 +73,7 @@ export async function chooseListed(
 }
 
 /**
- * Without a list: by their numbers. All but the last have the size of the first.
+ * Without a list: by their numbers. All but the last are of one size.
  * @param size bytes of all together, when that is known
  */
 export async function chooseNumbered(
@@ -88,9 +88,9 @@ export async function chooseNumbered(
       next: `carry ${basename(listPath('', base))} along, or name the folder of what is missing with --volumes`,
     })
   }
-  const split = first.size
   const most = volumes.at(-1)?.number ?? 1
-  const count = size === undefined ? most : Math.max(1, Math.ceil(size / Math.max(split, 1)))
+  const split = commonSize(most === 1 ? volumes : volumes.filter(({ number }) => number < most))
+  const count = size === undefined ? most : Math.max(1, Math.ceil(size / Math.max(split, MIN_SPLIT)))
   const parts: Part[] = []
   for (let number = 1; number <= count; number += 1) {
     const offset = (number - 1) * split
@@ -129,6 +129,13 @@ async function namesIn(folder: string): Promise<readonly string[]> {
       cause: error,
     })
   }
+}
+
+/** What most of them have: the first one may be cut off like any other. */
+function commonSize(volumes: readonly FoundVolume[]): number {
+  const counts = new Map<number, number>()
+  for (const { size } of volumes) counts.set(size, (counts.get(size) ?? 0) + 1)
+  return [...counts].toSorted((a, b) => b[1] - a[1] || b[0] - a[0])[0]?.[0] ?? 0
 }
 
 type Choice = Pick<Part, 'size' | 'path' | 'fault'>

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { readFirst } from '../archive/reader.ts'
 import { place } from '../archive/tar.ts'
-import { decodeVolumeList, type VolumeList } from '../archive/volume-list.ts'
+import { decodeVolumeList, VOLUMES_LIMIT, type VolumeList } from '../archive/volume-list.ts'
 import { joinVolumes, nameParts, partsAt } from '../archive/volume-reader.ts'
 import { chooseListed, chooseNumbered, findVolumes, type FoundVolumes } from '../archive/volume-set.ts'
 import type { RandomReader } from '../lib/bytes.ts'
@@ -55,6 +55,12 @@ async function readLists({
   lists: [path, ...others],
 }: FoundVolumes): Promise<{ readonly list: VolumeList | undefined; readonly warnings: readonly string[] }> {
   if (path === undefined) return { list: undefined, warnings: [] }
+  const { size } = await stat(path)
+  if (size > VOLUMES_LIMIT) {
+    throw integrityError(`the list of the volumes has ${size} bytes; at most ${VOLUMES_LIMIT} are read`, {
+      where: basename(path),
+    })
+  }
   const raw = await readFile(path)
   const list = decodeVolumeList(raw, basename(path))
   const warnings: string[] = []

@@ -48,6 +48,12 @@ export const isSplit = ({ split, onlyVolume }: SplitArgs): boolean =>
 export function volumesOutput({ bundle, split, onlyVolume, lock }: SplitArgs): Output {
   const folder = dirname(bundle)
   const base = basename(bundle)
+  if (bundle === '-' || bundle.includes('://')) {
+    throw usageError('volumes are files of this machine; what goes elsewhere needs none', {
+      where: `flag --${split === undefined ? 'only-volume' : 'split'}`,
+      next: 'leave it out, or name a file',
+    })
+  }
   if (parseVolumesPath(bundle) !== undefined) {
     throw usageError('the name of a volume, where that of the bundle belongs', {
       where: base,

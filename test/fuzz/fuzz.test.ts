@@ -24,6 +24,7 @@ const NAMES = [
   'bundle',
   'verify',
   'bundle.json',
+  'volumes.json',
   'lock',
   'spec',
   'manifest',

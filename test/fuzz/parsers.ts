@@ -1,4 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
+import { decodeVolumeList } from '../../src/archive/volume-list.ts'
 import { scanArchive } from '../../src/archive/scan.ts'
 import { decodeContents } from '../../src/bundle/contents.ts'
 import { decodeLock } from '../../src/bundle/lock-file.ts'
@@ -114,6 +115,15 @@ const LOCK = JSON.stringify({
     proof: [{ chart: 'web', version: '1', boundCount: 1, open: [], accepted: [], failures: [] }],
   },
 })
+const VOLUMES = JSON.stringify({
+  format: 'ma-bundle-volumes/1',
+  bundle: digest,
+  size: 30,
+  volumes: [
+    { name: 'b.tar.001', offset: 0, size: 20, sha256: 'a'.repeat(64), edges: ['a', 'b'] },
+    { name: 'b.tar.002', offset: 20, size: 10, sha256: 'b'.repeat(64), edges: ['c', 'd'] },
+  ],
+})
 const LAYOUT = tarOf(
   { path: 'oci-layout', content: '{"imageLayoutVersion":"1.0.0"}' },
   { path: 'x', type: 'x', content: paxRecords({ path: 'index.json', mtime: '1.5' }) },
@@ -155,6 +165,7 @@ export function parsers(bundle: Uint8Array): readonly Parser[] {
       mend: mendTar,
     },
     { name: 'bundle.json', seeds: [bundle.subarray(512, 512 + size)], run: decodeContents },
+    { name: 'volumes.json', seeds: bytes(VOLUMES), run: (input) => decodeVolumeList(input, 'volumes.json') },
     { name: 'lock', seeds: bytes(LOCK), run: (input) => decodeLock(text(input), 'lock') },
     {
       name: 'spec',

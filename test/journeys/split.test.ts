@@ -114,6 +114,12 @@ describe('export --split', () => {
     expect(stderr).toContain('name it x.tar')
   })
 
+  it.each(['-', 's3://bucket/bundle.tar'])('is for files, and says so for %s', async (place) => {
+    const { code, stderr } = await runShell(['export', place, '--spec', set.spec, '--split', 'cd'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('volumes are files of this machine')
+  })
+
   it('does not continue volumes of another size as if they were its own', async () => {
     const folder = fresh('other-size')
     writeFileSync(join(folder, 'bundle.tar.001.partial'), new Uint8Array(300_000))

@@ -141,7 +141,12 @@ describe('volumes', () => {
       expect(outcome.stderr).toContain(`it has 1000 bytes, and ${SPLIT} are listed`)
     }
     rmSync(join(folder, LIST))
-    expect((await verify(join(folder, 'bundle.tar'))).stderr).toContain(`bundle.tar.002 is cut off`)
+    expect((await verify(join(folder, 'bundle.tar'))).stderr).toContain('bundle.tar.002 is cut off')
+    copyFileSync(join(set.set, 'bundle.tar.002'), join(folder, 'bundle.tar.002'))
+    truncateSync(join(folder, 'bundle.tar.001'), 100)
+    expect((await verify(join(folder, 'bundle.tar'))).stderr).toContain('bundle.tar.001 is cut off')
+    truncateSync(join(folder, 'bundle.tar.001'), 0)
+    expect((await verify(join(folder, 'bundle.tar'))).stderr).toContain('bundle.tar.001 is cut off')
   })
 
   it('that are damaged are named with the entry, by the one volume that is wrong where it reaches over several', async () => {

@@ -5,6 +5,7 @@ import { forecast, rateArgs } from './forecast.ts'
 import { helmArgs } from './helm-args.ts'
 import { finishImport, valuesArgs } from './landed.ts'
 import { networkArgs, openNetwork } from './network.ts'
+import { olderArgs, openOlder } from './older.ts'
 import { prepare, prepareArgs } from './prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { repositoryArgs } from './repository-args.ts'
@@ -38,6 +39,8 @@ export default defineBundleCommand({
       type: 'boolean',
       description: 'Resolve everything and tell how much there is; ask and change nothing at the registry',
     },
+    reuse: olderArgs.reuse,
+    volumes: olderArgs.volumes,
     ...rateArgs,
     ...ecrArgs,
     ...repositoryArgs,
@@ -48,9 +51,11 @@ export default defineBundleCommand({
     const { source, target } = splitLogin(args, layout.registry)
     // Before anything is resolved: a login that fails there is known at once.
     const opened = await openTarget({ ...args, ...target }, session)
+    const older = await openOlder({ ...args, since: undefined }, session)
     try {
       const network = await openNetwork({ ...args, ...source }, session)
-      const prepared = await prepare({ ...args, values: args.chartValues }, session, network)
+      const resolved = await prepare({ ...args, values: args.chartValues }, session, network)
+      const { prepared } = older.reuse(resolved)
       if (args.dryRun) {
         session.result(...forecast(prepared, { rate: args.rate, network }, session))
         return
@@ -60,6 +65,7 @@ export default defineBundleCommand({
       const imported = await importRoots(bundle, opened.target, { ...opened.network, layout })
       await finishImport({ imported, bundle, layout, started }, args, session)
     } finally {
+      await older.close()
       opened.close()
     }
   },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
+import { startContainerd } from '../support/containerd.ts'
 import { buildImage, buildIndex, layerOf, noise, type BuiltImage } from '../support/images.ts'
 import { runProgram } from '../support/program.ts'
 import { runShell, type Outcome } from '../support/shell.ts'
@@ -115,6 +116,26 @@ describe('extract', () => {
     expect(await extract('team/lone', '--format', 'docker-archive')).toMatchObject({ code: 0 })
     await skopeo('copy', `docker-archive:${file('team_lone_2')}`, `oci:${join(out, 'oci')}:y`)
   })
+
+  it('writes what containerd imports and unpacks, with all platforms or one', async () => {
+    const containerd = await startContainerd()
+    try {
+      const name = (path: string): string => `${source.host}/${path}`
+      await extract('multi', 'team/lone')
+      expect(await containerd.import(file('team_multi_1'), '--all-platforms')).toEqual({
+        [name('team/multi:1')]: multi.digest,
+      })
+      // A lone manifest of Docker's type is listed through an index around it.
+      expect(Object.keys(await containerd.import(file('team_lone_2')))).toContain(name('team/lone:2'))
+      await extract('multi', '--format', 'docker-archive', '--platform', 'linux/amd64')
+      const held = await containerd.import(file('team_multi_1'), '--platform', 'linux/amd64')
+      // Containerd makes a manifest of its own out of what docker saves: nothing of that is in the archive.
+      expect(held[name('team/multi:1')]).toMatch(/^sha256:/)
+      expect(held[name('team/multi:1')]).not.toBe(multi.digest)
+    } finally {
+      await containerd.stop()
+    }
+  }, 60_000)
 
   it('takes a chart or a file by its name', async () => {
     expect(await extract('web', 'index.yaml')).toMatchObject({ code: 0 })

@@ -123,6 +123,88 @@ describe('mirror', () => {
     expect(rendered.stdout.toString()).toContain('team/two:2')
   })
 
+  it('writes the same override as both phases, byte for byte, whatever flags they have', async () => {
+    const [, port] = source.host.split(':')
+    const bound = layerOf({
+      'web/Chart.yaml': JSON.stringify(metadata),
+      'web/values.yaml': `image: { registry: "127.0.0.1:${port}", repository: team/two, tag: "2" }\n`,
+      'web/templates/pod.yaml':
+        'apiVersion: v1\nkind: Pod\nmetadata: { name: web }\nspec:\n  containers:\n    - name: web\n      image: "{{ .Values.image.registry }}/{{ .Values.image.repository }}:{{ .Values.image.tag }}"\n',
+    })
+    const charts = await startSource({
+      images: {},
+      charts: [{ name: 'web', version: '1.2.3', metadata, tgz: bound }],
+    })
+    try {
+      writeFileSync(
+        at('spec.yaml'),
+        readFileSync(at('spec.yaml'), 'utf8').replace(`${source.host}/charts`, `${charts.host}/charts`),
+      )
+      writeFileSync(at('web.yaml'), 'other: 1\n')
+      const both = [
+        '--prefix',
+        'own/images',
+        '--chart-prefix',
+        'own/charts',
+        '--pin-digests',
+        '--registry',
+        `${target.host}/team`,
+      ]
+      const exporting = [
+        '--spec',
+        at('spec.yaml'),
+        '--helm',
+        await helmBinary(4),
+        '--platform',
+        'linux/amd64',
+      ]
+      const exported = await runShell([
+        'export',
+        at('b.tar'),
+        ...exporting,
+        '--values',
+        `web=${at('web.yaml')}`,
+      ])
+      expect(exported).toMatchObject({ code: 0 })
+      const { code } = await runShell(['import', at('b.tar'), ...both, '--values', at('imported.yaml')])
+      expect(code).toBe(0)
+      const mirrored = await runShell([
+        'mirror',
+        ...both,
+        ...exporting,
+        '--chart-values',
+        `web=${at('web.yaml')}`,
+        '--values',
+        at('mirrored.yaml'),
+        '--json',
+      ])
+      expect(mirrored).toMatchObject({ code: 0 })
+      expect(resultOf(mirrored)['proof']).toMatchObject([{ chart: 'web', boundCount: 1, open: [] }])
+      for (const file of ['.yaml', '.d/web.yaml']) {
+        const written = readFileSync(at(`mirrored${file}`), 'utf8')
+        expect(written).toBe(readFileSync(at(`imported${file}`), 'utf8'))
+        expect(written).toContain('own/images')
+      }
+    } finally {
+      await charts.stop()
+    }
+  })
+
+  it('reads from an older bundle what that has, instead of fetching it', async () => {
+    await runShell(['export', at('b.tar'), '--spec', at('spec.yaml'), '--no-prove'])
+    const before = source.requests.length
+    expect(await mirror('--reuse', at('b.tar'))).toMatchObject({ code: 0 })
+    const asked = source.requests.slice(before)
+    expect(asked.some((line) => line.includes('/manifests/'))).toBe(true)
+    // Of an image without an index only its config tells the platform.
+    const [config] = images['team/two:2'].blobs.keys()
+    expect(asked.filter((line) => line.startsWith('GET') && line.includes('/blobs/'))).toEqual([
+      `GET /v2/team/two/blobs/${config}`,
+    ])
+    const verified = await runShell(['verify', at('b.tar'), '--registry', target.host])
+    expect(verified.stdout).toContain('3 of 3 are in')
+  })
+
   it('fetches each blob once, and none when all is there', async () => {
     await mirror()
     const fetched = source.requests.filter((line) => line.startsWith('GET') && line.includes('/blobs/'))

@@ -18,6 +18,7 @@ import { chartArtifact } from '../support/charts.ts'
 import { helmBinary } from '../support/helm.ts'
 import { buildImage, buildIndex, layerOf, noise, type BuiltImage } from '../support/images.ts'
 import { runProgram } from '../support/program.ts'
+import { startContainerd } from '../support/containerd.ts'
 import { startServe, type Served } from '../support/serve.ts'
 import { runShell } from '../support/shell.ts'
 import { startSource, type EmbeddedSource } from '../support/source.ts'
@@ -144,6 +145,76 @@ describe('a bundle as a registry', () => {
       expect(digestOf(readFileSync(join(to, 'web-1.2.3+up1.tgz')))).toBe(digestOf(chart.tgz))
       const rendered = await runProgram(helm, ['template', 'mine', url, ...version], { env })
       expect(rendered.stdout.toString()).toContain('v: "1.2.3+up1"')
+    }
+  })
+
+  it('is pulled from by containerd, by its own name and as the mirror of another', async () => {
+    const containerd = await startContainerd()
+    const hosts = at('certs.d')
+    try {
+      for (const host of [served.host, source.host]) {
+        const folderOf = join(hosts, host.replace(':', '_') + '_')
+        mkdirSync(folderOf, { recursive: true })
+        writeFileSync(
+          join(folderOf, 'hosts.toml'),
+          `server = "http://${served.host}"\n[host."http://${served.host}"]\n  capabilities = ["pull", "resolve"]\n`,
+        )
+      }
+      const before = source.requests.length
+      for (const name of [
+        `${served.host}/mirrored/${sourceName()}/team/multi:v1`,
+        `${source.host}/team/multi:v1`,
+      ])
+        expect(await containerd.pull(name, { hostsDir: hosts })).toEqual({ digest: multi.digest })
+      expect(source.requests.length).toBe(before)
+    } finally {
+      await containerd.stop()
+    }
+  }, 60_000)
+
+  it('serves many at once, each to the last byte', async () => {
+    const wanted = Array.from({ length: 40 }, (_, at) => (at % 2 === 0 ? undefined : `bytes=${at * 1000}-`))
+    const digests = await Promise.all(
+      wanted.map(async (range) => {
+        const response = await get(blobPath(large), range === undefined ? {} : { headers: { range } })
+        return digestOf(await response.bytes())
+      }),
+    )
+    expect(digests).toEqual(
+      wanted.map((range, at) => digestOf(range === undefined ? large : large.subarray(at * 1000))),
+    )
+  })
+
+  it('lets a client go in the middle of a blob, and serves the next', async () => {
+    for (let at = 0; at < 20; at += 1) {
+      const gone = new AbortController()
+      const response = await get(blobPath(large), { signal: gone.signal })
+      const reader = response.body?.getReader()
+      await reader?.read()
+      gone.abort()
+    }
+    expect(digestOf(await (await get(blobPath(large))).bytes())).toBe(digestOf(large))
+  })
+
+  it('answers HEAD as GET without a body, also when it refuses', async () => {
+    const repository = `mirrored/${sourceName()}/team/lone`
+    const paths = [
+      `${repository}/manifests/1`,
+      `${repository}/manifests/none`,
+      blobPath(large),
+      'no/such/tags/list',
+    ]
+    for (const path of paths) {
+      const [whole, head] = [await get(path), await get(path, { method: 'HEAD' })]
+      const told = ({ status, headers }: Response) => [
+        status,
+        ...['content-type', 'content-length', 'docker-content-digest', 'etag'].map((name) =>
+          headers.get(name),
+        ),
+      ]
+      expect(told(head)).toEqual(told(whole))
+      expect((await head.bytes()).length).toBe(0)
+      await whole.body?.cancel()
     }
   })
 

@@ -17,6 +17,8 @@ export interface Containerd {
     reference: string,
     options: { readonly hostsDir: string; readonly user?: string },
   ): Promise<PulledImage>
+  /** Imports an archive and unpacks it: names and digests of what it then holds. */
+  import(file: string, ...flags: readonly string[]): Promise<Readonly<Record<string, string>>>
   /** Names of all images it holds. */
   images(): Promise<readonly string[]>
   stop(): Promise<void>
@@ -59,6 +61,14 @@ export async function startContainerd(): Promise<Containerd> {
       const digest = /sha256:[0-9a-f]{64}/.exec(stdout.toString().replaceAll(reference, ''))?.[0]
       if (digest === undefined) throw new Error(`containerd pulled ${reference} and does not list it`)
       return { digest }
+    },
+    async import(file, ...flags) {
+      await ctr('images', 'import', '--snapshotter', 'native', ...flags, file)
+      const { stdout } = await ctr('images', 'list')
+      const rows = stdout.toString().split('\n').slice(1).filter(Boolean)
+      return Object.fromEntries(
+        rows.map((row) => [row.split(/\s+/)[0] ?? '', /sha256:[0-9a-f]{64}/.exec(row)?.[0] ?? '']),
+      )
     },
     async images() {
       const { stdout } = await ctr('images', 'list', '--quiet')

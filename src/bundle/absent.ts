@@ -36,6 +36,13 @@ interface Arriving {
   readonly graph?: Graph
 }
 
+export interface LocateOptions {
+  readonly concurrency: number
+  readonly signal: AbortSignal
+  /** Blobs that were just brought into the registry, and the repository of each: nobody has to be asked for them. */
+  readonly brought?: ReadonlyMap<Digest, string>
+}
+
 /**
  * Makes sure, before anything is pushed, that the destination has every blob the bundle leaves out: in the repository
  * that needs it, or in another of the bundle's, from where it is mounted or copied. By HEAD; nothing is changed.
@@ -46,13 +53,13 @@ export async function locateAbsent(
   arriving: readonly Arriving[],
   destinations: readonly { readonly repository: string }[],
   target: BlobRegistry,
-  { concurrency, signal }: { readonly concurrency: number; readonly signal: AbortSignal },
+  { concurrency, signal, brought }: LocateOptions,
 ): Promise<Elsewhere> {
-  const places = new Map<Digest, string>()
+  const places = new Map<Digest, string>(brought)
   const here = new Set<string>()
   const named = new Set(bundle.contents?.absent?.map(({ digest }) => digest))
   const isAbsent = ({ digest }: Descriptor): boolean =>
-    named.has(digest) && !bundle.archive.entries.has(blobPath(digest))
+    (named.has(digest) || brought?.has(digest) === true) && !bundle.archive.entries.has(blobPath(digest))
   const repositories = [...new Set(destinations.map(({ repository }) => repository))]
   const pool = createPool(concurrency)
   const asked = new Map<string, Promise<boolean>>()
@@ -68,11 +75,13 @@ export async function locateAbsent(
     return answer
   }
   const locate = async (blob: Descriptor, repository: string): Promise<boolean> => {
-    if (await isIn(repository, blob)) {
+    const home = brought?.get(blob.digest)
+    if (home === repository || (await isIn(repository, blob))) {
       here.add(`${repository} ${blob.digest}`)
-      places.set(blob.digest, repository)
+      if (home === undefined) places.set(blob.digest, repository)
       return true
     }
+    if (home !== undefined) return true
     for (const other of repositories) {
       if (other === repository || !(await isIn(other, blob))) continue
       places.set(blob.digest, other)

@@ -1,9 +1,9 @@
 import { createPool } from '../lib/pool.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Graph } from '../oci/graph.ts'
-import type { Layout } from './destination.ts'
+import { destinationOf, type Layout } from './destination.ts'
 import { FailuresError, settleAll } from './failures.ts'
-import { destinationOf, type ImportOptions, type ImportRepository, type ImportTarget } from './import.ts'
+import type { ImportOptions, ImportRepository, ImportTarget } from './import.ts'
 import { digestOfRoot, type Root } from './root.ts'
 
 /** What an import would find at its destination, and what it would have to bring. */

@@ -1,4 +1,5 @@
-import { isTag, type Reference } from '../oci/reference.ts'
+import { isTag, parseReference, type Reference } from '../oci/reference.ts'
+import type { ChartContents, ImageContents } from './contents.ts'
 
 /** Where things land in the private registry. */
 export interface Layout {
@@ -39,6 +40,21 @@ export function chartTags(version: string): readonly string[] {
   const exact = chartTag(version)
   const alias = /^v(\d+\.\d+\.\d+(?:[-+_].*)?)$/.exec(exact)?.[1]
   return alias !== undefined && isTag(alias) ? [alias, exact] : [exact]
+}
+
+/** Where a root lands, and under which tags (the commit record last). */
+export function destinationOf(
+  root: Pick<ImageContents, 'kind' | 'name'> | Pick<ChartContents, 'kind' | 'chart' | 'version'>,
+  layout: Layout,
+): { readonly repository: string; readonly tags: readonly string[] } {
+  if (root.kind === 'chart') {
+    return { repository: chartRepository(layout, root.chart), tags: chartTags(root.version) }
+  }
+  const reference = parseReference(root.name)
+  return {
+    repository: imageRepository(layout, reference),
+    tags: reference.tag === undefined ? [] : [reference.tag],
+  }
 }
 
 // --- internal ---

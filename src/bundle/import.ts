@@ -6,16 +6,16 @@ import { createPool, createTransferPool } from '../lib/pool.ts'
 import { BundleError } from '../lib/errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
-import { blobsIn, walk, type Graph } from '../oci/graph.ts'
-import { parseReference } from '../oci/reference.ts'
+import { blobsIn, type Graph } from '../oci/graph.ts'
 import type { ChartContents, ImageContents, RootContents } from './contents.ts'
-import { chartRepository, chartTags, imageRepository, type Layout } from './destination.ts'
+import { checkRoots, type Checked } from './check-roots.ts'
+import type { Layout } from './destination.ts'
 import type { BundleEvent } from './events.ts'
-import { FailuresError, settleAll } from './failures.ts'
+import { FailuresError, settleAll, type Failure } from './failures.ts'
 import { locateAbsent } from './absent.ts'
-import { attachReferrer, isListed, type ReferrersTarget } from './attach-referrer.ts'
+import { attachReferrer, type ReferrersTarget } from './attach-referrer.ts'
 import { createHomes, type Homes } from './homes.ts'
-import { rootManifest, type Bundle } from './open.ts'
+import type { Bundle } from './open.ts'
 import { blobPath } from './plan.ts'
 import { pushGraph, type PushTarget } from './push.ts'
 
@@ -65,19 +65,37 @@ export async function importRoots(
   target: ImportTarget,
   options: ImportOptions,
 ): Promise<readonly ImportedRoot[]> {
-  const roots = bundle.roots.filter((root): root is ImageContents | ChartContents => root.kind !== 'file')
-  const destinations = new Map(roots.map((root) => [root, destinationOf(root, options.layout)]))
-  options.emit({ type: 'phase', phase: 'resolve', items: roots.length, bytes: 0 })
+  const { checked, failures } = await checkRoots(bundle, target, options)
+  const missing = checked.flatMap(({ graph }) => (graph === undefined ? [] : [blobsIn(graph)])).flat()
+  const start = (): void =>
+    options.emit({ type: 'phase', phase: 'transfer', items: missing.length, bytes: bytesOf(missing) })
+  const placed = await placeRoots(bundle, checked, target, { ...options, start })
+  return allOf(placed.imported, [...failures, ...placed.failures], options)
+}
 
-  const state = await settleAll(roots, (root) => check(root, bundle, target, destinations, options), describe)
-  const missing = state.values.filter((one) => one.graph !== undefined)
-  const bytes = missing.reduce((sum, one) => sum + (one.graph === undefined ? 0 : weight(one.graph)), 0)
-  const elsewhere = await locateAbsent(bundle, missing, [...destinations.values()], target, options)
-  const blobCount = missing.reduce(
-    (sum, one) => sum + (one.graph === undefined ? 0 : blobsIn(one.graph).length),
-    0,
-  )
-  options.emit({ type: 'phase', phase: 'transfer', items: blobCount, bytes })
+export interface PlaceOptions extends ImportOptions {
+  /** Called when it is known that all can begin. */
+  readonly start: () => void
+  /** Blobs that are in the registry already, and in which repository: that of the first root which needs them. */
+  readonly brought?: ReadonlyMap<Digest, string>
+}
+
+export interface Placed {
+  readonly imported: readonly ImportedRoot[]
+  readonly failures: readonly Failure[]
+}
+
+/** Pushes what was found missing. */
+export async function placeRoots(
+  bundle: Bundle,
+  checked: readonly Checked[],
+  target: ImportTarget,
+  options: PlaceOptions,
+): Promise<Placed> {
+  const { brought = new Map<Digest, string>() } = options
+  const missing = checked.filter((one) => one.graph !== undefined)
+  const elsewhere = await locateAbsent(bundle, missing, checked, target, options)
+  options.start()
 
   const mayMount = (missing.length > 1 || elsewhere.size > 0) && (await target.mounting())
   const homes = createHomes(missing.length > 1 && mayMount ? missing : [])
@@ -87,23 +105,13 @@ export async function importRoots(
   const attaching = createPool(1)
   const ensured = createOnce<'created' | 'existed'>()
   const blobs = new Map<string, Once<void>>()
-  const pushed = await settleAll(
-    state.values,
+  const { values, failures } = await settleAll(
+    checked,
     (one) => (one.graph === undefined ? settled(one) : push(one, one.graph, homes)),
-    ({ root }) => describe(root),
+    ({ root: { kind, name } }) => ({ kind, name }),
   )
   options.signal.throwIfAborted()
-  const failures = [...state.failures, ...pushed.failures]
-  if (failures.length > 0) {
-    for (const { kind, name } of failures)
-      options.emit({ type: 'root', phase: 'finish', kind, name, outcome: 'failed' })
-    throw new FailuresError(
-      `${failures.length} of ${roots.length} images and charts were not imported, the other ${roots.length - failures.length} are`,
-      failures,
-      'mend what is listed and run the same command again: what is there already costs one request each',
-    )
-  }
-  return pushed.values
+  return { imported: values, failures }
 
   function settled(one: Checked): Promise<ImportedRoot> {
     report(one.root, 'unchanged')
@@ -115,10 +123,11 @@ export async function importRoots(
     try {
       const fresh = (await ensured(repository, () => target.ensure(repository))) === 'created'
       const to = target.open(repository)
-      const home = async (digest: Digest) =>
-        bundle.archive.entries.has(blobPath(digest)) || !mayMount
-          ? places.homeOf(digest, one)
-          : elsewhere.homeOf(digest, repository)
+      const home = async (digest: Digest): Promise<string | undefined> => {
+        const isAbsent = mayMount && !bundle.archive.entries.has(blobPath(digest))
+        const place = isAbsent && !brought.has(digest) ? undefined : await places.homeOf(digest, one)
+        return place ?? (isAbsent ? elsewhere.homeOf(digest, repository) : undefined)
+      }
       const once = blobs.get(repository) ?? createOnce<void>()
       blobs.set(repository, once)
       await pushGraph(graph, source, to, tags, {
@@ -156,54 +165,29 @@ export async function importRoots(
   }
 }
 
-/** Where a root lands, and under which tags (the commit record last). */
-export function destinationOf(
-  root: Pick<ImageContents, 'kind' | 'name'> | Pick<ChartContents, 'kind' | 'chart' | 'version'>,
-  layout: Layout,
-): { readonly repository: string; readonly tags: readonly string[] } {
-  if (root.kind === 'chart') {
-    return { repository: chartRepository(layout, root.chart), tags: chartTags(root.version) }
-  }
-  const reference = parseReference(root.name)
-  return {
-    repository: imageRepository(layout, reference),
-    tags: reference.tag === undefined ? [] : [reference.tag],
-  }
+/**
+ * What a run came to, when all of it is there.
+ * @throws FailuresError otherwise
+ */
+export function allOf(
+  imported: readonly ImportedRoot[],
+  failures: readonly Failure[],
+  { emit }: Pick<ImportOptions, 'emit'>,
+  next = 'mend what is listed and run the same command again: what is there already costs one request each',
+): readonly ImportedRoot[] {
+  if (failures.length === 0) return imported
+  for (const { kind, name } of failures)
+    emit({ type: 'root', phase: 'finish', kind, name, outcome: 'failed' })
+  throw new FailuresError(
+    `${failures.length} of ${failures.length + imported.length} images and charts were not imported, the other ${imported.length} are`,
+    failures,
+    next,
+  )
 }
 
 // --- internal ---
 
-interface Checked {
-  readonly root: ImageContents | ChartContents
-  readonly repository: string
-  readonly tags: readonly string[]
-  /** What has to be pushed; undefined when it is there. */
-  readonly graph?: Graph
-}
-
-const describe = ({ kind, name }: RootContents) => ({ kind, name })
-
-const weight = (graph: Graph): number => blobsIn(graph).reduce((sum, blob) => sum + blob.size, 0)
-
-/** One request: does the last tag stand for our digest? */
-async function check(
-  root: ImageContents | ChartContents,
-  bundle: Bundle,
-  target: ImportTarget,
-  destinations: ReadonlyMap<RootContents, { repository: string; tags: readonly string[] }>,
-  { signal }: ImportOptions,
-): Promise<Checked> {
-  signal.throwIfAborted()
-  const { repository, tags } = destinations.get(root) ?? { repository: '', tags: [] }
-  const found = await target.open(repository).head(tags.at(-1) ?? root.digest)
-  const there = found?.digest === root.digest
-  // A tag is the commit record of its root; what is known by digest only may still have to be listed under its subject.
-  if (there && tags.length > 0) return { root, repository, tags }
-  const graph = await walk(bundle.source, await rootManifest(bundle, root), 'bundle')
-  const [top] = graph.nodes.slice(-1)
-  const listed = there && top !== undefined && (await isListed(top, target.open(repository)))
-  return listed ? { root, repository, tags } : { root, repository, tags, graph }
-}
+const bytesOf = (blobs: readonly Descriptor[]): number => blobs.reduce((sum, { size }) => sum + size, 0)
 
 /**
  * The registry's answer to a PUT is not proof: https://github.com/aws/containers-roadmap/issues/2627. A tag that it

@@ -73,9 +73,8 @@ export async function rootManifest(bundle: Bundle, root: RootContents): Promise<
   return { raw: found.raw, descriptor: { ...found.descriptor, mediaType: root.mediaType } }
 }
 
-// --- internal ---
-
-async function bundleOf(
+/** @throws an integrity error when SHA256SUMS does not know this list */
+export async function bundleOf(
   archive: ArchiveReader,
   contents: Contents,
   head: Uint8Array,
@@ -99,6 +98,8 @@ async function bundleOf(
     content: contentOf(archive, sums),
   }
 }
+
+// --- internal ---
 
 const contentOf =
   (archive: ArchiveReader, sums: ReadonlyMap<string, Digest>) =>

@@ -3,8 +3,7 @@ import type { Digest } from '../oci/digest.ts'
 import { walk, type GraphNode } from '../oci/graph.ts'
 import { parseReference } from '../oci/reference.ts'
 import type { ChartContents, ImageContents } from './contents.ts'
-import { imageRepository, type Layout } from './destination.ts'
-import { destinationOf } from './import.ts'
+import { destinationOf, imageRepository, type Layout } from './destination.ts'
 import { rootManifest, type Bundle } from './open.ts'
 
 /** A repository as it is served. */

@@ -48,7 +48,6 @@ export async function* streamArchive(plan: Plan, options: StreamOptions): Bytes 
   const contents = readAhead([...lanes.values()], {
     concurrency: options.concurrency,
     budget: BUDGET,
-    window: WINDOW,
   })
   try {
     for (const entry of entries) {
@@ -69,9 +68,12 @@ export async function* streamArchive(plan: Plan, options: StreamOptions): Bytes 
 
 // --- internal ---
 
-/** What waits in memory for its turn, together and of one transfer. */
-const BUDGET = 48 * 1024 * 1024
-const WINDOW = 8 * 1024 * 1024
+/** What waits in memory for its turn, of all transfers together. */
+const BUDGET = 32 * 1024 * 1024
+/** Transfers up to this size are verified whole before their turn. */
+const SMALL = 8 * 1024 * 1024
+/** So much of a larger one is there when its turn comes: it was opened, and the line is up to speed. */
+const BEGINNING = 2 * 1024 * 1024
 
 /** Behind its padding. */
 const endOf = ({ dataAt, size }: Placed): number => dataAt + padded(size)
@@ -88,8 +90,8 @@ async function* contentOf(turn: IteratorResult<Bytes>, { path, size }: Placed, s
 
 function laneOf(transfer: Transfer, start: number, options: StreamOptions): Lane {
   const { size } = transfer.descriptor
-  if (size <= WINDOW) return { size, open: () => whole(transfer, start, options) }
-  return { size: size - start, open: () => passing(transfer, start, options) }
+  if (size <= SMALL) return { window: size, open: () => whole(transfer, start, options) }
+  return { window: BEGINNING, open: () => passing(transfer, start, options) }
 }
 
 /** Verified before its first byte goes out. */
@@ -110,9 +112,11 @@ async function* whole(transfer: Transfer, start: number, options: StreamOptions)
 async function* passing(transfer: Transfer, start: number, options: StreamOptions): Bytes {
   const { descriptor, name } = transfer
   const { digest: id, size } = descriptor
-  const { emit } = options
-  const onFailure = (error: unknown): void =>
+  const { emit, signal } = options
+  const onFailure = (error: unknown): void => {
+    signal.throwIfAborted()
     emit({ type: 'warning', message: `tried again: ${messageOf(error)}`, where: `source ${name}` })
+  }
   emit({ type: 'transfer', id, name, size })
   let outcome: 'copied' | 'failed' = 'failed'
   try {

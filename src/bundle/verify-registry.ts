@@ -2,9 +2,9 @@ import { createPool } from '../lib/pool.ts'
 import { BundleError } from '../lib/errors.ts'
 import { blobsIn, walk } from '../oci/graph.ts'
 import type { ChartContents, ImageContents, RootContents } from './contents.ts'
-import type { Layout } from './destination.ts'
+import { destinationOf, type Layout } from './destination.ts'
 import { FailuresError, settleAll } from './failures.ts'
-import { destinationOf, type ImportOptions, type ImportRepository, type ImportTarget } from './import.ts'
+import type { ImportOptions, ImportRepository, ImportTarget } from './import.ts'
 import { rootManifest, type Bundle } from './open.ts'
 
 /** What a registry has of a bundle's root. */

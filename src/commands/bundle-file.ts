@@ -49,8 +49,16 @@ export async function openLocal(path: string): Promise<RandomReader> {
 
 // --- internal ---
 
+/** A pipe is read once and in order; most of what is done with a bundle reads here and there. */
+const refusePipe = (): never => {
+  throw usageError('a bundle that comes through a pipe can only be imported', {
+    next: 'write it into a file, and name that',
+  })
+}
+
 /** Adding a kind of place is a line here; whatever is none of them is a file. */
 const places: readonly Place[] = [
+  { is: (name) => name === '-', open: refusePipe },
   { is: isS3, open: async (name, world) => (await import('./s3.ts')).openS3Bundle(name, world) },
   { is: areVolumes, open: openVolumeSet },
 ]

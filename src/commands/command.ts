@@ -53,7 +53,9 @@ export function defineBundleCommand<const A extends ArgsDef>(def: BundleCommandD
         context.stdout.write(commandHelp(spec, context.stdout.columns))
         return exitCodes.ok
       }
-      return guarded(context, early(def.name, rawArgs, context), async () => {
+      const settings = early(def.name, rawArgs, context)
+      const dataOnStdout = def.dataOnStdout !== undefined && rawArgs.includes('-')
+      return guarded(context, { ...settings, dataOnStdout }, async () => {
         const read = readArgv(rawArgs, args)
         const config = await configOf(read, spec, context, catalog)
         const values = parseArgs(read, args, { command: def.name, env: context.env, config })

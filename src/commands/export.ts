@@ -11,6 +11,8 @@ import { nextSteps } from './ui/next.ts'
 import { tallyText } from './ui/words.ts'
 import { olderArgs, openOlder } from './older.ts'
 import { outputOf } from './output.ts'
+import { PIPE } from './pipe-output.ts'
+import { writeLock } from './lock-io.ts'
 import { prepare, prepareArgs } from './prepare.ts'
 import { findPrograms, programArgs } from './programs.ts'
 import { splitArgs } from './volume-output.ts'
@@ -32,12 +34,17 @@ export default defineBundleCommand({
       description: 'spare the Docker Hub limit',
     },
     {
+      command: 'ma-bundle export - | ssh inside ma-bundle import - --registry <host>',
+      description: 'through a pipe, with no file on either side',
+    },
+    {
       command: 'ma-bundle export bundle.tar --dry-run',
       description: 'see what it would fetch, and how much',
     },
   ],
+  dataOnStdout: ({ bundle }) => bundle === PIPE,
   args: {
-    bundle: { type: 'positional', description: 'File to write' },
+    bundle: { type: 'positional', description: 'File to write, or - for standard output' },
     ...prepareArgs,
     ...olderArgs,
     ...programArgs,
@@ -53,11 +60,21 @@ export default defineBundleCommand({
       description:
         'Sign the bundle with this private key (PEM, Ed25519 or ECDSA P-256), or one in AWS KMS: writes <bundle>.sig',
     },
+    signatureOut: {
+      type: 'string',
+      hint: 'file',
+      description: 'Where --sign writes; <bundle>.sig unless told',
+    },
+    lockOut: {
+      type: 'string',
+      hint: 'file',
+      description: 'Where to write the lock; <bundle>.lock.json unless told, nowhere for -',
+    },
     ...helmArgs,
     ...networkArgs,
   },
   async run(args, session) {
-    const output = outputOf(args)
+    const output = outputOf(args, session)
     if (!args.dryRun) await output.look?.()
     const older = await openOlder(args, session)
     let signer: Awaited<ReturnType<typeof openSigner>> | undefined
@@ -76,9 +93,12 @@ export default defineBundleCommand({
       const started = performance.now()
       const filled = await output.write(prepared, network)
       const { size } = filled
-      await output.writeLock(prepared)
+      await (args.lockOut === undefined ? output.writeLock(prepared) : writeLock(args.lockOut, prepared.lock))
       const signed =
-        signer === undefined ? undefined : await signExported(output.path ?? args.bundle, signer, session)
+        signer === undefined
+          ? undefined
+          : await (output.sign?.(prepared, signer) ??
+              signExported(output.path ?? args.bundle, signer, session, args.signatureOut))
       const reused = given()
       const fetched = Math.max(0, filled.fetched - reused - programs.given())
       const seconds = (performance.now() - started) / 1000
@@ -118,7 +138,9 @@ export default defineBundleCommand({
             ),
             ...(signed === undefined ? [] : [`Signed with ${signed.algorithm}: carry ${signed.file} along.`]),
             ...(told?.lines ?? []),
-            nextSteps(told === undefined ? nextOf(name, programs.list[0]) : [told.next], session),
+            ...(args.bundle === PIPE
+              ? []
+              : [nextSteps(told === undefined ? nextOf(name, programs.list[0]) : [told.next], session)]),
             '',
           ].join('\n'),
       )

@@ -5,6 +5,8 @@ import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { finishImport, valuesArgs } from './landed.ts'
 import { networkArgs } from './network.ts'
+import { importFromPipe } from './pipe-input.ts'
+import { PIPE } from './pipe-output.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { repositoryArgs } from './repository-args.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
@@ -24,9 +26,13 @@ export default defineBundleCommand({
       command: 'ma-bundle import bundle.tar --registry registry.example:5000/team',
       description: 'into any registry',
     },
+    {
+      command: 'ssh outside ma-bundle export - | ma-bundle import - --registry <host>',
+      description: 'from a pipe, while it comes',
+    },
   ],
   args: {
-    bundle: { type: 'positional', description: 'Bundle to import' },
+    bundle: { type: 'positional', description: 'Bundle to import, or - for standard input' },
     ...layoutArgs,
     ...valuesArgs,
     ...volumesArgs,
@@ -37,6 +43,10 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     const layout = layoutOf(args)
+    if (args.bundle === PIPE) {
+      await importFromPipe(args, layout, session)
+      return
+    }
     const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
     try {
       const bundle = await openBundle(file)

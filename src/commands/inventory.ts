@@ -1,7 +1,6 @@
 import { basename } from 'node:path'
-import { chartRepository, imageRepository, type Layout } from '../bundle/destination.ts'
+import { chartRepository, destinationOf, imageRepository, type Layout } from '../bundle/destination.ts'
 import { loadSpec } from '../bundle/bundled-specs.ts'
-import { destinationOf } from '../bundle/import.ts'
 import { encodeInventory, takeInventory } from '../bundle/inventory.ts'
 import { openBundle } from '../bundle/open.ts'
 import { imagesOf, nameOf } from '../bundle/spec.ts'

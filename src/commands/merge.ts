@@ -9,6 +9,7 @@ import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
 import { outputOf } from './output.ts'
+import { PIPE } from './pipe-output.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
 import { exportSummary } from './summary.ts'
 import { nextSteps } from './ui/next.ts'
@@ -29,9 +30,16 @@ export default defineBundleCommand({
       description: 'a full bundle of one that was exported --since base.tar',
     },
   ],
+  dataOnStdout: ({ output }) => output === PIPE,
   args: {
     bundles: { type: 'positional', multiple: true, description: 'Bundles to take everything of' },
-    output: { type: 'string', alias: 'o', hint: 'file', required: true, description: 'Bundle to write' },
+    output: {
+      type: 'string',
+      alias: 'o',
+      hint: 'file',
+      required: true,
+      description: 'Bundle to write, or - for standard output',
+    },
     prefer: {
       type: 'enum',
       options: ['first', 'last'],
@@ -52,7 +60,7 @@ export default defineBundleCommand({
   async run(args, session) {
     if (args.bundles.length < 2)
       throw usageError('one bundle alone cannot be merged', { next: 'name two or more' })
-    const output = outputOf({ ...args, bundle: args.output })
+    const output = outputOf({ ...args, bundle: args.output }, session)
     const files: RandomReader[] = []
     try {
       const parts: Part[] = []
@@ -89,7 +97,9 @@ export default defineBundleCommand({
               : [
                   `It leaves out ${plural(absent.length, 'blob')} (${formatBytes(absentBytes)}) that none of them has; only a registry that has them takes it.`,
                 ]),
-            nextSteps(nextOf(output.name, prepared.proof.length > 0), session),
+            ...(args.output === PIPE
+              ? []
+              : [nextSteps(nextOf(output.name, prepared.proof.length > 0), session)]),
             '',
           ].join('\n'),
       )

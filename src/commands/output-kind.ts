@@ -1,6 +1,7 @@
 import type { Prepared } from '../bundle/export.ts'
 import type { Filled } from '../bundle/fill.ts'
 import type { Session as Journey } from '../bundle/session.ts'
+import type { Signer } from '../bundle/sign.ts'
 
 /** Where an export goes. */
 export interface Output {
@@ -17,6 +18,8 @@ export interface Output {
   write(prepared: Prepared, network: Journey): Promise<Filled>
   /** Writes the lock beside the bundle. */
   writeLock(prepared: Prepared): Promise<void>
+  /** Signs what was written, when it cannot be read there. */
+  sign?(prepared: Prepared, signer: Signer): Promise<{ readonly file: string; readonly algorithm: string }>
   /** What there is to say of the place, behind the result, when it was written. */
   told?(): Told
 }

@@ -4,13 +4,16 @@ import { writeExport } from '../bundle/export.ts'
 import { lookAtFolder } from './look-at-folder.ts'
 import { writeLock } from './lock-io.ts'
 import type { Output } from './output-kind.ts'
+import { PIPE, pipeOutput, type PipeArgs } from './pipe-output.ts'
+import type { Session } from './session.ts'
 import { isSplit, volumesOutput, type SplitArgs } from './volume-output.ts'
 
 /** What the flags of `export` say of the place. */
-export type OutputArgs = SplitArgs
+export type OutputArgs = SplitArgs & PipeArgs
 
 /** Finds the kind of place that the name and the flags mean. Adding one is a line here. */
-export function outputOf(args: OutputArgs): Output {
+export function outputOf(args: OutputArgs, session: Session): Output {
+  if (args.bundle === PIPE) return pipeOutput(args, session)
   if (isSplit(args)) return volumesOutput(args)
   return fileOutput(args.bundle)
 }

@@ -17,7 +17,8 @@ export async function runOnProcess(program: Program): Promise<void> {
   // `ma-bundle inspect … | head` closes our stdout, a closed terminal our stderr: nobody is left to tell.
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
+      // Whoever writes a bundle into the stream is told of it there.
+      if (error.code !== 'EPIPE' && error.code !== 'EIO' && stream.listenerCount('error') === 1) throw error
     })
   }
 

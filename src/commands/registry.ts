@@ -96,6 +96,7 @@ const LEAST_PART = 5 * 1024 ** 2
 export async function openTarget(
   args: LayoutArgs & EcrArgs & NetworkArgs & RepositoryArgs,
   session: Session,
+  { resumableFrom = RESUMABLE_FROM }: { readonly resumableFrom?: number } = {},
 ): Promise<OpenedTarget> {
   const layout = layoutOf(args)
   const { registry } = layout
@@ -123,7 +124,7 @@ export async function openTarget(
     ecr,
     settings: await readSettings(args),
     mounting: async () => (await blobMounting(ecr)) === 'on',
-    resumableFrom: args.resumableUploads ? LEAST_PART : RESUMABLE_FROM,
+    resumableFrom: args.resumableUploads ? LEAST_PART : resumableFrom,
     records: createUploadRecords(stateFolder(session), registry),
     emit: session.emit,
   })

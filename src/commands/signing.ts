@@ -17,6 +17,8 @@ import {
   verifySignature,
   type Signer,
 } from '../bundle/sign.ts'
+import type { Plan } from '../bundle/plan.ts'
+import { SUMS } from '../bundle/sums.ts'
 import { createTrust } from '../lib/tls.ts'
 import { readBeside, writeBeside } from './beside.ts'
 import { BundleError, codeOf, integrityError, usageError } from '../lib/errors.ts'
@@ -123,6 +125,18 @@ export async function signFile(
   } finally {
     await file.close()
   }
+  return { file: basename(output), algorithm: algorithmOf(signer.publicKey) }
+}
+
+/** Signs a bundle that can be read nowhere, by what its plan says: the signature is the same. */
+export async function signPlanned(
+  { ready }: Plan,
+  signer: Signer,
+  session: World,
+  output: string,
+): Promise<{ readonly file: string; readonly algorithm: string }> {
+  const text = await signBytes(ready.get(SUMS) ?? new Uint8Array(), signer)
+  await writeBeside(output, text, 'signature', session)
   return { file: basename(output), algorithm: algorithmOf(signer.publicKey) }
 }
 

@@ -2,8 +2,8 @@ import type { Bytes } from './bytes.ts'
 
 /** Content that is opened ahead of its turn. */
 export interface Lane {
-  /** Bytes. */
-  readonly size: number
+  /** Bytes that may wait for their turn. All of a lane that has no more is read before its turn. */
+  readonly window: number
   readonly open: () => Bytes
 }
 
@@ -12,8 +12,6 @@ export interface ReadAheadOptions {
   readonly concurrency: number
   /** Bytes that wait for their turn, of all lanes together. */
   readonly budget: number
-  /** Bytes of one lane that wait; a lane no larger than this is read to its end before its turn. */
-  readonly window: number
 }
 
 /**
@@ -22,7 +20,7 @@ export interface ReadAheadOptions {
  * bounded, and a slow reader is waited for. A lane that fails does so in its turn.
  */
 export async function* readAhead(lanes: readonly Lane[], options: ReadAheadOptions): AsyncGenerator<Bytes> {
-  const { concurrency, budget, window } = options
+  const { concurrency, budget } = options
   const opened: Opened[] = []
   let next = 0
   let held = 0
@@ -32,16 +30,15 @@ export async function* readAhead(lanes: readonly Lane[], options: ReadAheadOptio
     for (; !left && next < lanes.length && running < concurrency; next += 1) {
       const lane = lanes[next]
       if (lane === undefined) break
-      const share = Math.min(lane.size, window)
       // Whose turn it is always has its share, so that those behind it never keep it waiting.
-      if (opened.length > 0 && held + share > budget) break
-      held += share
+      if (opened.length > 0 && held + lane.window > budget) break
+      held += lane.window
       running += 1
       const over = (): void => {
         running -= 1
         advance()
       }
-      opened.push(openLane(lane, window, share, over))
+      opened.push(openLane(lane, over))
     }
   }
   try {
@@ -51,7 +48,7 @@ export async function* readAhead(lanes: readonly Lane[], options: ReadAheadOptio
       if (lane === undefined) return
       yield lane.content
       opened.shift()
-      held -= lane.share
+      held -= lane.window
     }
   } finally {
     left = true
@@ -62,13 +59,13 @@ export async function* readAhead(lanes: readonly Lane[], options: ReadAheadOptio
 // --- internal ---
 
 interface Opened {
-  readonly share: number
+  readonly window: number
   readonly content: Bytes
   /** Nobody reads on: lets go of the source as soon as it says something. */
   readonly abandon: () => void
 }
 
-function openLane({ open }: Lane, window: number, share: number, over: () => void): Opened {
+function openLane({ open, window }: Lane, over: () => void): Opened {
   const pieces: Uint8Array[] = []
   let waiting = 0
   let end: { readonly error?: unknown } | undefined
@@ -82,7 +79,7 @@ function openLane({ open }: Lane, window: number, share: number, over: () => voi
       pieces.push(piece)
       waiting += piece.length
       arrived.ring()
-      while (waiting >= window && !abandoned) await room.rung()
+      while (waiting > window && !abandoned) await room.rung()
     }
   }
   const settle = (how: { readonly error?: unknown }): void => {
@@ -94,7 +91,7 @@ function openLane({ open }: Lane, window: number, share: number, over: () => voi
     () => settle({}),
     (error: unknown) => settle({ error }),
   )
-  return { share, content: read(), abandon }
+  return { window, content: read(), abandon }
 
   async function* read(): Bytes {
     for (;;) {

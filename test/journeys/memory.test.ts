@@ -67,25 +67,42 @@ test('a gigabyte goes out and in with less than 150 MiB of memory', { timeout: 1
   expect(back / MIB).toBeLessThan(LIMIT / MIB)
 })
 
-/** Runs the program and returns its peak in bytes. */
-async function peakOf(...args: readonly string[]): Promise<number> {
-  const [source, file] = [resolve(import.meta.dirname, '../..'), join(folder, 'peak')]
-  const preload = join(source, 'test/support/peak-memory.ts')
-  const child = spawn(
-    process.execPath,
-    ['--preload', preload, join(source, 'src/cli.ts'), ...args, '--quiet'],
-    {
-      cwd: folder,
-      env: { PATH: process.env['PATH'], HOME: folder, PEAK_MEMORY_FILE: file },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
+test('and through a pipe from one to the other', { timeout: 180_000 }, async () => {
+  received = 0
+  pushed = false
+  const [out = 0, back = 0] = await peaksOf(
+    ['export', '-', '--spec', 'spec.yaml', '--platform', 'linux/amd64'],
+    ['import', '-', '--registry', `${host}/in`],
   )
+  expect(received).toBe(1024 * MIB + config.length)
+  expect(out / MIB).toBeLessThan(LIMIT / MIB)
+  expect(back / MIB).toBeLessThan(LIMIT / MIB)
+})
+
+const peakOf = async (...args: readonly string[]): Promise<number> => (await peaksOf(args))[0] ?? Infinity
+
+/** Runs the program once for each line, with pipes between, and returns the peak of each in bytes. */
+async function peaksOf(...lines: readonly (readonly string[])[]): Promise<readonly number[]> {
+  const source = resolve(import.meta.dirname, '../..')
+  const program = [process.execPath, '--preload', join(source, 'test/support/peak-memory.ts')]
+  const pipe = lines
+    .map((args, at) => {
+      const words = [...program, join(source, 'src/cli.ts'), ...args, '--quiet']
+      return `PEAK_MEMORY_FILE=peak${at} ${words.map((word) => `'${word}'`).join(' ')}`
+    })
+    .join(' | ')
+  const child = spawn('bash', ['-c', `set -o pipefail; ${pipe} >out`], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'], HOME: folder },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   let said = ''
   child.stderr.on('data', (chunk) => (said += String(chunk)))
   const code = await new Promise((ended) => child.on('close', ended))
-  expect(said).toBe('')
+  // What an export to a pipe has to say goes there too.
+  expect(said.replace(/^kind[^]*Wrote standard output: .*\n/, '')).toBe('')
   expect(code).toBe(0)
-  return Number(await readFile(file, 'utf8'))
+  return Promise.all(lines.map(async (_, at) => Number(await readFile(join(folder, `peak${at}`), 'utf8'))))
 }
 
 /** A registry that makes its layers up, and counts what it is sent. */

@@ -1,0 +1,88 @@
+import { importPipe, SMALL } from '../bundle/import-pipe.ts'
+import { openBundlePipe } from '../bundle/pipe.ts'
+import type { Layout } from '../bundle/destination.ts'
+import type { Bytes } from '../lib/bytes.ts'
+import { BundleError, codeOf, messageOf, usageError } from '../lib/errors.ts'
+import type { Args } from './flags.ts'
+import { finishImport, type valuesArgs } from './landed.ts'
+import type { NetworkArgs } from './network.ts'
+import { openTarget, type EcrArgs, type LayoutArgs } from './registry.ts'
+import type { RepositoryArgs } from './repository-args.ts'
+import type { Session } from './session.ts'
+import { checkSignature, type SignatureArgs } from './signing.ts'
+
+type PipeImportArgs = Args<typeof valuesArgs> &
+  SignatureArgs &
+  LayoutArgs &
+  EcrArgs &
+  RepositoryArgs &
+  NetworkArgs & { readonly bundle: string }
+
+/** Imports the bundle that comes through standard input, while it comes. */
+export async function importFromPipe(args: PipeImportArgs, layout: Layout, session: Session): Promise<void> {
+  if (args.passwordStdin) {
+    throw usageError('standard input cannot be both the bundle and the password', {
+      next: 'log in before (docker login), or import from a file',
+    })
+  }
+  if (args.verifyKey !== undefined && args.signature === undefined) {
+    throw usageError('a pipe has no signature beside it', { next: 'name its file: --signature <file>' })
+  }
+  await withPipe(session, async (bytes) => {
+    // Whoever is not let in learns it before anything is read.
+    const opened = await openTarget(args, session, { resumableFrom: SMALL })
+    try {
+      const started = performance.now()
+      const pipe = await openBundlePipe(bytes)
+      const { bundle } = pipe
+      await checkSignature(bundle, args, session)
+      const imported = await importPipe(pipe, opened.target, { ...opened.network, layout })
+      await finishImport({ imported, bundle, layout, started, name: 'standard input' }, args, session)
+    } finally {
+      opened.close()
+    }
+  })
+}
+
+/**
+ * Standard input as a bundle's bytes. Who stops, or has seen enough, does not wait for whoever writes.
+ * @throws a usage error for a terminal
+ */
+export async function withPipe<Result>(
+  { stdin, signal }: Pick<Session, 'stdin' | 'signal'>,
+  work: (bytes: Bytes) => Promise<Result>,
+): Promise<Result> {
+  if ('isTTY' in stdin && stdin.isTTY === true) {
+    throw usageError('no bundle comes in: standard input is a terminal', {
+      next: 'send one into it, as ma-bundle export - writes it; or name a file',
+    })
+  }
+  const stop = (): void => void stdin.destroy()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await work(piecesOf(stdin, signal))
+  } finally {
+    signal.removeEventListener('abort', stop)
+    stdin.destroy()
+  }
+}
+
+// --- internal ---
+
+async function* piecesOf(stdin: Session['stdin'], signal: AbortSignal): Bytes {
+  try {
+    for await (const piece of stdin) {
+      signal.throwIfAborted()
+      yield piece instanceof Uint8Array ? piece : Buffer.from(String(piece), 'latin1')
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof BundleError) throw error
+    throw new BundleError(`the pipe cannot be read: ${codeOf(error) ?? messageOf(error)}`, {
+      kind: 'failed',
+      where: 'standard input',
+      cause: error,
+    })
+  }
+  signal.throwIfAborted()
+}

@@ -5,7 +5,7 @@ import { release } from '../lib/buffers.ts'
 import type { Bytes } from '../lib/bytes.ts'
 import { BundleError } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
-import { createPool } from '../lib/pool.ts'
+import { createTransferPool } from '../lib/pool.ts'
 import type { Source } from '../oci/content.ts'
 import { verified } from '../oci/verify.ts'
 import { decodeContents } from './contents.ts'
@@ -86,7 +86,7 @@ async function fetchAll(
   tally: Tally,
   options: FillOptions,
 ): Promise<void> {
-  const pool = createPool(options.concurrency)
+  const pool = createTransferPool(options.concurrency)
   // A disk that is full or gone fails every other transfer too; there is no point in fetching on.
   let broken: WriteError | undefined
   const { failures } = await settleAll(

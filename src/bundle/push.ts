@@ -6,7 +6,7 @@ import type { Pool } from '../lib/pool.ts'
 import type { RawManifest, Source } from '../oci/content.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
-import { blobsIn, type Graph } from '../oci/graph.ts'
+import { blobsIn, type Graph, type GraphNode } from '../oci/graph.ts'
 import { verified } from '../oci/verify.ts'
 import type { BundleEvent } from './events.ts'
 
@@ -68,11 +68,16 @@ export async function pushGraph(
   // All come to an end before one failure is told, so that nothing goes on behind the report.
   await Promise.allSettled(pushes)
   await Promise.all(pushes)
-  for (const node of graph.nodes) {
+  options.signal.throwIfAborted()
+  // Not looked for first: a manifest is as small as the question.
+  const below = graph.nodes.filter(({ descriptor }) => descriptor.digest !== graph.root.descriptor.digest)
+  const put = (node: GraphNode): Promise<void> => target.pushManifest(node, node.descriptor.digest)
+  const images = below.filter(({ manifest }) => manifest.manifests.length === 0).map(put)
+  await Promise.allSettled(images)
+  await Promise.all(images)
+  for (const node of below) {
     options.signal.throwIfAborted()
-    if (node.descriptor.digest === graph.root.descriptor.digest) continue
-    // Not looked for first: a manifest is as small as the question.
-    await target.pushManifest(node, node.descriptor.digest)
+    if (node.manifest.manifests.length > 0) await put(node)
   }
   if (tags.length === 0) await target.pushManifest(graph.root, graph.root.descriptor.digest)
   for (const tag of tags) await target.pushManifest(graph.root, tag)

@@ -141,6 +141,7 @@ function print({ images, bytes, blobs, needed }: Fixture): void {
             (of((run) => run.written) / bytes).toFixed(2),
             (of((run) => run.disk) / bytes).toFixed(2),
             of((run) => run.requests).toFixed(0),
+            (of((run) => run.requests) / (way === 'again' ? images.length : needed[way])).toFixed(2),
           ],
         },
       ]
@@ -152,7 +153,7 @@ function print({ images, bytes, blobs, needed }: Fixture): void {
     }[way]
     const count = way === 'again' ? images.length : needed[way]
     write(`\n${title} (${count} requests are needed)`)
-    write(render(['', 's', 'x', 'CPU s', 'MiB', 'written', 'disk', 'requests'], rows))
+    write(render(['', 's', 'x', 'CPU s', 'MiB', 'written', 'disk', 'requests', 'of needed'], rows))
   }
   write('written, disk: bytes sent to the disk and the most held there, in sizes of the fixture.')
   if (missing.length > 0) write(`not on PATH, not measured: ${missing.join(', ')}`)

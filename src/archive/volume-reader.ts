@@ -29,8 +29,11 @@ export function nameParts(parts: readonly Part[]): string {
   return names.length === 0 ? last : `${names.join(', ')} and ${last}`
 }
 
-/** What to say of volumes that are needed and cannot be read. */
-export function unreadable(parts: readonly Part[]): BundleError {
+/**
+ * What to say of volumes that are needed and cannot be read.
+ * @param together all that are needed at once
+ */
+export function unreadable(parts: readonly Part[], together: readonly Part[] = []): BundleError {
   const [first] = parts
   const alike = parts.every(({ fault }) => fault === first?.fault)
   const isMissing = alike && first?.fault === MISSING
@@ -40,7 +43,8 @@ export function unreadable(parts: readonly Part[]): BundleError {
   const next = isMissing
     ? 'put what is missing beside the others or name its folder with --volumes <folder>, and run the same command again'
     : `copy it again from where it was whole, or make it again: ma-bundle export … --only-volume ${numberOf(first?.name ?? '')}`
-  return isMissing ? new BundleError(said, { kind: 'failed', next }) : integrityError(said, { next })
+  const where = together.length > 1 ? { where: `content in ${nameParts(together)}, needed at once` } : {}
+  return new BundleError(said, { kind: isMissing ? 'failed' : 'integrity', ...where, next })
 }
 
 export const MISSING = 'is missing'
@@ -55,7 +59,7 @@ async function* readParts(parts: readonly Part[], size: number, start: number, l
   if (length === 0) return
   const touched = partsAt(parts, start, length)
   const lacking = touched.filter(({ fault, path }) => fault !== undefined || path === undefined)
-  if (lacking.length > 0) throw unreadable(lacking)
+  if (lacking.length > 0) throw unreadable(lacking, touched)
   for (const part of touched) {
     const from = Math.max(start, part.offset)
     yield* readPart(part, from - part.offset, Math.min(end, part.offset + part.size) - from)

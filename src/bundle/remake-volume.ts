@@ -72,7 +72,7 @@ function splitOf({ split, list }: RemakeOptions): number {
 function checkSame(plan: Plan, volumes: readonly Volume[], list: VolumeList): void {
   if (digestOf(plan.head) !== list.bundle) {
     throw usageError('this export would make another bundle than the one the volumes are of', {
-      next: 'give the lock of that export with --lock, and the same --spec, --with, --platform, --values, --kube-version, --helm and --since',
+      next: 'give the lock that was written beside the volumes with --lock, and --since and --with-cli as then',
     })
   }
   const sizes = (some: readonly Volume[]): string => some.map(({ size }) => size).join()

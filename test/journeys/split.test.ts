@@ -60,6 +60,8 @@ describe('export --split', () => {
     const listed = (command: string): string =>
       execFileSync('bash', ['-c', command], { cwd: set.set }).toString()
     expect(listed('cat bundle.tar.* | tar t')).toBe(listed('tar tf ../whole/bundle.tar'))
+    // What stands in front is had from the first volume alone, an importer for example.
+    expect(listed('tar xOf bundle.tar.001 --occurrence oci-layout')).toContain('imageLayoutVersion')
     expect(listed('sha256sum -c bundle.tar.sha256').trim().split('\n')).toEqual(
       set.names.map((name) => `${name}: OK`),
     )
@@ -192,6 +194,16 @@ describe('export --only-volume', () => {
       expect(asked, name).toBe(touches)
     }
     expect(joined(folder).equals(whole)).toBe(true)
+  })
+
+  it('needs nothing but the lock', async () => {
+    const folder = fresh('lock-alone')
+    for (const name of [LIST, 'bundle.tar.lock.json']) copyFileSync(join(set.set, name), join(folder, name))
+    const bundle = join(folder, 'bundle.tar')
+    const outcome = await runShell(['export', bundle, '--only-volume', '3', '--lock', `${bundle}.lock.json`])
+    expect(outcome.code, outcome.stderr).toBe(0)
+    const made = readFileSync(join(folder, 'bundle.tar.003'))
+    expect(made.equals(readFileSync(join(set.set, 'bundle.tar.003')))).toBe(true)
   })
 
   it('works without the list when the size is told, and says that nothing was compared', async () => {

@@ -348,6 +348,33 @@ describe('an import', () => {
     )
   })
 
+  it('is completed by media that are swapped, neighbours at a time, while the first volume stays', async () => {
+    const fresh = await startDockerRegistry()
+    try {
+      const first = set.copy('a', [...numbered(1), LIST])
+      const args = ['--registry', fresh.host, '--values', at('v.yaml'), '--volumes', first]
+      const codes: number[] = []
+      let said = ''
+      // The largest layers reach over five volumes.
+      for (let number = 2; number + 4 <= set.names.length; number += 1) {
+        rmSync(at('b'), { recursive: true, force: true })
+        const stick = set.copy('b', numbered(...[0, 1, 2, 3, 4].map((next) => number + next)))
+        const outcome = await runShell(['import', join(stick, 'bundle.tar'), ...args])
+        codes.push(outcome.code)
+        said += outcome.stderr
+      }
+      expect(codes[0]).toBe(1)
+      expect(codes.at(-1), said).toBe(0)
+      expect(said).toMatch(
+        /where: content in bundle\.tar\.\d+(, bundle\.tar\.\d+)* and bundle\.tar\.\d+, needed at once/,
+      )
+      const checked = await verify(join(set.set, 'bundle.tar'), '--registry', fresh.host)
+      expect(checked.code).toBe(0)
+    } finally {
+      await fresh.stop()
+    }
+  })
+
   it('of a damaged volume pushes nothing wrong, and names the volume', async () => {
     const fresh = await startDockerRegistry()
     try {

@@ -51,6 +51,7 @@ export async function finishImport(
     outcome,
   }))
   const proof = bundle.contents?.proof
+  const hasCharts = imported.some(({ root }) => root.kind === 'chart')
   const data = name === undefined ? { proof } : { bundle: name }
   session.result({ ...data, registry: layout.registry, seconds, roots, ...values.data }, () =>
     [
@@ -58,7 +59,9 @@ export async function finishImport(
       `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
       ...values.lines,
       // Without a bundle there is nothing to prove later.
-      ...(proof === undefined || (name === undefined && proof.length === 0) ? [] : [verdictLine(proof)]),
+      ...(proof === undefined || (proof.length === 0 && (name === undefined || !hasCharts))
+        ? []
+        : [verdictLine(proof)]),
       ...(values.file === undefined
         ? []
         : [nextSteps([`helm upgrade --install <release> <chart> -f ${values.file}`], session)]),

@@ -1,5 +1,6 @@
 import type { FailureReport, RootFailure } from '../failure.ts'
 import { oneLine, type Style } from './style.ts'
+import { withoutRequest } from './words.ts'
 
 /**
  * A failure for people. Roots that failed for the same reason share one paragraph, worst first, so that sixty images
@@ -47,10 +48,6 @@ function grouped(failures: readonly RootFailure[]): Group[] {
   }
   return [...groups.values()]
 }
-
-/** `a.io answered 401 to GET https://…: UNAUTHORIZED` is the same for every image of a host without the address. */
-const withoutRequest = (message: string): string =>
-  message.replaceAll(/ to (?:GET|HEAD|POST|PUT|PATCH|DELETE) https?:\/\/\S+?(?=:? |:?$)/gm, '')
 
 function groupLines(group: Group, style: Style, verbose: boolean): string[] {
   const [{ error }] = group

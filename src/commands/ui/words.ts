@@ -21,8 +21,14 @@ export function warningText({ message, where, next }: EventOf<'warning'>, style:
   return `${lines.join('\n')}\n`
 }
 
-export const retryText = ({ host, what, attempt, waitMs, reason }: EventOf<'retry'>): string =>
-  `retry ${attempt} of ${oneLine(what)} at ${host} in ${formatDuration(waitMs)}: ${oneLine(reason)}`
+/** `a.io answered 401 to GET https://…: UNAUTHORIZED` is the same for every image of a host without the address. */
+export const withoutRequest = (message: string): string =>
+  message.replaceAll(/ to (?:GET|HEAD|POST|PUT|PATCH|DELETE) https?:\/\/\S+?(?=:? |:?$)/gm, '')
+
+export function retryText({ host, what, attempt, waitMs, reason }: EventOf<'retry'>): string {
+  const place = what.startsWith(host) ? '' : ` at ${host}`
+  return `retry ${attempt} of ${oneLine(what)}${place} in ${formatDuration(waitMs)}: ${oneLine(withoutRequest(reason))}`
+}
 
 export const waitText = (host: string, reason: string, ms: number): string =>
   `waiting for ${host}: ${oneLine(reason)}, ${formatDuration(Math.max(1000, ms))}`

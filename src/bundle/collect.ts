@@ -9,7 +9,7 @@ import { FailuresError, settleAll } from './failures.ts'
 import type { Lock } from './lock-file.ts'
 import { resolveChart } from './resolve-chart.ts'
 import { resolveFile } from './resolve-file.ts'
-import { resolveImage, type Wanted } from './resolve-image.ts'
+import { resolveImage, type KnownManifests, type Wanted } from './resolve-image.ts'
 import { resolveReferrers } from './resolve-referrers.ts'
 import { digestOfRoot, type Root } from './root.ts'
 import type { Session } from './session.ts'
@@ -26,6 +26,8 @@ export interface CollectOptions {
   readonly referrers: boolean
   /** Digests that the lock pins, by kind and name. */
   readonly locked?: (kind: RootKind, name: string) => Digest | undefined
+  /** Manifests that are here already. */
+  readonly known?: KnownManifests
 }
 
 /** What EKS nodes are. */
@@ -155,6 +157,7 @@ async function resolve(item: Item, options: CollectOptions, shared: Shared): Pro
   return resolveImage(item.image.reference, item.name, wantedOf(item.image, options), {
     ...common,
     ...shared,
+    ...(options.known === undefined ? {} : { known: options.known }),
   })
 }
 

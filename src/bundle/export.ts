@@ -18,6 +18,7 @@ import { plan, type Plan } from './plan.ts'
 import { weigh, type RootWeight } from './report.ts'
 import { programContents, type Program, type ProgramContents } from './program.ts'
 import { contentsOf } from './root-contents.ts'
+import type { KnownManifests } from './resolve-image.ts'
 import type { Root } from './root.ts'
 import type { Session } from './session.ts'
 import { refuseSharedTags } from './shared-tags.ts'
@@ -34,6 +35,8 @@ export interface ExportOptions extends BindOptions {
   readonly referrers: boolean
   /** Told what Docker Hub will count, before it counts anything. */
   readonly onHub?: (budget: HubBudget) => void
+  /** Manifests of an older bundle, which need not be asked for again. */
+  readonly known?: KnownManifests
   /** Replays these digests; what has moved since is an error. */
   readonly lock?: Lock
   /** The program itself, to be carried along. */
@@ -81,6 +84,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     options.mirrors,
     platforms === 'all' ? undefined : platforms.length,
     session,
+    options.known,
   )
   if (hub !== undefined) options.onHub?.(hub)
   const locked = options.lock === undefined ? undefined : pinnedBy(options.lock)

@@ -3,6 +3,7 @@ import { canonicalRegistry } from '../oci/alias.ts'
 import { isIndex } from '../oci/media-types.ts'
 import { candidates, type Mirrors } from '../registry/mirror.ts'
 import { openRepository } from '../registry/repository.ts'
+import type { KnownManifests } from './resolve-image.ts'
 import type { Session } from './session.ts'
 import type { SpecImage } from './spec.ts'
 
@@ -20,6 +21,7 @@ export interface HubBudget {
  * Asks Docker Hub with HEAD, which it does not count, for each image that is to come from there, and says what the
  * real requests will cost. https://docs.docker.com/docker-hub/usage/pulls/
  * @param platforms how many of each index are fetched; undefined for all
+ * @param known manifests that are here already
  * @returns undefined when nothing comes from Docker Hub
  */
 export async function hubBudget(
@@ -27,6 +29,7 @@ export async function hubBudget(
   mirrors: Mirrors,
   platforms: number | undefined,
   session: Session,
+  known?: KnownManifests,
 ): Promise<HubBudget | undefined> {
   const own = images.flatMap(({ reference }) => {
     const [first] = candidates(reference, mirrors)
@@ -41,7 +44,8 @@ export async function hubBudget(
         const found = await openRepository(session.client, 'docker.io', repository).head(
           digest ?? tag ?? 'latest',
         )
-        if (found === undefined) return 0
+        // What an older bundle has whole, with all below it, is not asked for again.
+        if (found === undefined || (await known?.(found.digest)) !== undefined) return 0
         // All children of an index that is kept whole are not known by HEAD; six is what official images have.
         // Each may have an attestation, which is a manifest more: BuildKit makes them unless told not to.
         return isIndex(found.mediaType) ? 1 + 2 * (platforms ?? WHOLE_INDEX) : 1

@@ -1,7 +1,7 @@
 import { collect } from '../lib/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import type { RawManifest, Source } from '../oci/content.ts'
-import type { Digest } from '../oci/digest.ts'
+import { isDigest, type Digest } from '../oci/digest.ts'
 import { walk } from '../oci/graph.ts'
 import { isObject, parseManifest, parseObject } from '../oci/manifest.ts'
 import { isIndex, DOCKER_CONFIG, OCI_CONFIG } from '../oci/media-types.ts'
@@ -31,7 +31,11 @@ export interface ResolveOptions {
   readonly unreachable: Set<string>
   /** Digest from the lock: what the tag has to stand for. */
   readonly locked?: Digest
+  /** Manifests that are here already, by digest; asking for them would be counted by Docker Hub. */
+  readonly known?: KnownManifests
 }
+
+export type KnownManifests = (digest: Digest) => Promise<RawManifest | undefined>
 
 /**
  * An image reference to everything below it: asked of each mirror in turn, then of the origin; cut down to the
@@ -91,7 +95,7 @@ interface Found {
 
 async function findManifest(
   reference: Reference,
-  { session, mirrors, locked, unreachable }: ResolveOptions,
+  { session, mirrors, locked, unreachable, known }: ResolveOptions,
 ): Promise<Found> {
   const digest = reference.digest ?? locked
   const places = candidates(reference, mirrors)
@@ -100,8 +104,10 @@ async function findManifest(
     session.signal.throwIfAborted()
     if (place !== places.at(-1) && unreachable.has(place.registry)) continue
     try {
-      const source = openRepository(session.client, place.registry, place.repository, { foreign: true })
-      if (locked !== undefined && reference.digest === undefined) await checkMoved(source, reference, locked)
+      const repository = openRepository(session.client, place.registry, place.repository, { foreign: true })
+      const source = known === undefined ? repository : sparing(repository, known)
+      if (locked !== undefined && reference.digest === undefined)
+        await checkMoved(repository, reference, locked)
       const raw = await source.resolve(digest ?? reference.tag ?? 'latest')
       const from = repositoryName(place)
       return from === repositoryName(reference) ? { raw, source } : { raw, source, from }
@@ -121,6 +127,16 @@ async function findManifest(
   }
   throw failure
 }
+
+/** Looks first among what is known, by digest; a tag is turned into one by HEAD. */
+const sparing = (repository: Repository, known: KnownManifests): Source => ({
+  async resolve(reference) {
+    const digest = isDigest(reference) ? reference : (await repository.head(reference))?.digest
+    const found = digest === undefined ? undefined : await known(digest)
+    return found ?? repository.resolve(reference)
+  },
+  fetch: (target, start) => repository.fetch(target, start),
+})
 
 /** The lock says what a tag stood for; that it stands for something else now is for a person to decide on. */
 async function checkMoved(source: Repository, reference: Reference, locked: Digest): Promise<void> {

@@ -1,8 +1,10 @@
 import type { Bytes } from '../lib/bytes.ts'
 import type { Source } from '../oci/content.ts'
+import { BundleError } from '../lib/errors.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Bundle } from './open.ts'
 import { blobPath, type Plan } from './plan.ts'
+import type { KnownManifests } from './resolve-image.ts'
 import { filePath } from './root.ts'
 
 /** A plan that takes from an earlier bundle what that has. */
@@ -13,6 +15,21 @@ export interface Reuse {
   /** Bytes it has given by now. */
   readonly given: () => number
 }
+
+/** The manifests of an earlier bundle, verified; one that is damaged there has to be asked for again. */
+export const manifestsIn =
+  ({ archive, source }: Bundle): KnownManifests =>
+  async (digest) => {
+    if (!archive.entries.has(blobPath(digest))) return undefined
+    try {
+      const found = await source.resolve(digest)
+      // Only the index above it says what a manifest without a type of its own is.
+      return found.descriptor.mediaType === '' ? undefined : found
+    } catch (error) {
+      if (error instanceof BundleError && error.kind === 'integrity') return undefined
+      throw error
+    }
+  }
 
 /**
  * Puts an earlier bundle before the sources of everything it has. What is read from it is verified like anything else;

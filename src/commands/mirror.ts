@@ -54,7 +54,7 @@ export default defineBundleCommand({
     const older = await openOlder({ ...args, since: undefined }, session)
     try {
       const network = await openNetwork({ ...args, ...source }, session)
-      const resolved = await prepare({ ...args, values: args.chartValues }, session, network)
+      const resolved = await prepare({ ...args, values: args.chartValues }, session, network, older)
       const { prepared } = older.reuse(resolved)
       if (args.dryRun) {
         session.result(...forecast(prepared, { rate: args.rate, network }, session))

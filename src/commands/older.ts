@@ -2,7 +2,8 @@ import { basename } from 'node:path'
 import type { ExportOptions, Prepared } from '../bundle/export.ts'
 import { decodeInventory, INVENTORY } from '../bundle/inventory.ts'
 import { openBundle, type Bundle } from '../bundle/open.ts'
-import { reuseFrom } from '../bundle/reuse.ts'
+import type { KnownManifests } from '../bundle/resolve-image.ts'
+import { manifestsIn, reuseFrom } from '../bundle/reuse.ts'
 import { absentBlobs, type Base } from '../bundle/since.ts'
 import { openBase, type BaseFile } from './base-file.ts'
 import { openBundleFile, type World } from './bundle-file.ts'
@@ -27,6 +28,8 @@ export const olderArgs = {
 export interface Older {
   /** What to leave out, for `prepareExport`. */
   readonly since?: NonNullable<ExportOptions['since']>
+  /** Manifests of the earlier bundle, for `prepareExport`. */
+  readonly known?: KnownManifests
   /** The same export, taking from the earlier bundle what it has; `given` counts the bytes it gave. */
   reuse(prepared: Prepared): { readonly prepared: Prepared; readonly given: () => number }
   close(): Promise<void>
@@ -45,6 +48,7 @@ export async function openOlder(
     const bundle = file === undefined ? undefined : await openBundle(file)
     return {
       ...(known === undefined ? {} : { since: (roots) => absentBlobs(roots, known) }),
+      ...(bundle === undefined ? {} : { known: manifestsIn(bundle) }),
       reuse: (prepared) => reusing(prepared, bundle),
       async close() {
         await base?.close()

@@ -27,7 +27,7 @@ export async function prepare(
   args: PrepareArgs,
   session: Session,
   network: Journey,
-  { since, programs = [] }: Pick<ExportOptions, 'since' | 'programs'> = {},
+  { since, known, programs = [] }: Pick<ExportOptions, 'since' | 'known' | 'programs'> = {},
 ): Promise<Prepared> {
   const lock = args.lock === undefined ? undefined : await readLock(args.lock)
   const asked = await askedFor(args, lock, session)
@@ -42,6 +42,7 @@ export async function prepare(
     addMissing: args.addMissing,
     onHub: (budget) => session.note(`Docker Hub ${hubText(budget)}\n`),
     ...(since === undefined ? {} : { since }),
+    ...(known === undefined ? {} : { known }),
     programs,
     ...(lock === undefined ? {} : { lock }),
     ...(asked.replay === undefined ? {} : { replay: asked.replay }),

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -93,6 +94,51 @@ describe('Docker Hub’s budget', () => {
     expect(stdout).toMatch(
       /^Docker Hub +would count up to 5 pulls; 45 of 100 remain\. Finding this out took 5 of them\.$/m,
     )
+  })
+
+  it('is spared what an older bundle has: of an index that was cut, only that is asked for again', async () => {
+    const run = (...args: readonly string[]) =>
+      runCli([...args, '--spec', 'spec.yaml', '--ca-file', authority.caFile], {
+        cwd: folder,
+        env: { HTTPS_PROXY: proxy.url },
+      })
+    expect(await run('export', 'old.tar', '--platform', 'linux/amd64')).toMatchObject({ code: 0 })
+    const before = pulls().length
+    expect(await run('plan', '--reuse', 'old.tar', '--platform', 'linux/amd64')).toMatchObject({
+      code: 0,
+    })
+    expect(pulls().length - before).toBe(1)
+    // An index that is kept whole is in the older bundle as it is.
+    expect(await run('export', 'whole.tar', '--platform', 'all')).toMatchObject({ code: 0 })
+    const between = pulls().length
+    const { code, stdout } = await run('plan', '--reuse', 'whole.tar', '--platform', 'all')
+    expect([code, pulls().length - between]).toEqual([0, 0])
+    expect(stdout).toMatch(/^Docker Hub +would count up to 0 pulls/m)
+    const again = await run('export', 'again.tar', '--reuse', 'whole.tar', '--platform', 'all')
+    expect([again.code, pulls().length - between]).toEqual([0, 0])
+    expect(readFileSync(join(folder, 'again.tar')).equals(readFileSync(join(folder, 'whole.tar')))).toBe(true)
+  })
+
+  it('is asked for what is damaged in the older bundle', async () => {
+    const run = (...args: readonly string[]) =>
+      runCli([...args, '--spec', 'spec.yaml', '--ca-file', authority.caFile], {
+        cwd: folder,
+        env: { HTTPS_PROXY: proxy.url },
+      })
+    await run('export', 'old.tar')
+    const bytes = readFileSync(join(folder, 'old.tar'))
+    const damaged = bytes
+      .toString('latin1')
+      .replaceAll(
+        '"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest',
+        '"schemaVersion":3,"mediaType":"application/vnd.oci.image.manifest',
+      )
+    writeFileSync(join(folder, 'old.tar'), Buffer.from(damaged, 'latin1'))
+    const before = pulls().length
+    expect(await run('export', 'new.tar', '--reuse', 'old.tar')).toMatchObject({ code: 0 })
+    // Four manifests; the index is as it was.
+    expect(pulls().length - before).toBe(4)
+    expect(readFileSync(join(folder, 'new.tar')).equals(bytes)).toBe(true)
   })
 
   it('is warned of when it does not suffice, with the way out', async () => {

@@ -134,7 +134,7 @@ export default defineBundleCommand({
                 ]),
             ...programs.list.map(
               ({ path, platform, size }) =>
-                `Carries ma-bundle for ${platform} along, as ${path} (${formatBytes(size)}).`,
+                `Carries ma-bundle for ${platform} along, as ${path} (${formatBytes(size)})${args.split === undefined ? '' : `: cat ${name}.[0-9]* | tar xf - ${path}`}.`,
             ),
             ...(signed === undefined ? [] : [`Signed with ${signed.algorithm}: carry ${signed.file} along.`]),
             ...(told?.lines ?? []),

@@ -12,6 +12,8 @@ import { outputOf } from './output.ts'
 import { PIPE } from './pipe-output.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
 import { exportSummary } from './summary.ts'
+import { splitArgs } from './volume-output.ts'
+import { volumesArgs } from './volume-args.ts'
 import { nextSteps } from './ui/next.ts'
 
 export default defineBundleCommand({
@@ -40,6 +42,8 @@ export default defineBundleCommand({
       required: true,
       description: 'Bundle to write, or - for standard output',
     },
+    split: splitArgs.split,
+    ...volumesArgs,
     prefer: {
       type: 'enum',
       options: ['first', 'last'],
@@ -61,6 +65,7 @@ export default defineBundleCommand({
     if (args.bundles.length < 2)
       throw usageError('one bundle alone cannot be merged', { next: 'name two or more' })
     const output = outputOf({ ...args, bundle: args.output }, session)
+    await output.look?.()
     const files: RandomReader[] = []
     try {
       const parts: Part[] = []
@@ -74,32 +79,42 @@ export default defineBundleCommand({
       const filled = await output.write(prepared, network)
       await output.writeLock(prepared)
       const seconds = (performance.now() - started) / 1000
-      const { absent, weights, size } = prepared
+      const { absent, weights } = prepared
+      const { size, kept } = filled
+      const told = output.told?.()
+      const name = told?.name ?? output.name
       const absentBytes = absent.reduce((sum, blob) => sum + blob.size, 0)
       session.result(
         {
-          bundle: output.name,
+          bundle: name,
           parts: args.bundles.map((path) => basename(path)),
           size,
-          kept: filled.kept,
+          kept,
           absent: { count: absent.length, bytes: absentBytes },
           seconds,
           programs: prepared.programs,
           proof: prepared.proof,
+          ...told?.data,
           roots: weights,
         },
         () =>
           [
             exportSummary(weights, session),
-            `Wrote ${output.name}: ${formatBytes(size)}, ${plural(weights.length, 'item')} of ${plural(parts.length, 'bundle')}, in ${seconds.toFixed(1)} s.`,
+            `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')} of ${plural(parts.length, 'bundle')}, in ${seconds.toFixed(1)} s.`,
             ...(absent.length === 0
               ? []
               : [
                   `It leaves out ${plural(absent.length, 'blob')} (${formatBytes(absentBytes)}) that none of them has; only a registry that has them takes it.`,
                 ]),
+            ...(told?.lines ?? []),
             ...(args.output === PIPE
               ? []
-              : [nextSteps(nextOf(output.name, prepared.proof.length > 0), session)]),
+              : [
+                  nextSteps(
+                    [...provenNext(name, prepared.proof.length > 0), told?.next ?? importNext(name)],
+                    session,
+                  ),
+                ]),
             '',
           ].join('\n'),
       )
@@ -108,7 +123,7 @@ export default defineBundleCommand({
     }
 
     async function openPart(path: string): Promise<Part> {
-      const file = await openBundleFile(path, session)
+      const file = await openBundleFile(path, { ...session, volumes: args.volumes })
       files.push(file)
       const bundle = await openBundle(file)
       await checkSignature(bundle, { ...args, bundle: path, signature: `${path}.sig` }, session)
@@ -122,9 +137,7 @@ export default defineBundleCommand({
 /** It talks to no registry, only to where bundles lie. */
 const NO_REGISTRY = { username: [], passwordStdin: false, insecureRegistry: [], clientCert: [] }
 
-const nextOf = (name: string, isProven: boolean): readonly string[] => [
-  ...(isProven
-    ? [`what helm showed of each part still holds; prove the whole: ma-bundle prove ${name}`]
-    : []),
-  `carry it, then: ma-bundle import ${name} --registry <host>`,
-]
+const provenNext = (name: string, isProven: boolean): readonly string[] =>
+  isProven ? [`what helm showed of each part still holds; prove the whole: ma-bundle prove ${name}`] : []
+
+const importNext = (name: string): string => `carry it, then: ma-bundle import ${name} --registry <host>`

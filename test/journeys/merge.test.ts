@@ -216,6 +216,26 @@ describe('merge', () => {
     expect(Buffer.compare(bytesOf('again.tar'), merged)).toBe(0)
   })
 
+  it('reads volumes and writes volumes', async () => {
+    await exportAs('split.tar', ['web:1', 'common:1'], ['web 1.0.0'], '--split', '300KiB')
+    expect(await merge(['split.tar', 'api.tar'])).toMatchObject({ code: 0 })
+    const whole = bytesOf('all.tar')
+    const { code, stdout } = await runShell([
+      'merge',
+      at('split.tar'),
+      at('api.tar'),
+      '-o',
+      at('volumes.tar'),
+      '--split',
+      '200KiB',
+    ])
+    expect(code).toBe(0)
+    expect(stdout).toContain('volumes.tar.001')
+    const joined = await runProgram('sh', ['-c', 'cat volumes.tar.[0-9]*'], { cwd: folder })
+    expect(Buffer.compare(joined.stdout, whole)).toBe(0)
+    expect((await runShell(['verify', at('volumes.tar')])).code).toBe(0)
+  })
+
   it('is one bundle when it is merged with itself', async () => {
     expect((await merge(['web.tar', 'web.tar'])).code).toBe(0)
     expect(Buffer.compare(bytesOf('all.tar'), bytesOf('web.tar'))).toBe(0)

@@ -103,6 +103,15 @@ describe('export --with-cli', () => {
     )
   })
 
+  it('is taken out of volumes with cat and tar, as the export says', async () => {
+    const { code, stdout } = await exported('parts.tar', '--with-cli', '--cli-from', dist, '--split', '1MiB')
+    expect(code).toBe(0)
+    const command = /as ma-bundle \(.*\): (cat .*)\.$/m.exec(stdout)?.[1] ?? 'false'
+    expect(command).toBe('cat parts.tar.[0-9]* | tar xf - ma-bundle')
+    await runProgram('sh', ['-c', command], { cwd: folder })
+    expect(Buffer.compare(readFileSync(at('ma-bundle')), amd64)).toBe(0)
+  })
+
   it('is found damaged like anything else', async () => {
     await exported('damaged.tar', '--with-cli', '--cli-from', dist)
     const bytes = readFileSync(at('damaged.tar'))

@@ -56,7 +56,7 @@ export function createS3(home: S3Location, options: S3Options): S3 {
       region = found
       client = undefined
     })
-    return new Client({
+    const made = new Client({
       region,
       credentials: await awsCredentials({ env, region, emit }),
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
@@ -73,6 +73,8 @@ export function createS3(home: S3Location, options: S3Options): S3 {
       logger: sdkLogger(emit),
       ...(env.AWS_PROFILE ? { profile: env.AWS_PROFILE } : {}),
     })
+    signWithKnownDigest(made)
+    return made
   }
   const once = async <T>(run: Run<T>): Promise<T> => {
     for (;;) {
@@ -136,6 +138,23 @@ const PERMISSIONS: Readonly<Record<string, string>> = {
 }
 
 const isOn = (value: string | undefined): boolean => value?.toLowerCase() === 'true'
+
+/** A body whose sha256 is known already is not hashed once more for its signature. */
+function signWithKnownDigest({ middlewareStack }: Sdk): void {
+  middlewareStack.add(
+    (next) => (args) => {
+      const { input, request } = args
+      if ('ChecksumSHA256' in input && typeof input.ChecksumSHA256 === 'string' && hasHeaders(request)) {
+        request.headers['x-amz-content-sha256'] = Buffer.from(input.ChecksumSHA256, 'base64').toString('hex')
+      }
+      return next(args)
+    },
+    { step: 'build', name: 'signWithKnownDigest' },
+  )
+}
+
+const hasHeaders = (request: unknown): request is { readonly headers: Record<string, string> } =>
+  typeof request === 'object' && request !== null && 'headers' in request
 
 /** Where to ask first. Any region will do, as S3 says which one is right; that of the profile most likely is. */
 async function regionFrom(env: Env, Client: typeof Sdk): Promise<string> {

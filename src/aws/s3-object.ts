@@ -13,6 +13,13 @@ export interface S3Storage {
   readonly StorageClass?: string
 }
 
+/** Where an object is to be, and how it is to be kept. */
+export interface S3Target {
+  readonly s3: S3
+  readonly location: S3Location
+  readonly storage: S3Storage
+}
+
 /** A small object as text, or nothing when there is none. More than `limit` bytes are refused. */
 export async function getText(
   s3: S3,

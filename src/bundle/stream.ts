@@ -7,6 +7,9 @@ import { verified } from '../oci/verify.ts'
 import type { Plan, Transfer } from './plan.ts'
 import { continued, counted, fetchRest, fromSources, type Tally, type Watched } from './sources.ts'
 
+/** Transfers up to this size are verified whole before their turn. */
+export const SMALL = 8 * 1024 * 1024
+
 /** Passes content on and keeps its last piece back until all of it is right; else throws an integrity error. */
 export type Verifier = (content: Bytes) => Bytes
 
@@ -20,6 +23,8 @@ export interface StreamOptions extends Watched {
    * `start` behind 0, the content is read from its beginning, because only a whole pass can be verified.
    */
   readonly verifier?: (transfer: Transfer, start: number) => Verifier | undefined
+  /** Bytes that may wait in memory for their turn; 48 MiB unless told. */
+  readonly budget?: number
   /** Counts the bytes that come from sources. */
   readonly tally?: Tally
 }
@@ -47,7 +52,7 @@ export async function* streamArchive(plan: Plan, options: StreamOptions): Bytes 
   emit({ type: 'phase', phase: 'transfer', items: lanes.size, bytes })
   const contents = readAhead([...lanes.values()], {
     concurrency: options.concurrency,
-    budget: BUDGET,
+    budget: options.budget ?? BUDGET,
   })
   try {
     for (const entry of entries) {
@@ -70,8 +75,6 @@ export async function* streamArchive(plan: Plan, options: StreamOptions): Bytes 
 
 /** What waits in memory for its turn, of all transfers together. */
 const BUDGET = 32 * 1024 * 1024
-/** Transfers up to this size are verified whole before their turn. */
-const SMALL = 8 * 1024 * 1024
 /** So much of a larger one is there when its turn comes: it was opened, and the line is up to speed. */
 const BEGINNING = 2 * 1024 * 1024
 

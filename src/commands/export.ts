@@ -15,6 +15,7 @@ import { PIPE } from './pipe-output.ts'
 import { writeLock } from './lock-io.ts'
 import { prepare, prepareArgs } from './prepare.ts'
 import { findPrograms, programArgs } from './programs.ts'
+import { abandon, s3Args } from './s3-output.ts'
 import { splitArgs } from './volume-output.ts'
 import { exportSummary } from './summary.ts'
 
@@ -38,13 +39,17 @@ export default defineBundleCommand({
       description: 'through a pipe, with no file on either side',
     },
     {
+      command: 'ma-bundle export s3://my-bucket/bundle.tar --sse-kms-key alias/bundles',
+      description: 'straight into S3, with no disk in between',
+    },
+    {
       command: 'ma-bundle export bundle.tar --dry-run',
       description: 'see what it would fetch, and how much',
     },
   ],
   dataOnStdout: ({ bundle }) => bundle === PIPE,
   args: {
-    bundle: { type: 'positional', description: 'File to write, or - for standard output' },
+    bundle: { type: 'positional', description: 'File to write, s3://bucket/key, or - for standard output' },
     ...prepareArgs,
     ...olderArgs,
     ...programArgs,
@@ -54,6 +59,7 @@ export default defineBundleCommand({
     },
     ...rateArgs,
     ...splitArgs,
+    ...s3Args,
     sign: {
       type: 'string',
       hint: 'file|awskms://…',
@@ -74,6 +80,7 @@ export default defineBundleCommand({
     ...networkArgs,
   },
   async run(args, session) {
+    if (args.abort) return abandon(args.bundle, session)
     const output = outputOf(args, session)
     if (!args.dryRun) await output.look?.()
     const older = await openOlder(args, session)

@@ -10,6 +10,7 @@ import { defineBundleCommand } from './command.ts'
 import { networkArgs, openNetwork } from './network.ts'
 import { outputOf } from './output.ts'
 import { PIPE } from './pipe-output.ts'
+import { storageArgs } from './s3-output.ts'
 import { checkSignature, signatureArgs } from './signing.ts'
 import { exportSummary } from './summary.ts'
 import { splitArgs } from './volume-output.ts'
@@ -40,7 +41,7 @@ export default defineBundleCommand({
       alias: 'o',
       hint: 'file',
       required: true,
-      description: 'Bundle to write, or - for standard output',
+      description: 'Bundle to write: a file, s3://bucket/key, or - for standard output',
     },
     split: splitArgs.split,
     ...volumesArgs,
@@ -58,6 +59,7 @@ export default defineBundleCommand({
       description: 'Public key (PEM) that must have signed each of the bundles',
     },
     requireSignature: signatureArgs.requireSignature,
+    ...storageArgs,
     caFile: networkArgs.caFile,
     concurrency: { ...networkArgs.concurrency, description: 'Blobs to copy at a time' },
   },

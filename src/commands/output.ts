@@ -1,19 +1,23 @@
 import { basename } from 'node:path'
 import { openFileMedium } from '../archive/file-medium.ts'
+import { isS3 } from '../aws/s3-location.ts'
 import { writeExport } from '../bundle/export.ts'
 import { lookAtFolder } from './look-at-folder.ts'
 import { writeLock } from './lock-io.ts'
 import type { Output } from './output-kind.ts'
 import { PIPE, pipeOutput, type PipeArgs } from './pipe-output.ts'
+import { s3Output, storageOf, type StorageArgs } from './s3-output.ts'
 import type { Session } from './session.ts'
 import { isSplit, volumesOutput, type SplitArgs } from './volume-output.ts'
 
 /** What the flags of `export` say of the place. */
-export type OutputArgs = SplitArgs & PipeArgs
+export type OutputArgs = SplitArgs & PipeArgs & StorageArgs
 
 /** Finds the kind of place that the name and the flags mean. Adding one is a line here. */
 export function outputOf(args: OutputArgs, session: Session): Output {
   if (args.bundle === PIPE) return pipeOutput(args, session)
+  if (isS3(args.bundle)) return s3Output(args, session)
+  storageOf(args, false)
   if (isSplit(args)) return volumesOutput(args)
   return fileOutput(args.bundle)
 }

@@ -82,7 +82,7 @@ async function* wire(
   { fault, counted, stopped }: ReceiveOptions,
 ): AsyncIterable<Uint8Array> {
   let seen = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of arriving(request)) {
     counted(chunk.length)
     seen += chunk.length
     if (fault?.kind === 'reset' && seen >= fault.afterBytes) throw new Gone('scripted reset')
@@ -98,6 +98,14 @@ async function* wire(
     } else yield chunk
   }
   if (!request.complete) throw new Gone('the client went away')
+}
+
+async function* arriving(request: IncomingMessage): AsyncIterable<Buffer> {
+  try {
+    yield* request as AsyncIterable<Buffer>
+  } catch (error) {
+    throw new Gone(error instanceof Error ? error.message : 'the client went away')
+  }
 }
 
 /** `aws-chunked`: pieces with their lengths in hex, then the trailers. */

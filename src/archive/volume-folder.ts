@@ -40,13 +40,17 @@ export async function leftVolumes(folder: string, base: string, split: number): 
   return volumes
 }
 
-/** Volumes that no export listed would be taken for a part of this one, by people and by `cat`. */
+/**
+ * Volumes that no export listed would be taken for a part of this one, by people and by `cat`. A folder in the place
+ * of a volume would be found out by the last rename, after everything was fetched.
+ */
 export async function refuseStrays(folder: string, base: string, wanted: readonly Volume[]): Promise<void> {
   const own = new Set([...wanted.map(({ name }) => name), ...(await listedBefore(folder, base))])
-  const stray = (await readdir(folder)).find((name) => {
-    const volume = parseVolumesPath(name)
-    return volume?.base === base && volume.number !== undefined && !own.has(name)
-  })
+  const stray = (await readdir(folder, { withFileTypes: true })).find((entry) => {
+    const volume = parseVolumesPath(entry.name)
+    const isVolume = volume?.base === base && volume.number !== undefined
+    return isVolume && (entry.isDirectory() || !own.has(entry.name))
+  })?.name
   if (stray === undefined) return
   throw new WriteError(`${stray} is in the way: it would look like a part of this bundle, and is none`, {
     kind: 'usage',

@@ -97,6 +97,12 @@ describe('export --split', () => {
     expect(refused.code).toBe(2)
     expect(refused.stderr).toContain('bundle.tar.004 is in the way')
     expect(readFileSync(join(folder, 'bundle.tar.004'), 'utf8')).toBe('stray')
+    rmSync(join(folder, 'bundle.tar.004'))
+    rmSync(join(folder, 'bundle.tar.003'))
+    mkdirSync(join(folder, 'bundle.tar.003'))
+    const before = set.source.requests.length
+    expect((await split(folder, '--split', '1MiB')).stderr).toContain('bundle.tar.003 is in the way')
+    expect(layersAsked(before)).toEqual([])
   })
 
   it('takes names of media, and keeps 4GiB within what FAT32 takes', async () => {

@@ -48,7 +48,7 @@ export const isSplit = ({ split, onlyVolume }: SplitArgs): boolean =>
 export function volumesOutput({ bundle, split, onlyVolume, lock }: SplitArgs): Output {
   const folder = dirname(bundle)
   const base = basename(bundle)
-  if (bundle === '-' || bundle.includes('://')) {
+  if (bundle.includes('://')) {
     throw usageError('volumes are files of this machine; what goes elsewhere needs none', {
       where: `flag --${split === undefined ? 'only-volume' : 'split'}`,
       next: 'leave it out, or name a file',

@@ -255,6 +255,12 @@ describe('every command', () => {
     )
     for (const [digest] of layers)
       expect(set.source.requests.slice(before).filter((request) => request.includes(digest))).toEqual([])
+    const merged = at('merged.tar')
+    const args = ['--volumes', rest, '--split', '1MiB', '--json']
+    const both = await runShell(['merge', named, set.whole, '--output', merged, ...args])
+    expect(both.code, both.stderr).toBe(0)
+    expect(resultOf(both)['volumes']).toHaveLength(3)
+    expect((await runShell(['verify', merged])).code).toBe(0)
     const since = await runShell([
       'export',
       at('since.tar'),

@@ -15,6 +15,12 @@ const OF_THE_FILE = [
   'sign',
   'verifyKey',
   'signature',
+  'signatureOut',
+  'lockOut',
+  'abort',
+  'sse',
+  'sseKmsKey',
+  'storageClass',
   'requireSignature',
 ]
 

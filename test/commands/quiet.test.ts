@@ -34,6 +34,7 @@ const lines = (): Readonly<Record<string, readonly string[] | 'goes on'>> => ({
   verify: [small.file],
   extract: [small.file, '--output', 'out'],
   serve: 'goes on',
+  merge: [small.file, small.file, '--output', 'merged.tar'],
   sign: [small.file, '--key', 'key.pem'],
   report: [small.file, '--output', 'about'],
   diff: [small.file, small.file],

@@ -39,16 +39,14 @@ export function choose(parts: readonly Part[], prefer: Preference | undefined): 
       const before = chosen.get(id)
       if (before !== undefined) {
         if (before.root.digest !== root.digest)
-          conflicts.push(
-            `${id}: ${root.digest} in ${part.name}, ${before.root.digest} in ${before.part.name}`,
-          )
+          conflicts.push(`${id}: ${told({ root, part })}, ${told(before)}`)
         continue
       }
       const key = root.kind === 'chart' ? (part.keys.get(root.name) ?? root.chart) : undefined
       const other = key === undefined ? undefined : keys.get(key)
       if (other !== undefined && other.part !== part) {
         conflicts.push(
-          `chart ${key}: ${root.name} (${root.digest}) in ${part.name}, ${other.root.name} (${other.root.digest}) in ${other.part.name}; an override names one`,
+          `chart ${key}: ${root.name} (${told({ root, part })}), ${other.root.name} (${told(other)}); an override names one`,
         )
         lost.add(root.name)
         continue
@@ -71,6 +69,12 @@ export function choose(parts: readonly Part[], prefer: Preference | undefined): 
 }
 
 // --- internal ---
+
+/** With the platforms of an image that is cut to some: two cuts of one image differ. */
+function told({ root, part }: Chosen): string {
+  const cut = root.kind === 'image' && root.original !== undefined ? ` (${root.platforms.join(', ')})` : ''
+  return `${root.digest}${cut} in ${part.name}`
+}
 
 /** What helm showed is better than what the names of keys suggest, whoever says it. */
 function chooseBound(

@@ -15,7 +15,7 @@ export const programArgs = {
     hint: 'amd64,arm64',
     alone: { value: 'amd64', words: /^(?:amd64|arm64)(?:,(?:amd64|arm64))*$/ },
     description:
-      'Put the importer into the bundle, as the entry ma-bundle (and ma-bundle-arm64): one thing to carry, some 112 MiB each',
+      'Put the importer into the bundle, as the entry ma-bundle (and ma-bundle-arm64): one thing to carry, some 115 MiB each',
   },
   cliFrom: {
     type: 'string',

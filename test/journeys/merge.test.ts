@@ -283,11 +283,21 @@ describe('merge of bundles that differ', () => {
     expect((await runShell(['verify', at('all.tar')])).code).toBe(0)
   })
 
+  it('tells two cuts of one image by their platforms', async () => {
+    await exportAs('cut-amd64.tar', ['web:1'], [], '--platform', 'linux/amd64')
+    await exportAs('cut-arm64.tar', ['web:1'], [], '--platform', 'linux/arm64')
+    const { code, stderr } = await merge(['cut-amd64.tar', 'cut-arm64.tar'])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(
+      /\(linux\/arm64\) in cut-arm64\.tar, sha256:\w+ \(linux\/amd64\) in cut-amd64\.tar/,
+    )
+  })
+
   it('refuses two versions of a chart, which one override cannot name; the preferred one stays', async () => {
     const refused = await merge(['web.tar', 'web2.tar'])
     expect(refused.code).toBe(2)
     expect(refused.stderr).toMatch(
-      /chart web: web:2\.0\.0 \(sha256:\w+\) in web2\.tar, web:1\.0\.0 \(sha256:\w+\) in web\.tar/,
+      /chart web: web:2\.0\.0 \(sha256:\w+ in web2\.tar\), web:1\.0\.0 \(sha256:\w+ in web\.tar\)/,
     )
     expect((await merge(['web.tar', 'web2.tar'], '--prefer', 'last')).code).toBe(0)
     expect((await rootsOf('all.tar')).filter((root) => root.startsWith('chart'))).toEqual(['chart web:2.0.0'])

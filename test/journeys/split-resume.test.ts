@@ -11,6 +11,7 @@ import { random } from '../support/random.ts'
 
 const MIB = 1024 * 1024
 const layers = [noise(70 * MIB, 1), ...Array.from({ length: 8 }, (_, at) => noise(MIB, 10 + at))]
+const other = noise(5 * MIB, 50)
 const total = layers.reduce((sum, { length }) => sum + length, 0)
 
 let folder: string
@@ -18,7 +19,7 @@ let source: MeteredSource
 let whole: Buffer
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'split-resume-'))
-  source = await startMetered({ one: layers }, 100 * MIB)
+  source = await startMetered({ one: layers, two: [...layers, other] }, 100 * MIB)
   await writeFile(join(folder, 'spec.yaml'), `images: [${source.host}/big:one]\n`)
   expect(await runCli(exporting('whole.tar'), { cwd: folder })).toMatchObject({ code: 0 })
   whole = await readFile(join(folder, 'whole.tar'))
@@ -74,6 +75,31 @@ describe('an export into volumes', () => {
     await runProgram('sha256sum', ['--quiet', '-c', 'b.tar.sha256'], { cwd: join(folder, 'killed') })
     // Three kills cost what was on its way, and nothing was fetched for the others.
     expect(source.sent() - before).toBeLessThan(total + 3 * 64 * MIB)
+  })
+
+  it('that is killed and asked for another tag moves what it has, into more volumes or fewer', async () => {
+    await mkdir(join(folder, 'moved'))
+    const args = exporting('moved/b.tar', '--split', '1MiB')
+    const spec = (tag: string): Promise<void> =>
+      writeFile(join(folder, 'spec.yaml'), `images: [${source.host}/big:${tag}]\n`)
+    const killedNearEnd = async (): Promise<void> => {
+      const child = startCli(args, { cwd: folder })
+      for await (const chunk of child.stderr) {
+        if (Buffer.from(chunk).includes('reading back')) break
+      }
+      child.kill('SIGKILL')
+      await child.exited
+    }
+    await killedNearEnd()
+    await spec('two')
+    const before = source.sent()
+    await killedNearEnd()
+    expect(source.sent() - before).toBeLessThan(other.length + MIB)
+    await spec('one')
+    expect(await runCli(args, { cwd: folder })).toMatchObject({ code: 0 })
+    expect(source.sent() - before).toBeLessThan(other.length + MIB)
+    expect((await joined('moved')).equals(whole)).toBe(true)
+    expect(await partials('moved')).toEqual([])
   })
 
   it('says that the disk is full, keeps what is there and goes on when there is room', async () => {

@@ -2,6 +2,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileS
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.ts'
+import { startEcr } from '../support/ecr/server.ts'
 import { mountSmall, type Mounted } from '../support/mount.ts'
 import { runShell, type Outcome } from '../support/shell.ts'
 import { LIST, makeVolumeSet, SPLIT, type VolumeSet } from '../support/volume-set.ts'
@@ -378,6 +379,44 @@ describe('an import', () => {
       expect(checked.code).toBe(0)
     } finally {
       await fresh.stop()
+    }
+  })
+
+  it('into ECR goes the same way', async () => {
+    const ecr = await startEcr({ tls: false, quotas: 'none' })
+    try {
+      const folder = set.copy('a', [...except(5), LIST])
+      const run = (...more: readonly string[]): Promise<Outcome> =>
+        runShell(
+          [
+            'import',
+            join(folder, 'bundle.tar'),
+            '--registry',
+            ecr.registry,
+            '--region',
+            ecr.region,
+            '--endpoint-url',
+            ecr.endpoint,
+            '--values',
+            at('v.yaml'),
+            ...more,
+          ],
+          { env: { ...ecr.environment, XDG_STATE_HOME: folder } },
+        )
+      const first = await run()
+      expect(first.code).toBe(1)
+      expect(first.stderr).toContain('bundle.tar.005 is missing')
+      const there = Object.keys(ecr.tags()).length
+      expect(there).toBeLessThan(4)
+      const second = await run('--volumes', set.copy('b', numbered(5)))
+      expect(second.code, second.stderr).toBe(0)
+      expect(Object.values(ecr.tags()).toSorted()).toEqual(
+        Object.values(set.images)
+          .map(({ digest }) => digest)
+          .toSorted(),
+      )
+    } finally {
+      await ecr.stop()
     }
   })
 

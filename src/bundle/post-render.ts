@@ -1,6 +1,7 @@
 import { parseAllDocuments } from 'yaml'
 import { isImageKey, looksLikeReference, mentionsIn, type Mention } from '../helm/values/reference-text.ts'
 import { usageError } from '../lib/errors.ts'
+import { MAX_NESTING, nestsDeeper } from '../lib/nesting.ts'
 import { fieldsOf, type ManifestField, type SplitReference } from './post-render-fields.ts'
 import type { PrivateImages } from './private-reference.ts'
 
@@ -23,6 +24,11 @@ export function rewriteManifests(
   images: PrivateImages,
   isPrivate: (reference: string) => boolean,
 ): Rewritten {
+  if (nestsDeeper(text, MAX_NESTING)) {
+    throw usageError('what came in nests deeper than any manifest', {
+      next: 'this command reads what helm renders, from standard input',
+    })
+  }
   const edits: Edit[] = []
   const open = new Set<string>()
   for (const document of parseAllDocuments(text, { uniqueKeys: false, prettyErrors: false })) {

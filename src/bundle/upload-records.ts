@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { UploadRecord } from '../aws/layer-upload.ts'
 import { codeOf } from '../lib/errors.ts'
+import { readSmall } from '../lib/small-file.ts'
 import { digestOf, hexOf, type Digest } from '../oci/digest.ts'
 import { isObject, parseObject } from '../oci/manifest.ts'
 
@@ -18,7 +19,7 @@ export function createUploadRecords(folder: string, registry: string): UploadRec
     join(folder, `${hexOf(digestOf(`${registry}/${repository}@${digest}`)).slice(0, 32)}.json`)
   return {
     async load(repository, digest) {
-      const raw = await readFile(fileOf(repository, digest)).catch((error: unknown) => {
+      const raw = await readSmall(fileOf(repository, digest)).catch((error: unknown) => {
         if (codeOf(error) === 'ENOENT') return undefined
         throw error
       })

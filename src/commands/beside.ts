@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { isS3 } from '../aws/s3-location.ts'
 import { getText, putText, type S3Storage } from '../aws/s3-object.ts'
 import { BundleError, codeOf } from '../lib/errors.ts'
+import { readSmall } from '../lib/small-file.ts'
 import type { World } from './bundle-file.ts'
 import { writeWhole } from './write-whole.ts'
 
@@ -12,10 +12,12 @@ export async function readBeside(name: string, world: World): Promise<string | u
     const { s3, location } = (await import('./s3.ts')).s3At(name, world)
     return getText(s3, location)
   }
-  return readFile(name, 'utf8').catch((error: unknown) => {
+  try {
+    return (await readSmall(name)).toString('utf8')
+  } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error
-  })
+  }
 }
 
 /** Whether there is one. Who may read the bundle in S3 only, and not list the bucket, is never told; then it counts as absent. */

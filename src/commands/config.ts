@@ -1,6 +1,5 @@
-import { open } from 'node:fs/promises'
-
 import { codeOf, usageError } from '../lib/errors.ts'
+import { readSmall, whyUnreadable } from '../lib/small-file.ts'
 import { shownPath } from '../lib/shown-path.ts'
 import { didYouMean } from '../lib/suggest.ts'
 import type { Config } from './config-model.ts'
@@ -33,18 +32,14 @@ const maxBytes = 1024 * 1024
 
 async function readText(file: string, optional: boolean): Promise<string | undefined> {
   try {
-    const handle = await open(file)
-    try {
-      if ((await handle.stat()).size > maxBytes)
-        throw usageError('the config file is over 1 MiB', { where: shownPath(file) })
-      return await handle.readFile('utf8')
-    } finally {
-      await handle.close()
-    }
+    return (await readSmall(file, maxBytes)).toString('utf8')
   } catch (error) {
     const code = codeOf(error)
     if (code === undefined) throw error
     if (optional && (code === 'ENOENT' || code === 'ENOTDIR')) return undefined
-    throw usageError(`the config file cannot be read (${code})`, { where: shownPath(file), cause: error })
+    throw usageError(`the config file cannot be read: ${whyUnreadable(error)}`, {
+      where: shownPath(file),
+      cause: error,
+    })
   }
 }

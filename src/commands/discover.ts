@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { loadSpec } from '../bundle/bundled-specs.ts'
 import { discoveredSpec, driftOf, type DiscoveredChart } from '../bundle/discover.ts'
 import { closeAll, renderCharts, type ChartPackage } from '../bundle/prove-charts.ts'
 import { resolveChart } from '../bundle/resolve-chart.ts'
 import { imagesOf, parseSpec, selectGroups, type BundleSpec, type SpecChart } from '../bundle/spec.ts'
 import { readChartMetadata } from '../helm/chart.ts'
-import { codeOf, usageError } from '../lib/errors.ts'
+import { usageError } from '../lib/errors.ts'
+import { readSmall, whyUnreadable } from '../lib/small-file.ts'
 import { createOnce } from '../lib/once.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
 import { defineBundleCommand } from './command.ts'
@@ -136,9 +136,12 @@ function merged(spec: BundleSpec | undefined, listed: readonly SpecChart[]): rea
   return [...old.filter(({ name }) => !listed.some((chart) => chart.name === name)), ...listed]
 }
 
+/** As much as a repository may send. */
+const CHART_LIMIT = 128 * 1024 * 1024
+
 async function readPackage(file: string): Promise<Package> {
-  const tgz = await readFile(file).catch((error: unknown) => {
-    throw usageError(`cannot read the chart: ${codeOf(error) ?? 'unknown error'}`, { cause: error })
+  const tgz = await readSmall(file, CHART_LIMIT).catch((error: unknown) => {
+    throw usageError(`cannot read the chart: ${whyUnreadable(error)}`, { cause: error })
   })
   const { name, version } = readChartMetadata(tgz, file)
   const listed = { name, version, repository: 'https://charts.invalid', key: name }

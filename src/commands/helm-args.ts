@@ -1,5 +1,4 @@
 import { accessSync, constants } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, delimiter, join } from 'node:path'
 import { parse } from 'yaml'
 import { createHelm } from '../helm/values/helm.ts'
@@ -9,6 +8,8 @@ import { hintsOf } from '../bundle/hint.ts'
 import { consumerOf } from '../bundle/override-input.ts'
 import type { BundleSpec } from '../bundle/spec.ts'
 import { codeOf, messageOf, usageError } from '../lib/errors.ts'
+import { MAX_NESTING, nestsDeeper } from '../lib/nesting.ts'
+import { readSmall, whyUnreadable } from '../lib/small-file.ts'
 import type { Args, ArgsDef } from './flags.ts'
 import type { Session } from './session.ts'
 
@@ -76,6 +77,8 @@ export async function openHelm(
 
 // --- internal ---
 
+const VALUES_LIMIT = 4 * 1024 * 1024
+
 function variantsOf({ kubeVersion, apiVersions }: HelmArgs): HelmSetup['variants'] {
   if (kubeVersion === undefined && apiVersions.length === 0) return []
   return [
@@ -135,12 +138,17 @@ async function readLayers(args: HelmArgs, spec: BundleSpec): Promise<ReadonlyMap
 async function readValues(file: string): Promise<Values> {
   let values: unknown
   try {
-    values = parse(await readFile(file, 'utf8'), { maxAliasCount: 100 })
+    const text = (await readSmall(file, VALUES_LIMIT)).toString('utf8')
+    if (nestsDeeper(text, MAX_NESTING)) throw new Error('it nests too deep')
+    values = parse(text, { maxAliasCount: 100 })
   } catch (error) {
-    throw usageError(`cannot read the values file: ${codeOf(error) ?? messageOf(error)}`, {
-      where: basename(file),
-      cause: error,
-    })
+    throw usageError(
+      `cannot read the values file: ${codeOf(error) === undefined ? messageOf(error) : whyUnreadable(error)}`,
+      {
+        where: basename(file),
+        cause: error,
+      },
+    )
   }
   if (values === null || values === undefined) return {}
   if (isMap(values)) return values

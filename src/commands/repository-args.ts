@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { checkSettings, TAG_MUTABILITY, type RepositorySettings } from '../aws/repository-settings.ts'
-import { codeOf, usageError } from '../lib/errors.ts'
+import { usageError } from '../lib/errors.ts'
+import { readSmall, whyUnreadable } from '../lib/small-file.ts'
 import type { Args, ArgsDef } from './flags.ts'
 
 /** Flags for the repositories that an import makes in ECR. */
@@ -86,8 +86,8 @@ function tagsOf(texts: readonly string[]): Record<string, string> {
 
 async function readText(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8')
+    return (await readSmall(file)).toString('utf8')
   } catch (error) {
-    throw usageError(`cannot read ${basename(file)}: ${codeOf(error) ?? 'unknown error'}`, { cause: error })
+    throw usageError(`cannot read ${basename(file)}: ${whyUnreadable(error)}`, { cause: error })
   }
 }

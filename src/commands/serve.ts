@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { openBundle } from '../bundle/open.ts'
 import { createRegistry } from '../bundle/serve.ts'
 import { catalogOf } from '../bundle/serve-catalog.ts'
-import { BundleError, codeOf, messageOf, usageError } from '../lib/errors.ts'
+import { BundleError, messageOf, usageError } from '../lib/errors.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { startHttpServer, type ServedRequest } from '../lib/http-server.ts'
+import { readSmall, whyUnreadable } from '../lib/small-file.ts'
 import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import { layoutArgs } from './registry.ts'
@@ -134,9 +134,10 @@ async function readTls(
 }
 
 async function readPem(file: string, what: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw usageError(`cannot read ${basename(file)}: ${codeOf(error) ?? 'unknown error'}`, { cause: error })
+  const bytes = await readSmall(file).catch((error: unknown) => {
+    throw usageError(`cannot read ${basename(file)}: ${whyUnreadable(error)}`, { cause: error })
   })
+  const text = bytes.toString('utf8')
   if (!text.includes(`${what}-----`)) throw usageError(`${basename(file)} holds no PEM ${what.toLowerCase()}`)
   return text
 }

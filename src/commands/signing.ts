@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { isS3 } from '../aws/s3-location.ts'
 import { basename, join } from 'node:path'
 import { bundlePath } from '../archive/volume.ts'
@@ -19,9 +18,10 @@ import {
 } from '../bundle/sign.ts'
 import type { Plan } from '../bundle/plan.ts'
 import { SUMS } from '../bundle/sums.ts'
+import { readSmall, whyUnreadable } from '../lib/small-file.ts'
 import { createTrust } from '../lib/tls.ts'
 import { readBeside, writeBeside } from './beside.ts'
-import { BundleError, codeOf, integrityError, usageError } from '../lib/errors.ts'
+import { BundleError, integrityError, usageError } from '../lib/errors.ts'
 import { openBundleFile, type World } from './bundle-file.ts'
 import type { Args, ArgsDef } from './flags.ts'
 
@@ -73,7 +73,13 @@ export async function checkSignature(
   const key = publicKey(await readText(verifyKey, 'key'), basename(verifyKey))
   const content = signedBytes(bundle)
   const given = signature ?? signatureBeside(path, volumes)
-  const text = await readBeside(given, world)
+  const text = await readBeside(given, world).catch((error: unknown) => {
+    if (error instanceof BundleError) throw error
+    throw usageError(`cannot read the signature: ${whyUnreadable(error)}`, {
+      where: basename(given),
+      cause: error,
+    })
+  })
   if (text === undefined) {
     throw integrityError('the bundle has no signature beside it', {
       where: basename(given),
@@ -167,9 +173,9 @@ export function signatureBeside(path: string, volumes: readonly string[] = []): 
 
 async function readText(file: string, what: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8')
+    return (await readSmall(file)).toString('utf8')
   } catch (error) {
-    throw usageError(`cannot read the ${what}: ${codeOf(error) ?? 'unknown error'}`, {
+    throw usageError(`cannot read the ${what}: ${whyUnreadable(error)}`, {
       where: basename(file),
       cause: error,
     })

@@ -1,7 +1,7 @@
 import { YAML } from 'bun'
 import { parse } from 'yaml'
 import { BundleError, messageOf } from '../lib/errors.ts'
-import { nestsDeeper } from '../lib/nesting.ts'
+import { MAX_NESTING, nestsDeeper } from '../lib/nesting.ts'
 import { isObject } from '../oci/manifest.ts'
 import { isVersion, sameVersion } from './version.ts'
 
@@ -99,9 +99,6 @@ function parseIndex(text: string, where: string): Record<string, unknown> {
     next: 'check the address of the repository; index.yaml lies directly below it',
   })
 }
-
-/** Descriptions of charts leave brackets open; ten thousand of them in a row are no description. */
-const MAX_NESTING = 10_000
 
 /** Bun's parser is ten times faster and takes a fifth of the memory; the other one knows every corner of YAML. */
 function parseYaml(text: string): unknown {

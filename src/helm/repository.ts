@@ -106,8 +106,18 @@ async function fetchIndex(
   )
   // Nothing asked for compression, but some servers store the index compressed and say so.
   const isGzip = headers.get('content-encoding') === 'gzip' && content[0] === 0x1f
-  const plain = isGzip ? gunzipSync(content, { maxOutputLength: INDEX_LIMIT }) : content
-  return new TextDecoder().decode(plain)
+  return new TextDecoder().decode(isGzip ? unpacked(content, where) : content)
+}
+
+function unpacked(content: Uint8Array, where: string): Uint8Array {
+  try {
+    return gunzipSync(content, { maxOutputLength: INDEX_LIMIT })
+  } catch (cause) {
+    throw integrityError(`index.yaml is no gzip, or one that unpacks to more than ${INDEX_LIMIT} bytes`, {
+      where,
+      cause,
+    })
+  }
 }
 
 function downloadOptions(

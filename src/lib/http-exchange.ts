@@ -91,7 +91,8 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
         end(undefined)
         return
       }
-      resolve(toResponse(request, route, message, watchdog, end, why))
+      const crawl = createCrawl(route, limits.stallMs)
+      resolve(toResponse(request, route, message, { watchdog, crawl, end, why }))
     })
 
     watchdog.wait(Math.min(limits.stallMs, CONNECT_MS))
@@ -119,6 +120,8 @@ const CONNECT_MS = 30_000
 const EARLY = 4 * 1024 * 1024
 /** A body no longer than this is read to its end, so that the connection can be used again. */
 const DRAIN = 64 * 1024
+/** Bytes; the slowest modem sends them within a second. */
+const LEAST = 1024
 
 const cancelled = (signal: AbortSignal): BundleError =>
   signal.reason instanceof BundleError ? signal.reason : new BundleError('cancelled', { kind: 'cancelled' })
@@ -127,11 +130,9 @@ function toResponse(
   request: HttpRequest,
   route: Route,
   message: IncomingMessage,
-  watchdog: Watchdog,
-  end: (why: unknown) => void,
-  why: (error: unknown) => unknown,
+  guard: Guard,
 ): HttpResponse {
-  const body = read(message, watchdog, end, why)
+  const body = read(message, guard)
   return {
     status: message.statusCode ?? 0,
     url: request.url,
@@ -145,19 +146,30 @@ function toResponse(
   }
 }
 
-async function* read(
-  message: IncomingMessage,
-  watchdog: Watchdog,
-  end: (why: unknown) => void,
-  why: (error: unknown) => unknown,
-): Bytes {
+/** What watches over a body while it comes. */
+interface Guard {
+  readonly watchdog: Watchdog
+  readonly crawl: (waitedMs: number, bytes: number) => HttpError | undefined
+  readonly end: (why: unknown) => void
+  readonly why: (error: unknown) => unknown
+}
+
+async function* read(message: IncomingMessage, { watchdog, crawl, end, why }: Guard): Bytes {
   let whole = false
   try {
     watchdog.wait()
+    let since = performance.now()
     for await (const chunk of message) {
       watchdog.rest()
-      yield chunk as Uint8Array
+      const bytes = chunk as Uint8Array
+      const slow = crawl(performance.now() - since, bytes.length)
+      if (slow !== undefined) {
+        end(slow)
+        throw slow
+      }
+      yield bytes
       watchdog.wait()
+      since = performance.now()
     }
     whole = true
   } catch (error) {
@@ -165,6 +177,23 @@ async function* read(
   } finally {
     watchdog.stop()
     if (!whole) end(undefined)
+  }
+}
+
+/** A body that drips byte by byte would never stall, and never end: two patiences may pass for a KiB. */
+function createCrawl(route: Route, stallMs: number): Guard['crawl'] {
+  let waited = 0
+  let moved = 0
+  return (waitedMs, bytes) => {
+    waited += waitedMs
+    moved += bytes
+    if (moved >= LEAST) waited = moved = 0
+    if (waited < stallMs * 2) return undefined
+    const seconds = Math.round(waited / 1000)
+    const next = 'check the network; what answers there sends next to nothing'
+    return new HttpError(`${route.host}: ${moved} bytes in ${seconds} s`, 'STALLED', route.host, true, {
+      next,
+    })
   }
 }
 

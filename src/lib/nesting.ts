@@ -1,3 +1,6 @@
+/** Far above what prose leaves unclosed, and what real files nest; a parser needs some megabytes for it. */
+export const MAX_NESTING = 10_000
+
 /**
  * Whether JSON or YAML nests deeper than `limit`, told from its brackets alone: parsers pay for each level with stack
  * or memory, some of them kilobytes for one byte. Brackets within texts count too, so that a limit for YAML has to be

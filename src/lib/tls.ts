@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import {
   createSecureContext,
   getCACertificates,
@@ -6,9 +5,10 @@ import {
   type SecureContext,
   type SecureContextOptions,
 } from 'node:tls'
-import { codeOf, usageError } from './errors.ts'
+import { usageError } from './errors.ts'
 import type { Env } from './proxy.ts'
 import { shownPath } from './shown-path.ts'
+import { readSmallSync, whyUnreadable } from './small-file.ts'
 
 /** What a host that wants mutual TLS is shown. Both are PEM files; `keyFile` may be the same file. */
 export interface ClientCertificate {
@@ -61,17 +61,17 @@ export function createTrust(options: TrustOptions): (host: string) => SecureCont
 
 // --- internal ---
 
+/** The bundle of a whole system has some 300 KB. */
+const PEM_LIMIT = 16 * 1024 * 1024
+
 function readPem(file: string, what: string): string {
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    text = readSmallSync(file, PEM_LIMIT).toString('utf8')
   } catch (error) {
-    throw usageError(
-      `cannot read the certificate file ${shownPath(file)}: ${codeOf(error) ?? 'unknown error'}`,
-      {
-        cause: error,
-      },
-    )
+    throw usageError(`cannot read the certificate file ${shownPath(file)}: ${whyUnreadable(error)}`, {
+      cause: error,
+    })
   }
   if (text.includes(`${what}-----`)) return text
   throw usageError(`${shownPath(file)} holds no PEM ${what.toLowerCase()}`, {

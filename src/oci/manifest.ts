@@ -1,5 +1,5 @@
 import { BundleError, integrityError } from '../lib/errors.ts'
-import { nestsDeeper } from '../lib/nesting.ts'
+import { MAX_NESTING, nestsDeeper } from '../lib/nesting.ts'
 import type { RawManifest } from './content.ts'
 import type { Descriptor } from './descriptor.ts'
 import { isDigest } from './digest.ts'
@@ -93,9 +93,6 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 // --- internal ---
-
-/** Brackets within texts count as well: the spec that bundle.json carries has some. */
-const MAX_NESTING = 10_000
 
 function parseDescriptor(value: unknown, fail: () => Error): Descriptor {
   if (!isObject(value)) throw fail()

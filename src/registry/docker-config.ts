@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, messageOf } from '../lib/errors.ts'
+import { readSmall, whyUnreadable } from '../lib/small-file.ts'
 import { createOnce } from '../lib/once.ts'
 import type { Env } from '../lib/proxy.ts'
 import { shownPath } from '../lib/shown-path.ts'
@@ -76,6 +76,9 @@ function pathsOf(env: Env): readonly string[] {
   ]
 }
 
+/** Hundreds of logins. */
+const LIMIT = 4 * 1024 * 1024
+
 async function readConfig(
   path: string,
   shown: string,
@@ -83,11 +86,11 @@ async function readConfig(
 ): Promise<Config | undefined> {
   let raw: Uint8Array
   try {
-    raw = await readFile(path)
+    raw = await readSmall(path, LIMIT)
   } catch (error) {
     const code = codeOf(error)
     if (code !== 'ENOENT' && code !== 'ENOTDIR')
-      warn(`cannot read the credentials in ${shown}: ${code ?? 'unknown error'}`)
+      warn(`cannot read the credentials in ${shown}: ${whyUnreadable(error)}`)
     return undefined
   }
   const json = parseObject(raw)

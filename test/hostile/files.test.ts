@@ -1,9 +1,12 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { generateKeyPairSync } from 'node:crypto'
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
+import { helmBinary } from '../support/helm.ts'
 import { buildImage, layerOf } from '../support/images.ts'
 import { runShell } from '../support/shell.ts'
 import { startSource, type EmbeddedSource } from '../support/source.ts'
@@ -71,11 +74,46 @@ describe('a lock is refused when it holds', () => {
   it.each([
     ['billions of laughs', laughs(), /found the key|values/],
     ['nesting without end', '['.repeat(300_000), /YAML|nested/i],
-    ['100 MB', 'a'.repeat(100_000_000), /too many|that is no lock/],
+    ['100 MB', 'a'.repeat(100_000_000), /too many|far larger than such a file/],
   ])('%s', async (_, text, words) => {
     writeFileSync(at('spec.yaml'), `${HEAD}groups:\n  - name: a\n    images: [quay.io/a/b:1]\n`)
     writeFileSync(at('evil.lock'), text)
     await refused(['export', at('out.tar'), '--spec', at('spec.yaml'), '--lock', at('evil.lock')], words, 2)
+  })
+})
+
+describe('a file that should be small is refused when it has 3 GB:', () => {
+  const keys = generateKeyPairSync('ed25519')
+  beforeAll(() => {
+    const fd = openSync(at('huge'), 'w')
+    ftruncateSync(fd, 3 * 1024 ** 3)
+    closeSync(fd)
+    writeFileSync(at('pub.pem'), keys.publicKey.export({ type: 'spki', format: 'pem' }))
+    writeFileSync(at('some.yaml'), `${HEAD}groups:\n  - name: a\n    images: [quay.io/a/b:1]\n`)
+    const bundle = JSON.stringify({ format: 'ma-bundle/1', name: 'x', spec: '', roots: [], entries: [] })
+    const sums = `${digestOf(bundle).slice(7)}  bundle.json\n`
+    writeFileSync(
+      at('empty.tar'),
+      tarOf({ path: 'bundle.json', content: bundle }, { path: 'SHA256SUMS', content: sums }),
+    )
+  })
+  afterAll(() => rmSync(at('huge')))
+
+  it.each<[string, () => readonly string[]]>([
+    [
+      'a signature',
+      () => ['inspect', at('empty.tar'), '--verify-key', at('pub.pem'), '--signature', at('huge')],
+    ],
+    ['a public key', () => ['inspect', at('empty.tar'), '--verify-key', at('huge')]],
+    ['a private key', () => ['sign', at('empty.tar'), '--key', at('huge')]],
+    ['a device for a key', () => ['sign', at('empty.tar'), '--key', '/dev/zero']],
+    ['a lock', () => ['export', at('out.tar'), '--spec', at('some.yaml'), '--lock', at('huge')]],
+    ['a config file', () => ['inspect', at('empty.tar'), '--config', at('huge')]],
+    ['a CA file', () => ['export', at('out.tar'), '--spec', at('some.yaml'), '--ca-file', at('huge')]],
+    ['values', () => ['export', at('out.tar'), '--spec', at('some.yaml'), '--consumer-values', at('huge')]],
+    ['a TLS key', () => ['serve', at('empty.tar'), '--tls-cert', at('huge'), '--tls-key', at('huge')]],
+  ])('%s', async (_, args) => {
+    await refused(args(), /far larger than such a file can be/, 2, 150)
   })
 })
 
@@ -210,7 +248,13 @@ describe('a chart is refused when it', () => {
   const tgzOf = (...entries: readonly RawEntry[]): Uint8Array => new Uint8Array(gzipSync(tarOf(...entries)))
   const good: RawEntry = { path: 'web/Chart.yaml', content: yaml }
 
-  async function exporting(tgz: Uint8Array, words: RegExp, mebibytes = 400): Promise<void> {
+  async function exporting(
+    tgz: Uint8Array,
+    words: RegExp,
+    mebibytes = 400,
+    code = 5,
+    flags: readonly string[] = [],
+  ): Promise<void> {
     const metadata = { apiVersion: 'v2', name: 'web', version: '1.2.3' }
     source = await startSource({ images: {}, charts: [{ name: 'web', version: '1.2.3', metadata, tgz }] })
     try {
@@ -218,12 +262,13 @@ describe('a chart is refused when it', () => {
         at('spec.yaml'),
         `${HEAD}groups:\n  - name: a\n    charts: [{ name: web, version: 1.2.3, repository: 'http://${source.host}/charts' }]\n`,
       )
-      const outcome = await measured(['export', at('out.tar'), '--spec', at('spec.yaml')], folder)
+      const outcome = await measured(['export', at('out.tar'), '--spec', at('spec.yaml'), ...flags], folder)
       expect(outcome.stderr).toMatch(words)
       expect(outcome.stderr).not.toContain('bug in ma-bundle')
-      expect(outcome.code).toBe(5)
+      expect(outcome.code).toBe(code)
       expect(outcome.peak).toBeLessThan(mebibytes)
-      expect(readdirSync(folder)).not.toContain('out.tar')
+      expect(readdirSync(folder).includes('out.tar')).toBe(code === 0)
+      for (const name of ['out.tar', 'out.tar.lock.json']) rmSync(at(name), { force: true })
     } finally {
       await source.stop()
     }
@@ -269,6 +314,62 @@ describe('a chart is refused when it', () => {
     await exporting(tgz(), words)
   })
 
+  it('has values that nest without end', () =>
+    exporting(
+      tgzOf(good, { path: 'web/values.yaml', content: `a: ${'['.repeat(400_000)}` }),
+      /values.yaml nests too deep/,
+      250,
+      1,
+    ))
+
+  it('has values that laugh', () =>
+    exporting(
+      tgzOf(good, { path: 'web/values.yaml', content: laughs('a') }),
+      /values.yaml is not YAML/,
+      250,
+      1,
+    ))
+
+  describe('or held in bounds by a real helm when it', () => {
+    const values: RawEntry = { path: 'web/values.yaml', content: 'image: quay.io/a/b:1\n' }
+    const template = (content: string): RawEntry => ({ path: 'web/templates/a.yaml', content })
+
+    it.each([3, 4] as const)('renders without end, helm %i', async (major) => {
+      const loop = '{{ range until 100000 }}{{ range until 100000 }}aaaaaaaaaaaaaaaa{{ end }}{{ end }}'
+      const flags = ['--helm', await helmBinary(major)]
+      // Helm's own memory is counted too.
+      await exporting(tgzOf(good, values, template(loop)), /helm cannot render it/, 2300, 0, flags)
+    })
+
+    it.each([3, 4] as const)('wants a schema from the network, helm %i', async (major) => {
+      const asked: string[] = []
+      const host = createServer((request, response) => {
+        asked.push(request.url ?? '')
+        response.end('{}')
+      })
+      await new Promise<void>((resolve) => {
+        host.listen(0, '127.0.0.1', resolve)
+      })
+      const bound = host.address()
+      const base = `http://127.0.0.1:${typeof bound === 'object' && bound !== null ? bound.port : 0}`
+      const flags = ['--helm', await helmBinary(major)]
+      for (const schema of [
+        `{"properties":{"image":{"$ref":"${base}/ref"}}}`,
+        `{"$schema":"${base}/meta"}`,
+        `{"$id":"${base}/id/","properties":{"image":{"\\u0024ref":"other.json"}}}`,
+        `{"$ref":"file:///etc/passwd"}`,
+      ]) {
+        const tgz = tgzOf(good, values, template('kind: List\n'), {
+          path: 'web/values.schema.json',
+          content: schema,
+        })
+        await exporting(tgz, /rendering charts/, 400, 0, flags)
+      }
+      expect(asked).toEqual([])
+      host.close()
+    })
+  })
+
   it('unfolds from 1 MB to 1 GB', async () => {
     const whole = Buffer.concat([Buffer.from(tarOf(good)).subarray(0, 1024), Buffer.alloc(16 * 1024 * 1024)])
     // Members of a gzip stand one behind the other.
@@ -285,16 +386,17 @@ describe('an index.yaml is refused when it', () => {
   const entry = 'apiVersion: v1\nentries:\n  web:\n    - version: 1.2.3\n      urls: [web-1.2.3.tgz]\n'
 
   async function indexed(
-    index: Iterable<string>,
+    index: Iterable<string | Uint8Array>,
     words: RegExp,
     code: number,
     mebibytes: number,
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const source = await startSource({
       images: { 'a/b:1': buildImage([layerOf({ a: 'x' })]) },
       intercept: (request, response) => {
         if (request.url !== '/charts/index.yaml') return false
-        response.writeHead(200)
+        response.writeHead(200, headers)
         const parts = index[Symbol.iterator]()
         const more = (): void => {
           for (let next = parts.next(); next.done !== true; next = parts.next()) {
@@ -351,6 +453,15 @@ describe('an index.yaml is refused when it', () => {
     }
     return indexed(blocks(), /has more than \d+ bytes/, 5, 900)
   })
+  it('unfolds from 1 MB to 1 GB', () => {
+    const zeros = gzipSync(Buffer.alloc(64 * 1024 * 1024))
+    const bomb = Buffer.concat(Array.from({ length: 16 }, () => zeros))
+    return indexed([bomb], /unpacks to more than/, 5, 600, { 'content-encoding': 'gzip' })
+  })
+  it('says it is compressed and is not', () =>
+    indexed([Uint8Array.of(0x1f, 0x8b, 1, 2, 3)], /index.yaml is no gzip/, 5, 350, {
+      'content-encoding': 'gzip',
+    }))
   it('never ends', () => {
     const block = '# nothing but comment\n'.repeat(50_000)
     const blocks = function* (): Iterable<string> {

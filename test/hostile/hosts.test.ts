@@ -216,6 +216,29 @@ describe('a registry that', () => {
     expect(page).toBeLessThan(5000)
   })
 
+  it.each([
+    ['the metadata service', 'http://169.254.169.254/latest', /169\.254\.169\.254/],
+    ['it in another spelling', 'http://0xa9fea9fe/latest', /169\.254\.169\.254/],
+    ['it by IPv6', 'http://[fd00:ec2::254]/latest', /fd00:ec2::254/],
+    ['a link-local address', 'http://[fe80::1]/', /fe80::1/],
+    ['a file', 'file:///etc/passwd', /its Location is file:/],
+    ['nowhere', 'http://[', /its Location is not a URL/],
+  ])('sends uploads to %s', async (_, location, words) => {
+    const target = await startDouble({
+      faults: [
+        {
+          on: /^POST .*\/blobs\/uploads\//,
+          change: changed(({ headers }) => ({ headers: { ...headers, location } })),
+        },
+      ],
+    })
+    doubles.push(target)
+    const outcome = await measured(['import', small.file, '--registry', target.host], folder)
+    expect(outcome.stderr).toMatch(words)
+    expect(outcome.stderr.match(/^error: /gm)).toHaveLength(1)
+    expect(outcome.code).toBe(1)
+  })
+
   it('sends an upload to a foreign host gets no credential there', async () => {
     const foreign = await startDouble()
     const target = await startDouble({

@@ -268,6 +268,29 @@ describe('failures', () => {
     expect(await failure(createHttp(options)({ method: 'PUT', url, body }))).toMatchObject(stalled)
   })
 
+  test('a body that drips for ever ends; one that is slow but moves does not', async () => {
+    const { url } = await serve((request, response) => {
+      const bytes = request.url === '/slow' ? 400 : 1
+      let left = 24
+      const drip = setInterval(() => {
+        left -= 1
+        if (left === 0 && bytes > 1) response.end()
+        if (left === 0 && bytes > 1) clearInterval(drip)
+        else if (!response.destroyed) response.write(Buffer.alloc(bytes))
+        if (response.destroyed) clearInterval(drip)
+      }, 50)
+    })
+    const options = { stallSeconds: 0.3 }
+    const dripping = await get(url, options)
+    expect(await failure(dripping.text())).toMatchObject({
+      code: 'STALLED',
+      retryable: true,
+      message: expect.stringMatching(/: \d+ bytes in 1 s$/),
+    })
+    const slow = await get(`${url}slow`, options)
+    expect(await slow.text()).toHaveLength(23 * 400)
+  })
+
   test('a slow source of an upload is no stall', async () => {
     const { url } = await serve((request, response) => {
       void bodyOf(request).then((body) => response.end(String(body.length)))
@@ -383,7 +406,7 @@ describe('a CONNECT proxy', () => {
 
 test('certificate files that do not fit are refused with their names', () => {
   expect(() => createHttp({ caFiles: ['/nowhere/ca.pem'] })).toThrow(
-    /cannot read the certificate file …\/ca.pem: ENOENT/,
+    /cannot read the certificate file …\/ca.pem: there is no such file/,
   )
   expect(() => createHttp({ caFiles: [import.meta.filename] })).toThrow(/holds no PEM certificate/)
 })

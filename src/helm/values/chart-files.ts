@@ -1,5 +1,6 @@
 import { parse } from 'yaml'
 import { messageOf } from '../../lib/errors.ts'
+import { MAX_NESTING, nestsDeeper } from '../../lib/nesting.ts'
 import { broken, chartFiles, type ChartFiles } from './chart-archive.ts'
 import { isMap, type Values } from './tree.ts'
 
@@ -166,8 +167,10 @@ function dependencyOf(read: unknown): Dependency[] {
 function yamlOf(files: ChartFiles, path: string, where: string): unknown {
   const content = files.get(path)
   if (content === undefined) return undefined
+  const text = textOf(content)
+  if (nestsDeeper(text, MAX_NESTING)) throw broken(where, `${path} nests too deep`)
   try {
-    return parse(textOf(content), { maxAliasCount: 1000, merge: true, uniqueKeys: false, logLevel: 'error' })
+    return parse(text, { maxAliasCount: 1000, merge: true, uniqueKeys: false, logLevel: 'error' })
   } catch (cause) {
     throw broken(where, `${path} is not YAML: ${messageOf(cause)}`, cause)
   }

@@ -1,4 +1,5 @@
 import { parseAllDocuments } from 'yaml'
+import { MAX_NESTING, nestsDeeper } from '../../lib/nesting.ts'
 import { isMap, type Values } from './tree.ts'
 
 /** One object of a rendered chart. */
@@ -60,6 +61,8 @@ function count(counts: Map<string, number>, key: string): number {
 }
 
 function objectsOf(text: string): Values[] {
+  // Not an object a cluster would take, and no parser should try.
+  if (nestsDeeper(text, MAX_NESTING)) return [{ kind: 'Unreadable', text }]
   const objects: Values[] = []
   for (const document of parseAllDocuments(text, { uniqueKeys: false, logLevel: 'silent', merge: true })) {
     let read: unknown

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +5,9 @@ import { BundleError } from '../../lib/errors.ts'
 import { createOnce } from '../../lib/once.ts'
 import { createPool } from '../../lib/pool.ts'
 import { createDocuments, type RenderedDocument } from './documents.ts'
+import { runHelm } from './helm-run.ts'
 import { writeRelaxed } from './relaxed.ts'
+import { refersElsewhere } from './schema-references.ts'
 import type { Values } from './tree.ts'
 
 /** A real helm, version 3 or 4. */
@@ -47,7 +48,7 @@ export interface Renderer {
  * @throws BundleError `usage` when it is no helm 3 or 4
  */
 export async function createHelm(binary: string): Promise<Helm> {
-  const { stdout, failure } = await run(binary, ['version', '--template', '{{.Version}}'], tmpdir())
+  const { stdout, failure } = await runHelm(binary, ['version', '--template', '{{.Version}}'], tmpdir())
   const version = stdout.trim()
   if (failure !== undefined || !/^v[34]\./.test(version)) {
     throw new BundleError(`${binary} is not helm 3 or helm 4: ${(failure ?? version).slice(0, 300)}`, {
@@ -60,9 +61,6 @@ export async function createHelm(binary: string): Promise<Helm> {
 
 // --- internal ---
 
-const OUTPUT_LIMIT = 256 * 1024 * 1024
-const TIMEOUT_MS = 120_000
-
 async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
   const folder = await mkdtemp(join(tmpdir(), 'ma-bundle-helm-'))
   const chart = join(folder, 'chart.tgz')
@@ -71,7 +69,10 @@ async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
   const pool = createPool(Math.min(4, availableParallelism()))
   const known = new Map<string, Promise<Rendered>>()
   const documents = createDocuments()
+  // Helm would fetch what a schema refers to, from anywhere.
+  const always = refersElsewhere(tgz) ? ['--skip-schema-validation'] : []
   let renders = 0
+  let exhausted: string | undefined
 
   const relaxedOnce = createOnce<string>()
   const relaxed = (): Promise<string> =>
@@ -81,6 +82,8 @@ async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
     })
 
   const render = async (options: RenderOptions): Promise<Rendered> => {
+    // A chart that renders without end does so with any values.
+    if (exhausted !== undefined) return { ok: false, message: exhausted }
     renders += 1
     const number = renders
     const {
@@ -91,7 +94,7 @@ async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
       apiVersions = [],
     } = options
     const path = options.relaxed === true ? await relaxed() : chart
-    const args = ['template', release, path, '--namespace', namespace]
+    const args = ['template', release, path, '--namespace', namespace, ...always]
     for (const [at, layer] of values.entries()) {
       const file = join(folder, `values-${number}-${at}.yaml`)
       await writeFile(file, JSON.stringify(layer), { mode: 0o600 })
@@ -99,13 +102,14 @@ async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
     }
     if (kubeVersion !== undefined) args.push('--kube-version', kubeVersion)
     for (const version of apiVersions) args.push('--api-versions', version)
-    let result = await run(binary, args, join(folder, 'home'))
+    let result = await runHelm(binary, args, join(folder, 'home'))
     // A schema that helm itself cannot read says nothing about the values.
     if (
       result.failure !== undefined &&
       /metaschema|jsonschema compilation|unable to validate schema/i.test(result.failure)
     )
-      result = await run(binary, [...args, '--skip-schema-validation'], join(folder, 'home'))
+      result = await runHelm(binary, [...args, '--skip-schema-validation'], join(folder, 'home'))
+    if (result.exhausted === true) exhausted = result.failure
     if (result.failure !== undefined)
       return { ok: false, message: result.failure.replaceAll(folder, '').trim() }
     let read: readonly RenderedDocument[] | undefined
@@ -133,30 +137,4 @@ async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
     },
     close: () => rm(folder, { recursive: true, force: true }),
   }
-}
-
-interface Ran {
-  readonly stdout: string
-  readonly failure?: string
-}
-
-function run(binary: string, args: readonly string[], home: string): Promise<Ran> {
-  const env = {
-    HOME: home,
-    HELM_CACHE_HOME: home,
-    HELM_CONFIG_HOME: home,
-    HELM_DATA_HOME: home,
-    HELM_PLUGINS: home,
-    KUBECONFIG: join(home, 'none'),
-  }
-  return new Promise((resolve) => {
-    execFile(binary, args, { env, maxBuffer: OUTPUT_LIMIT, timeout: TIMEOUT_MS }, (error, stdout, stderr) => {
-      if (error === null) resolve({ stdout })
-      else
-        resolve({
-          stdout,
-          failure: stderr.trim() === '' ? error.message : stderr.replace(/^(?:WARNING|level=).*\n/gm, ''),
-        })
-    })
-  })
 }

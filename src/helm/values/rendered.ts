@@ -1,4 +1,5 @@
 import { parseAllDocuments } from 'yaml'
+import { MAX_NESTING, nestsDeeper } from '../../lib/nesting.ts'
 import type { Where } from './binding.ts'
 import type { RenderedDocument } from './documents.ts'
 import { isImageKey, mentionsIn, type Hint, type Mention } from './reference-text.ts'
@@ -115,7 +116,7 @@ const SPLIT =
   /(?:hub|registry|repository)["']?\s*:|name["']?\s*:\s*["']?[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?\//
 
 function parsedText(text: string): unknown {
-  if (text.length > 500_000) return undefined
+  if (text.length > 500_000 || nestsDeeper(text, MAX_NESTING)) return undefined
   const [document] = parseAllDocuments(text, { logLevel: 'silent', uniqueKeys: false })
   return document === undefined || !('errors' in document) || document.errors.length > 0
     ? undefined

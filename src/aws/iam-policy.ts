@@ -1,4 +1,5 @@
 import type { EcrHost } from './host.ts'
+import type { S3Location } from './s3-location.ts'
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html */
 export interface Policy {
@@ -37,6 +38,8 @@ export interface PolicyOptions {
   readonly prefix: string
   /** Of chart repositories. */
   readonly chartPrefix: string
+  /** Where the bundle lies, when that is in S3. */
+  readonly bundle?: S3Location
   readonly features?: ImportFeatures
 }
 
@@ -55,7 +58,7 @@ export function iamPolicy(options: PolicyOptions): Policy {
       'ecr:GetDownloadUrlForLayer',
       'ecr:ListImages',
     ]
-    return policy([login, allow('Pull', pull, repositories)])
+    return policy([login, allow('Pull', pull, repositories), ...bundleStatements(options)])
   }
   const { createRepositories = true, blobMounting = true, verify = true } = features
   const statements = [login, allow('Push', PUSH, repositories)]
@@ -79,7 +82,15 @@ export function iamPolicy(options: PolicyOptions): Policy {
   }
   if (blobMounting) statements.push(allow('BlobMounting', ['ecr:GetAccountSetting'], ['*']))
   if (features.kmsKey !== undefined) statements.push(useOfKey(host, features.kmsKey))
-  return policy(statements)
+  return policy([...statements, ...bundleStatements(options)])
+}
+
+/** The object and those that ma-bundle puts beside it: `.lock.json`, `.sig`. */
+export function bundleArns({ partition }: Pick<EcrHost, 'partition'>, { bucket, key }: S3Location): string[] {
+  const object = bucket.startsWith('arn:')
+    ? `${bucket}/object/${key}`
+    : `arn:${partition.id}:s3:::${bucket}/${key}`
+  return [object, `${object}.*`]
 }
 
 // --- internal ---
@@ -92,6 +103,16 @@ const PUSH = [
   'ecr:PutImage',
   'ecr:UploadLayerPart',
 ]
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions */
+function bundleStatements({ for: use, host, bundle }: PolicyOptions): readonly Statement[] {
+  if (bundle === undefined) return []
+  const objects = bundleArns(host, bundle)
+  if (use === 'import') return [allow('ReadBundle', ['s3:GetObject'], objects)]
+  return [allow('WriteBundle', WRITE, objects)]
+}
+
+const WRITE = ['s3:AbortMultipartUpload', 's3:GetObject', 's3:ListMultipartUploadParts', 's3:PutObject']
 
 const policy = (Statement: readonly Statement[]): Policy => ({ Version: '2012-10-17', Statement })
 

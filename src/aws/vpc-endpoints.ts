@@ -1,14 +1,19 @@
 import { stringify } from 'yaml'
 import type { EcrHost } from './host.ts'
+import { bundleArns } from './iam-policy.ts'
 import { layerBucket } from './partition.ts'
+import type { S3Location } from './s3-location.ts'
 
 /**
  * CloudFormation for what an isolated VPC needs to push to and pull from this registry: interface endpoints for
- * ecr.api and ecr.dkr, a gateway endpoint for S3 that only lets the layer bucket through, and the security group
+ * ecr.api and ecr.dkr, a gateway endpoint for S3 that only lets the layer bucket and a bundle in S3 through, and the security group
  * of the interface endpoints. On request one for STS, without which roles cannot be assumed.
  * https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
  */
-export function vpcEndpoints({ partition, region }: Pick<EcrHost, 'partition' | 'region'>): string {
+export function vpcEndpoints(
+  { partition, region }: Pick<EcrHost, 'partition' | 'region'>,
+  bundle?: S3Location,
+): string {
   const prefix = partition.vpcEndpointPrefix
   // STS keeps the plain name in all partitions but China.
   const stsPrefix = partition.id === 'aws-cn' ? prefix : 'com.amazonaws'
@@ -61,6 +66,7 @@ export function vpcEndpoints({ partition, region }: Pick<EcrHost, 'partition' | 
                 Action: ['s3:GetObject'],
                 Resource: [`arn:${partition.id}:s3:::${layerBucket(region)}/*`],
               },
+              ...(bundle === undefined ? [] : bundleThrough(bundleArns({ partition }, bundle))),
             ],
           },
         },
@@ -75,6 +81,18 @@ export function vpcEndpoints({ partition, region }: Pick<EcrHost, 'partition' | 
 }
 
 // --- internal ---
+
+/** An import reads the bundle, and may leave the values beside it. */
+const bundleThrough = (objects: readonly string[]): readonly object[] => [
+  { Sid: 'ReadBundle', Effect: 'Allow', Principal: '*', Action: ['s3:GetObject'], Resource: objects },
+  {
+    Sid: 'WriteBesideBundle',
+    Effect: 'Allow',
+    Principal: '*',
+    Action: ['s3:PutObject'],
+    Resource: objects.slice(1),
+  },
+]
 
 /** Private DNS makes the public names lead here; without it the registry's own name leaves the VPC. */
 const interfaceTo = (serviceName: string) => ({

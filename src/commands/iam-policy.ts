@@ -1,5 +1,6 @@
 import { parseEcrHost, type EcrHost } from '../aws/host.ts'
 import { iamPolicy, type ImportFeatures } from '../aws/iam-policy.ts'
+import { parseS3 } from '../aws/s3-location.ts'
 import { vpcEndpoints } from '../aws/vpc-endpoints.ts'
 import type { Layout } from '../bundle/destination.ts'
 import { usageError } from '../lib/errors.ts'
@@ -15,6 +16,12 @@ const args = {
     description: 'What to allow; vpc-endpoints prints CloudFormation for the network',
   },
   ...layoutArgs,
+  bundle: {
+    type: 'string',
+    hint: 's3://…',
+    description:
+      'The bundle lies there: allow to read it (import), to write it (export), and let it through (vpc-endpoints)',
+  },
   create: {
     type: 'boolean',
     default: true,
@@ -39,6 +46,10 @@ export default defineBundleCommand({
       description: 'for the role that imports',
     },
     {
+      command: 'ma-bundle iam-policy --registry $REGISTRY --bundle s3://my-bundles/bundle.tar',
+      description: 'and may read the bundle out of S3',
+    },
+    {
       command: 'ma-bundle iam-policy --for vpc-endpoints --registry $REGISTRY > vpc.yaml',
       description: 'a CloudFormation template',
     },
@@ -47,8 +58,9 @@ export default defineBundleCommand({
   run(args, session) {
     const layout = layoutOf(args)
     const host = ecrHostOf(layout)
+    const bundle = args.bundle === undefined ? undefined : parseS3(args.bundle)
     if (args.for === 'vpc-endpoints') {
-      const template = vpcEndpoints(host)
+      const template = vpcEndpoints(host, bundle)
       session.result({ template }, template)
       return Promise.resolve()
     }
@@ -57,6 +69,7 @@ export default defineBundleCommand({
       host,
       prefix: below(layout, layout.prefix),
       chartPrefix: below(layout, layout.chartPrefix),
+      ...(bundle === undefined ? {} : { bundle }),
       features: featuresOf(args),
     })
     session.result({ policy }, `${JSON.stringify(policy, null, 2)}\n`)

@@ -34,6 +34,30 @@ describe('iam-policy', () => {
     expect(JSON.stringify(json)).not.toMatch(/Put|Create|Initiate|Upload/)
   })
 
+  it('lets a bundle in S3 be read by an import, written by an export, and through the endpoint', async () => {
+    const bundle = ['--bundle', 's3://my-bundles/a/b.tar']
+    const objects = ['arn:aws-us-gov:s3:::my-bundles/a/b.tar', 'arn:aws-us-gov:s3:::my-bundles/a/b.tar.*']
+    const last = async (...flags: string[]) =>
+      JSON.parse((await run(registry, ...bundle, ...flags)).stdout).Statement.at(-1)
+    expect(await last()).toEqual({
+      Sid: 'ReadBundle',
+      Effect: 'Allow',
+      Action: ['s3:GetObject'],
+      Resource: objects,
+    })
+    expect(await last('--for', 'export')).toMatchObject({ Sid: 'WriteBundle', Resource: objects })
+    const { Resources } = parse((await run(registry, ...bundle, '--for', 'vpc-endpoints')).stdout)
+    const { Statement } = Resources.S3Endpoint.Properties.PolicyDocument
+    expect(Statement.map(({ Sid }: { Sid: string }) => Sid)).toEqual([
+      'EcrLayers',
+      'ReadBundle',
+      'WriteBesideBundle',
+    ])
+    expect(Statement[1].Resource).toEqual(objects)
+    const wrong = await run(registry, '--bundle', 'bundle.tar')
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('is no object of S3')])
+  })
+
   it('prints CloudFormation for the VPC endpoints', async () => {
     const { code, stdout } = await run(registry, '--for', 'vpc-endpoints')
     expect(code).toBe(0)

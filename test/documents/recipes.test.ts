@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments, type CollectionTag, type ScalarTag } from 'yaml'
 import { parseEcrHost } from '../../src/aws/host.ts'
 import { iamPolicy } from '../../src/aws/iam-policy.ts'
+import { parseS3 } from '../../src/aws/s3-location.ts'
 import { parseArgs } from '../../src/commands/args.ts'
 import { readArgv } from '../../src/commands/argv.ts'
 import importCommand from '../../src/commands/import.ts'
@@ -94,6 +95,7 @@ describe('the CodeBuild project that imports in a VPC', () => {
       host,
       prefix: 'mirrored',
       chartPrefix: 'charts',
+      bundle: parseS3('s3://my-bundles/bundles/ma-bundle.tar'),
       features: { createRepositories: true, tags: false, lifecyclePolicy: false, repositoryPolicy: false },
     })
     expect(policy?.PolicyDocument).toEqual(known)
@@ -185,6 +187,8 @@ const VALUES: Readonly<Record<string, string>> = {
   'AWS::Region': 'eu-central-1',
   'AWS::AccountId': '123456789012',
   'AWS::URLSuffix': 'amazonaws.com',
+  BundleBucket: 'my-bundles',
+  BundleKey: 'bundles/ma-bundle.tar',
   ImagePrefix: 'mirrored',
   ChartPrefix: 'charts',
 }

@@ -22,9 +22,12 @@ export function joinVolumes(parts: readonly Part[]): RandomReader {
 export const partsAt = <P extends Part>(parts: readonly P[], start: number, length: number): readonly P[] =>
   parts.filter(({ offset, size }) => offset < start + Math.max(length, 1) && offset + size > start)
 
-/** `a`, `a and b`, `a, b and c`. */
+/** `a`, `a and b`, `a, b and c`; three and more in a row are `a to c`. */
 export function nameParts(parts: readonly Part[]): string {
-  const names = parts.map(({ name }) => name)
+  const names = runsOf(parts).flatMap((run) => {
+    const own = run.map(({ name }) => name)
+    return own.length < 3 ? own : [`${own[0]} to ${own.at(-1)}`]
+  })
   const last = names.pop() ?? ''
   return names.length === 0 ? last : `${names.join(', ')} and ${last}`
 }
@@ -50,6 +53,19 @@ export function unreadable(parts: readonly Part[], together: readonly Part[] = [
 export const MISSING = 'is missing'
 
 // --- internal ---
+
+/** Those that follow each other. */
+function runsOf(parts: readonly Part[]): readonly Part[][] {
+  const runs: Part[][] = []
+  for (const part of parts) {
+    const run = runs.at(-1)
+    const before = run?.at(-1)
+    if (run !== undefined && before !== undefined && before.offset + before.size === part.offset)
+      run.push(part)
+    else runs.push([part])
+  }
+  return runs
+}
 
 const numberOf = (name: string): number => Number(/\.(\d+)$/.exec(name)?.[1] ?? 1)
 

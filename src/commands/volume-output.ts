@@ -15,7 +15,7 @@ import { writeLock } from './lock-io.ts'
 import type { Output } from './output-kind.ts'
 
 const sizes = Object.entries(SPLIT_NAMES)
-  .map(([name, size]) => `${name} (${size / 1e9} GB)`)
+  .map(([name, size]) => `${name} (${Number((size / 1e9).toFixed(2))} GB)`)
   .join(', ')
 
 /** Flags of an export into volumes. */

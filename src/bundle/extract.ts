@@ -35,15 +35,18 @@ export async function extractRoots(
   roots: readonly RootContents[],
   options: ExtractOptions,
 ): Promise<readonly Extracted[]> {
+  // All before the first is written: what cannot be had is known while nothing is there.
+  const writers: [RootContents, Writer][] = []
+  for (const root of roots) writers.push([root, await writerOf(bundle, root, options)])
   await mkdir(options.output, { recursive: true })
   const taken = new Set<string>()
   const extracted: Extracted[] = []
-  for (const root of roots) {
+  for (const [root, write] of writers) {
     options.signal.throwIfAborted()
     const usual = fileNameOf(root)
     const file = taken.has(usual) ? `${hexOf(root.digest).slice(0, 12)}-${usual}` : usual
     taken.add(file)
-    extracted.push({ root, file, size: await extractRoot(bundle, root, join(options.output, file), options) })
+    extracted.push({ root, file, size: await write(join(options.output, file)) })
   }
   return extracted
 }
@@ -79,15 +82,13 @@ export function chooseRoots(
 
 // --- internal ---
 
-async function extractRoot(
-  bundle: Bundle,
-  root: RootContents,
-  path: string,
-  options: ExtractOptions,
-): Promise<number> {
-  if (root.kind !== 'image') return writeWhole(path, contentOf(bundle, root))
+/** Writes one thing to a path; the bytes written. */
+type Writer = (path: string) => Promise<number>
+
+async function writerOf(bundle: Bundle, root: RootContents, options: ExtractOptions): Promise<Writer> {
+  if (root.kind !== 'image') return (path) => writeWhole(path, contentOf(bundle, root))
   const plan = await imagePlan(bundle, root, options)
-  return (await fillArchive(await openFileMedium(path), plan, options)).size
+  return async (path) => (await fillArchive(await openFileMedium(path), plan, options)).size
 }
 
 /** `quay.io/x/y:1` -> `quay.io_x_y_1.tar`. */

@@ -157,6 +157,11 @@ describe('extract', () => {
       2,
       expect.stringContaining('it has linux/amd64, linux/arm64'),
     ])
+    // Nor is anything written of what could be, before that which cannot.
+    expect(await said('team/lone', 'web', 'multi', '--format', 'docker-archive')).toEqual([
+      2,
+      expect.stringContaining('holds one platform'),
+    ])
     expect(readdirSync(out)).toEqual([])
   })
 

@@ -109,7 +109,8 @@ function bundleStatements({ for: use, host, bundle }: PolicyOptions): readonly S
   if (bundle === undefined) return []
   const objects = bundleArns(host, bundle)
   if (use === 'import') return [allow('ReadBundle', ['s3:GetObject'], objects)]
-  return [allow('WriteBundle', WRITE, objects)]
+  // An unfinished export keeps a record beside the object, which goes when it is whole.
+  return [allow('WriteBundle', WRITE, objects), allow('ForgetRecord', ['s3:DeleteObject'], objects.slice(1))]
 }
 
 const WRITE = ['s3:AbortMultipartUpload', 's3:GetObject', 's3:ListMultipartUploadParts', 's3:PutObject']

@@ -45,7 +45,7 @@ describe('iam-policy', () => {
       Action: ['s3:GetObject'],
       Resource: objects,
     })
-    expect(await last('--for', 'export')).toMatchObject({ Sid: 'WriteBundle', Resource: objects })
+    expect(await last('--for', 'export')).toMatchObject({ Sid: 'ForgetRecord', Resource: [objects[1]] })
     const { Resources } = parse((await run(registry, ...bundle, '--for', 'vpc-endpoints')).stdout)
     const { Statement } = Resources.S3Endpoint.Properties.PolicyDocument
     expect(Statement.map(({ Sid }: { Sid: string }) => Sid)).toEqual([

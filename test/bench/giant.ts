@@ -43,9 +43,9 @@ for (const gib of values.gib.split(',').map(Number)) {
       folder,
       timeoutSeconds: 3600,
       script: `echo 'images: [${host}/big:1]' > spec.yaml
-(while sleep 2; do fallocate -d bundle.tar.partial || true; done) 2> /dev/null &
+(while sleep 2; do fallocate -d bundle.tar.partial || true; done) > /dev/null 2>&1 &
+trap "kill $!" EXIT
 ${values.ours} export bundle.tar --spec spec.yaml --platform all --no-prove --quiet > /dev/null
-kill $!
 fallocate -d bundle.tar`,
     })
     const back = await measure({

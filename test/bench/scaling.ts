@@ -5,6 +5,8 @@
  *     npm run bench:scaling                       5 minutes
  *     npm run bench:scaling -- --large            also a layer of 2 GiB
  *     npm run bench:scaling -- --only latency
+ *
+ * Bundles of 8 and 50 GiB are in giant.ts.
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -38,6 +40,8 @@ interface Case {
   readonly latency: number
   /** Plain HTTP to loopback when absent. */
   readonly line?: 'TLS' | 'CONNECT'
+  /** Every so many requests one is answered with 429. */
+  readonly busy?: number
 }
 
 const MIB = 2 ** 20
@@ -86,6 +90,14 @@ const cases: readonly Case[] = [
     latency: 0,
     ...(line === undefined ? {} : { line }),
   })),
+  ...[50, 10, 4].map((busy) => ({
+    block: '429s',
+    name: `one request in ${busy}`,
+    shape: usual,
+    concurrency: 8,
+    latency: 0,
+    busy,
+  })),
   ...[0, 20, 100].flatMap((latency) =>
     (latency === 0 ? [8] : [8, 32]).map((concurrency) => ({
       block: '64 images of 30 layers',
@@ -109,7 +121,7 @@ for (const [block, rows] of blocks) {
   process.stdout.write(`\n${render([block, ...way('export'), ...way('import')], rows)}\n`)
 }
 
-async function run({ name, shape, concurrency, latency, line }: Case): Promise<Row> {
+async function run({ name, shape, concurrency, latency, line, busy }: Case): Promise<Row> {
   await mkdir(values.folder, { recursive: true })
   const key = JSON.stringify(shape).replaceAll(/[^a-z0-9]+/g, '-')
   const fixture = await makeFixture(join(values.folder, `fixture${key}`), shape)
@@ -129,7 +141,11 @@ async function run({ name, shape, concurrency, latency, line }: Case): Promise<R
       : undefined
   const far =
     proxy === undefined
-      ? await Promise.all([source.host, target.host].map((host) => distant(host, latency)))
+      ? await Promise.all(
+          [source.host, target.host].map((host) =>
+            busy === undefined ? relayed('delay.ts', host, latency) : relayed('busy.ts', host, busy),
+          ),
+        )
       : names.map((host) => ({ host, stop: () => Promise.resolve() }))
   const env = {
     ...(authority === undefined ? {} : { SSL_CERT_FILE: authority.caFile }),
@@ -163,9 +179,14 @@ async function run({ name, shape, concurrency, latency, line }: Case): Promise<R
   }
 }
 
-async function distant(host: string, ms: number): Promise<{ readonly host: string; stop(): Promise<void> }> {
-  if (ms === 0) return { host, stop: () => Promise.resolve() }
-  const relay = Bun.spawn([process.execPath, join(import.meta.dir, 'delay.ts'), host, String(ms)], {
+/** A relay before a host; with nothing to do, the host itself. */
+async function relayed(
+  script: string,
+  host: string,
+  argument: number,
+): Promise<{ readonly host: string; stop(): Promise<void> }> {
+  if (argument === 0) return { host, stop: () => Promise.resolve() }
+  const relay = Bun.spawn([process.execPath, join(import.meta.dir, script), host, String(argument)], {
     stdout: 'pipe',
   })
   const reader = relay.stdout.getReader()

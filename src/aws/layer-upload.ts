@@ -1,3 +1,4 @@
+import { littered } from '../lib/buffers.ts'
 import type { Open } from '../lib/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
@@ -58,6 +59,8 @@ export async function uploadLayer(ecr: Ecr, upload: LayerUpload): Promise<'copie
 
 /** An upload id may be gone, and bytes of an earlier run may be of another file: then once more from the start. */
 const ROUNDS = 3
+/** What sending a part leaves behind: base64, JSON, the body's bytes. */
+const COPIES = 13
 /** Answers that only move the position, in a row. */
 const MOVES = 5
 
@@ -144,6 +147,7 @@ async function sendPart(
         ),
       whereOf(upload),
     )
+    littered(part.bytes.length * COPIES)
     return end
   } catch (error) {
     if (!isException(error, 'InvalidLayerPartException')) throw error

@@ -14,9 +14,6 @@ import { createPassage } from './passage.ts'
 import type { BundlePipe, PipedBlob } from './pipe.ts'
 import { blobPath } from './plan.ts'
 
-/** Smaller blobs are held in memory whole, so that several go at a time, and again when an upload fails. */
-export const SMALL = 8 * 1024 * 1024
-
 /**
  * Pushes every image and chart of a bundle while it comes: each blob that the destination lacks goes from the pipe
  * straight to one repository that needs it. When all have come, the others mount it from there, and manifests and tags
@@ -61,6 +58,8 @@ export async function importPipe(
 
 // --- internal ---
 
+/** Smaller blobs are held in memory whole, so that several go at a time, and again when an upload fails. */
+const SMALL = 8 * 1024 * 1024
 /** All that is held so, together. */
 const HELD = 32 * 1024 * 1024
 /** Content in memory is handed over in pieces, because whoever sends a whole buffer may let go of it. */

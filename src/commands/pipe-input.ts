@@ -1,4 +1,4 @@
-import { importPipe, SMALL } from '../bundle/import-pipe.ts'
+import { importPipe } from '../bundle/import-pipe.ts'
 import { openBundlePipe } from '../bundle/pipe.ts'
 import type { Layout } from '../bundle/destination.ts'
 import type { Bytes } from '../lib/bytes.ts'
@@ -30,7 +30,7 @@ export async function importFromPipe(args: PipeImportArgs, layout: Layout, sessi
   }
   await withPipe(session, async (bytes) => {
     // Whoever is not let in learns it before anything is read.
-    const opened = await openTarget(args, session, { resumableFrom: SMALL })
+    const opened = await openTarget(args, session)
     try {
       const started = performance.now()
       const pipe = await openBundlePipe(bytes)

@@ -96,7 +96,6 @@ const LEAST_PART = 5 * 1024 ** 2
 export async function openTarget(
   args: LayoutArgs & EcrArgs & NetworkArgs & RepositoryArgs,
   session: Session,
-  { resumableFrom = RESUMABLE_FROM }: { readonly resumableFrom?: number } = {},
 ): Promise<OpenedTarget> {
   const layout = layoutOf(args)
   const { registry } = layout
@@ -124,7 +123,7 @@ export async function openTarget(
     ecr,
     settings: await readSettings(args),
     mounting: async () => (await blobMounting(ecr)) === 'on',
-    resumableFrom: args.resumableUploads ? LEAST_PART : resumableFrom,
+    resumableFrom: args.resumableUploads ? LEAST_PART : RESUMABLE_FROM,
     records: createUploadRecords(stateFolder(session), registry),
     emit: session.emit,
   })

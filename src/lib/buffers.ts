@@ -32,6 +32,9 @@ export function release(piece: Uint8Array): void {
   spent(byteLength)
 }
 
+/** So many bytes of garbage were made besides pieces. */
+export const littered = (bytes: number): void => spent(bytes)
+
 /** A transfer is over: what it needed besides its pieces (sockets, headers, timers) weighs like so many bytes. */
 export const transferred = (): void => spent(TRANSFER)
 

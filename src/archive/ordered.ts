@@ -31,12 +31,33 @@ export async function readFirstInOrder(
   return content
 }
 
-/** @param reader stands behind the content of the first entry */
-export function openInOrder(reader: SequentialReader, { entries, size }: Placement): OrderedArchive {
+/** What lies between entries, or stands in the place of a header, and is not as we write it. */
+export interface FrameDamage {
+  readonly path: string
+  /** Bytes. */
+  readonly offset: number
+  readonly size: number
+  readonly reason: string
+}
+
+/**
+ * @param reader stands behind the content of the first entry
+ * @param onDamage told of headers and padding that are wrong, for who reads all content; else a wrong header throws
+ */
+export function openInOrder(
+  reader: SequentialReader,
+  { entries, size }: Placement,
+  onDamage?: (damage: FrameDamage) => void,
+): OrderedArchive {
   const last = entries.at(-1)
   const passTo = async (offset: number, what: string): Promise<void> => {
-    for await (const _ of reader.read(offset - reader.at));
+    const from = reader.at
+    let isClean = true
+    for await (const piece of reader.read(offset - from)) isClean &&= onDamage === undefined || isZero(piece)
     if (reader.at < offset) throw cutOff(reader.at, what, size)
+    if (isClean || onDamage === undefined) return
+    const reason = 'bytes that belong to no entry are not zero'
+    onDamage({ path: `(padding before ${what})`, offset: from, size: offset - from, reason })
   }
   return {
     async open(entry) {
@@ -45,8 +66,12 @@ export function openInOrder(reader: SequentialReader, { entries, size }: Placeme
       const block = await collect(reader.read(BLOCK))
       if (block.length < BLOCK) throw cutOff(reader.at, path, size)
       if (!isOurHeader(block, entry)) {
-        throw integrityError(`what comes through the pipe is damaged: "${path}" is not at byte ${headerAt}`, {
-          next: 'send it again; a bundle that another program packed can be read from a file only',
+        if (onDamage === undefined) throw misplaced(entry)
+        onDamage({
+          path,
+          offset: headerAt,
+          size: entry.size,
+          reason: 'its header is not as export writes it',
         })
       }
       return content(entry)
@@ -56,7 +81,7 @@ export function openInOrder(reader: SequentialReader, { entries, size }: Placeme
       let behind = 0
       for await (const piece of reader.read(Infinity)) {
         behind += piece.length
-        if (piece.every((byte) => byte === 0)) continue
+        if (isZero(piece)) continue
         throw integrityError(`the pipe goes on behind the end of the bundle, which has ${size} bytes`, {
           next: 'send the bundle alone; everything that belongs to it has come',
         })
@@ -78,6 +103,13 @@ export function openInOrder(reader: SequentialReader, { entries, size }: Placeme
 // --- internal ---
 
 const SEE = 'see what the sending side says, and run both again: what is there by then is not pushed again'
+
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
+
+const misplaced = ({ path, headerAt }: Placed) =>
+  integrityError(`what comes through the pipe is damaged: "${path}" is not at byte ${headerAt}`, {
+    next: 'send it again; a bundle that another program packed can be read from a file only',
+  })
 
 const cutOff = (at: number, what: string, size?: number) =>
   integrityError(

@@ -45,11 +45,7 @@ const LIMIT = 48 * 1024 * 1024
 export async function openBundlePipe(bytes: Bytes): Promise<BundlePipe> {
   const reader = readInOrder(bytes)
   const head = await readFirstInOrder(reader, HEAD, CONTENTS_LIMIT)
-  if (head === undefined) {
-    throw integrityError('not a bundle as "ma-bundle export" writes it', {
-      next: 'send what export wrote, unchanged; a bundle that another program packed can be read from a file only',
-    })
-  }
+  if (head === undefined) throw notFromExport()
   const contents = decodeContents(head)
   const first = { path: HEAD, size: head.length }
   const placement = place([first, ...contents.entries])
@@ -73,6 +69,11 @@ export async function openBundlePipe(bytes: Bytes): Promise<BundlePipe> {
     await archive.end()
   }
 }
+
+export const notFromExport = (): BundleError =>
+  integrityError('not a bundle as "ma-bundle export" writes it', {
+    next: 'send what export wrote, unchanged; a bundle that another program packed can be read from a file only',
+  })
 
 // --- internal ---
 

@@ -8,7 +8,7 @@ import { SUMS } from './sums.ts'
  * every byte, also of a bundle that was packed again. Anybody can take them out with tar, and check the signature with
  * `cosign verify-blob --key` or openssl.
  */
-export function signedBytes({ sums }: Bundle): Uint8Array {
+export function signedBytes({ sums }: Pick<Bundle, 'sums'>): Uint8Array {
   if (sums !== undefined) return sums
   throw integrityError(`nothing in it can be signed: it has no ${SUMS}, as only a bundle of ma-bundle has`)
 }

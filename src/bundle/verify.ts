@@ -61,6 +61,15 @@ export function expectedDigest(path: string, sums: ReadonlyMap<string, Digest>):
   return hex === undefined ? sums.get(path) : `sha256:${hex}`
 }
 
+/** The text that SHA256SUMS has to be, from the names of all entries and the digests that no name tells. */
+export const expectedSums = (paths: readonly string[], sums: ReadonlyMap<string, Digest>): Uint8Array =>
+  encodeSums(
+    paths.flatMap((path) => {
+      const digest = path === SUMS ? undefined : expectedDigest(path, sums)
+      return digest === undefined ? [] : [[path, digest] as const]
+    }),
+  )
+
 // --- internal ---
 
 /**
@@ -140,12 +149,7 @@ async function sumsDamage(
     const stray = [...sums.keys()].find((path) => !archive.entries.has(path))
     return stray === undefined ? [] : damage(0, `it lists "${stray}", which is not there`)
   }
-  const expected = encodeSums(
-    listed.flatMap((path) => {
-      const digest = expectedDigest(path, sums)
-      return digest === undefined ? [] : [[path, digest] as const]
-    }),
-  )
+  const expected = expectedSums(listed, sums)
   const found = await archive.readAll(SUMS)
   const at = found.findIndex((byte, index) => byte !== expected[index])
   if (at < 0 && found.length === expected.length) return []

@@ -51,7 +51,7 @@ export async function openLocal(path: string): Promise<RandomReader> {
 
 /** A pipe is read once and in order; most of what is done with a bundle reads here and there. */
 const refusePipe = (): never => {
-  throw usageError('a bundle that comes through a pipe can only be imported', {
+  throw usageError('a bundle that comes through a pipe can only be imported or verified', {
     next: 'write it into a file, and name that',
   })
 }

@@ -1,8 +1,10 @@
 import { importPipe } from '../bundle/import-pipe.ts'
 import { openBundlePipe } from '../bundle/pipe.ts'
+import { verifyPipe } from '../bundle/verify-pipe.ts'
 import type { Layout } from '../bundle/destination.ts'
 import type { Bytes } from '../lib/bytes.ts'
-import { BundleError, codeOf, messageOf, usageError } from '../lib/errors.ts'
+import { BundleError, codeOf, integrityError, messageOf, usageError } from '../lib/errors.ts'
+import { formatBytes } from '../lib/format.ts'
 import type { Args } from './flags.ts'
 import { finishImport, type valuesArgs } from './landed.ts'
 import type { NetworkArgs } from './network.ts'
@@ -25,9 +27,7 @@ export async function importFromPipe(args: PipeImportArgs, layout: Layout, sessi
       next: 'log in before (docker login), or import from a file',
     })
   }
-  if (args.verifyKey !== undefined && args.signature === undefined) {
-    throw usageError('a pipe has no signature beside it', { next: 'name its file: --signature <file>' })
-  }
+  checkNamed(args)
   await withPipe(session, async (bytes) => {
     // Whoever is not let in learns it before anything is read.
     const opened = await openTarget(args, session)
@@ -41,6 +41,26 @@ export async function importFromPipe(args: PipeImportArgs, layout: Layout, sessi
     } finally {
       opened.close()
     }
+  })
+}
+
+/** Verifies the bundle that comes through standard input, in one pass. */
+export async function verifyFromPipe(
+  args: SignatureArgs & { readonly bundle: string },
+  session: Session,
+): Promise<void> {
+  checkNamed(args)
+  const { entries, bytes, damaged, sums } = await withPipe(session, (piped) => verifyPipe(piped, session))
+  if (args.verifyKey !== undefined || args.requireSignature) await checkSignature({ sums }, args, session)
+  session.result({ bundle: 'standard input', entries, bytes, damaged }, () =>
+    damaged.length === 0
+      ? `The bundle is whole: ${entries} entries, ${formatBytes(bytes)}\n`
+      : damaged.map(({ path, offset, reason }) => `${path} at byte ${offset}: ${reason}\n`).join(''),
+  )
+  if (damaged.length === 0) return
+  throw integrityError(`${damaged.length} of ${entries} entries are damaged`, {
+    where: 'standard input',
+    next: 'verify it on the sending side, and send it again',
   })
 }
 
@@ -68,6 +88,11 @@ export async function withPipe<Result>(
 }
 
 // --- internal ---
+
+function checkNamed({ verifyKey, signature }: SignatureArgs): void {
+  if (verifyKey === undefined || signature !== undefined) return
+  throw usageError('a pipe has no signature beside it', { next: 'name its file: --signature <file>' })
+}
 
 async function* piecesOf(stdin: Session['stdin'], signal: AbortSignal): Bytes {
   try {

@@ -47,7 +47,7 @@ export type SignatureArgs = Args<typeof signatureArgs>
  * @returns whether it was checked
  */
 export async function checkSignature(
-  bundle: Bundle,
+  bundle: Pick<Bundle, 'sums'>,
   {
     bundle: path,
     verifyKey,

@@ -12,6 +12,8 @@ import { openBundleFile } from './bundle-file.ts'
 import { defineBundleCommand } from './command.ts'
 import type { Args } from './flags.ts'
 import { networkArgs } from './network.ts'
+import { verifyFromPipe } from './pipe-input.ts'
+import { PIPE } from './pipe-output.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from './registry.ts'
 import { repair } from './repair.ts'
 import { noSettings } from './repository-args.ts'
@@ -24,7 +26,7 @@ const { registry, ...placeArgs } = layoutArgs
 const { required: _, ...optionalRegistry } = registry
 
 const args = {
-  bundle: { type: 'positional', description: 'Bundle to check' },
+  bundle: { type: 'positional', description: 'Bundle to check, or - for standard input' },
   registry: {
     ...optionalRegistry,
     description: 'Compare this registry with the bundle instead: every tag, manifest and blob by digest',
@@ -60,6 +62,7 @@ export default defineBundleCommand({
   ],
   args,
   async run(given, session) {
+    if (isPipe(given)) return verifyFromPipe(given, session)
     if (isOneVolume(given)) return verifyVolume(given, session)
     const file = await openBundleFile(given.bundle, { ...session, volumes: given.volumes })
     try {
@@ -74,6 +77,10 @@ export default defineBundleCommand({
 })
 
 // --- internal ---
+
+/** What is only read needs no file; whatever else asks for more is refused in its own words. */
+const isPipe = ({ bundle, registry: place, repairFrom }: Given): boolean =>
+  bundle === PIPE && place === undefined && repairFrom === undefined
 
 /** A volume is named, and nothing is asked for that takes the others. */
 const isOneVolume = ({ bundle, registry: place, repairFrom, verifyKey, requireSignature }: Given): boolean =>

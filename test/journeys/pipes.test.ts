@@ -389,6 +389,29 @@ describe('import -', () => {
   })
 })
 
+describe('verify -', () => {
+  it('checks a bundle in one pass, its signature too, and says what is damaged', async () => {
+    execFileSync('openssl', ['genpkey', '-algorithm', 'ed25519', '-out', at('key.pem')])
+    execFileSync('openssl', ['pkey', '-in', at('key.pem'), '-pubout', '-out', at('pub.pem')])
+    await runShell(['sign', at('bundle.tar'), '--key', at('key.pem'), '--output', at('b.sig')])
+    const good = await piped('cat bundle.tar | mb verify - --verify-key pub.pem --signature b.sig -q')
+    expect(good).toMatchObject({ code: '0 0', stderr: '' })
+    expect(good.stdout).toContain(`is whole: ${entries.length} entries`)
+    const { dataAt, path } = entryOf(shared.length)
+    spoilt(dataAt + 5 * MIB)
+    const bad = await piped('cat spoilt.tar | mb verify - -q')
+    expect(bad.code).toBe('0 5')
+    expect(bad.stdout).toContain(`${path} at byte ${dataAt}: content of`)
+    clear(bad.stderr)
+  })
+
+  it('is refused for what needs to read here and there', async () => {
+    const { code, stderr } = await piped('cat bundle.tar | mb inspect -')
+    expect(code.endsWith(' 2')).toBe(true)
+    expect(stderr).toContain('can only be imported or verified')
+  })
+})
+
 const POLL = { timeout: 20_000, interval: 20 }
 
 function readOr(file: string): string {

@@ -1,5 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -295,6 +296,28 @@ describe('import -', () => {
     expect(sent.length).toBeLessThan(4)
   })
 
+  it('begins an upload anew that breaks off early, and says plainly when it is too late for that', async () => {
+    const early = await startBreaking(registry.host, 4 * MIB)
+    const line = (host: string): string =>
+      `cat bundle.tar | mb import - --registry ${host}/run${runs} --values values.yaml`
+    const mended = await piped(line(early.host))
+    early.stop()
+    expect(mended).toMatchObject({ code: '0 0', stderr: expect.stringContaining('retry 1 of') })
+    runs += 1
+    const late = await startBreaking(registry.host, 8.6 * MIB)
+    const broken = await piped(line(late.host))
+    expect(broken.code).toBe('0 4')
+    expect(broken.stderr).toContain('came through a pipe only once')
+    clear(broken.stderr)
+    // The chart needs nothing of it.
+    expect(await tagsOf('charts/web')).toEqual(['1.2.3'])
+    expect(await tagsOf(imageAt('team/one'))).toBeUndefined()
+    const again = await piped(line(late.host))
+    late.stop()
+    expect(again.code).toBe('0 0')
+    expect(await tagsOf(imageAt('team/one'))).toEqual(['1'])
+  })
+
   it('fails what needs a blob that came wrong, and brings the rest', async () => {
     const own = [...images['team/two:2'].blobs.values()].at(-1)?.length ?? 0
     spoilt(entryOf(own).dataAt + 1000)
@@ -411,6 +434,39 @@ describe('verify -', () => {
     expect(stderr).toContain('can only be imported or verified')
   })
 })
+
+/** Stands before a registry, and once cuts a connection that has sent so many bytes. */
+async function startBreaking(to: string, bytes: number): Promise<{ readonly host: string; stop(): void }> {
+  let isBroken = false
+  const open = new Set<Socket>()
+  const server = createServer((inner) => {
+    const outer = connect(Number(to.split(':')[1]), '127.0.0.1')
+    let sent = 0
+    for (const socket of [inner, outer]) {
+      open.add(socket)
+      socket.on('error', () => socket.destroy())
+      socket.on('close', () => open.delete(socket))
+    }
+    inner.on('data', (chunk: Buffer) => {
+      sent += chunk.length
+      if (!isBroken && sent > bytes) {
+        isBroken = true
+        inner.destroy()
+        outer.destroy()
+      }
+    })
+    inner.pipe(outer).pipe(inner)
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const address = server.address()
+  return {
+    host: `127.0.0.1:${typeof address === 'object' ? (address?.port ?? '') : ''}`,
+    stop() {
+      server.close()
+      for (const socket of open) socket.destroy()
+    },
+  }
+}
 
 const POLL = { timeout: 20_000, interval: 20 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
-import { compile } from '../../release/compile.ts'
+import { compile } from '../release/compile.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { runProgram, type ProgramOutcome } from '../support/program.ts'
 import { makeSmallBundle, type SmallBundle } from '../support/small-bundle.ts'

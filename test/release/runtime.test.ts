@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { pinnedRuntime, PLATFORMS } from '../../release/runtime.ts'
+import { pinnedRuntime, PLATFORMS } from './runtime.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 

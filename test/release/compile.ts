@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { buildMark, type Build } from '../src/lib/build.ts'
+import { buildMark, type Build } from '../../src/lib/build.ts'
 
 /**
  * Compiles the program and a Bun runtime into one file that needs nothing but a glibc. Reading `.env` and bunfig.toml

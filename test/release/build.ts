@@ -3,12 +3,12 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import manifest from '../package.json' with { type: 'json' }
-import { formatBytes } from '../src/lib/format.ts'
+import manifest from '../../package.json' with { type: 'json' }
+import { formatBytes } from '../../src/lib/format.ts'
 import { compile } from './compile.ts'
 import { fetchRuntime, pinnedRuntime, PLATFORMS } from './runtime.ts'
 
-const root = join(import.meta.dirname, '..')
+const root = join(import.meta.dirname, '..', '..')
 const dist = join(root, 'dist')
 await mkdir(dist, { recursive: true })
 

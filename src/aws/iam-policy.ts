@@ -40,6 +40,8 @@ export interface PolicyOptions {
   readonly chartPrefix: string
   /** Where the bundle lies, when that is in S3. */
   readonly bundle?: S3Location
+  /** ARN of the key that it is encrypted with; `true` when only its alias or id is known. */
+  readonly bundleKey?: string | true
   readonly features?: ImportFeatures
 }
 
@@ -105,12 +107,31 @@ const PUSH = [
 ]
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions */
-function bundleStatements({ for: use, host, bundle }: PolicyOptions): readonly Statement[] {
+function bundleStatements({ for: use, host, bundle, bundleKey }: PolicyOptions): readonly Statement[] {
   if (bundle === undefined) return []
   const objects = bundleArns(host, bundle)
-  if (use === 'import') return [allow('ReadBundle', ['s3:GetObject'], objects)]
-  // An unfinished export keeps a record beside the object, which goes when it is whole.
-  return [allow('WriteBundle', WRITE, objects), allow('ForgetRecord', ['s3:DeleteObject'], objects.slice(1))]
+  const { id } = host.partition
+  const bucket = bundle.bucket.startsWith('arn:') ? bundle.bucket : `arn:${id}:s3:::${bundle.bucket}`
+  const isExport = use === 'export'
+  // Without it S3 says of an object that is not there what it says of one that may not be read: no run would be the first.
+  const list = allow('FindBundle', ['s3:ListBucket'], [bucket])
+  const statements = isExport
+    ? // An unfinished export keeps a record beside the object, which goes when it is whole.
+      [
+        list,
+        allow('WriteBundle', WRITE, objects),
+        allow('ForgetRecord', ['s3:DeleteObject'], objects.slice(1)),
+      ]
+    : [allow('ReadBundle', ['s3:GetObject'], objects)]
+  if (bundleKey === undefined) return statements
+  // What is uploaded in parts is decrypted, too, when S3 puts it together.
+  const actions = ['kms:Decrypt', ...(isExport ? ['kms:GenerateDataKey'] : [])]
+  const arn = bundleKey === true ? `arn:${id}:kms:*:*:key/*` : bundleKey
+  const key = {
+    ...allow('BundleKey', actions, [arn]),
+    Condition: { StringLike: { 'kms:ViaService': 's3.*' } },
+  }
+  return [key, ...statements]
 }
 
 const WRITE = ['s3:AbortMultipartUpload', 's3:GetObject', 's3:ListMultipartUploadParts', 's3:PutObject']

@@ -1,4 +1,5 @@
 import type { S3 as Sdk } from '@aws-sdk/client-s3'
+import { BundleError } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
 import type { Http } from '../lib/http.ts'
 import type { Env } from '../lib/proxy.ts'
@@ -9,6 +10,7 @@ import type { AwsEvent } from './events.ts'
 import { judgeS3, s3Error } from './s3-errors.ts'
 import { transportOver } from './s3-handler.ts'
 import type { S3Location } from './s3-location.ts'
+import { trailerHeaders } from './s3-trailer.ts'
 
 export interface S3Options {
   readonly env: Env
@@ -99,6 +101,8 @@ export function createS3(home: S3Location, options: S3Options): S3 {
       },
     })
   const explain = (action: string, error: unknown, location: S3Location = home): Error => {
+    // The SDK has a word of its own for that.
+    if (signal.aborted && signal.reason instanceof BundleError) return signal.reason
     const endpoint = endpointFrom(env, 'S3')
     const facts = {
       action: PERMISSIONS[action] ?? `s3:${action}`,
@@ -139,14 +143,16 @@ const PERMISSIONS: Readonly<Record<string, string>> = {
 
 const isOn = (value: string | undefined): boolean => value?.toLowerCase() === 'true'
 
-/** A body whose sha256 is known already is not hashed once more for its signature. */
+/** A body whose sha256 is known already, or comes behind it, is not hashed once more for its signature. */
 function signWithKnownDigest({ middlewareStack }: Sdk): void {
   middlewareStack.add(
     (next) => (args) => {
       const { input, request } = args
-      if ('ChecksumSHA256' in input && typeof input.ChecksumSHA256 === 'string' && hasHeaders(request)) {
+      if (!hasHeaders(request)) return next(args)
+      if ('ChecksumSHA256' in input && typeof input.ChecksumSHA256 === 'string') {
         request.headers['x-amz-content-sha256'] = Buffer.from(input.ChecksumSHA256, 'base64').toString('hex')
       }
+      if ('Body' in input) Object.assign(request.headers, trailerHeaders(input.Body))
       return next(args)
     },
     { step: 'build', name: 'signWithKnownDigest' },

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
 import type { Bytes } from '../lib/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
 import { isException } from './errors.ts'
 import type { S3 } from './s3-client.ts'
 import type { S3Location } from './s3-location.ts'
 import { asked, type S3Storage } from './s3-object.ts'
+import { withTrailer } from './s3-trailer.ts'
 
 /** A part that S3 has. */
 export interface S3Part {
@@ -73,13 +73,7 @@ export async function streamPart(
   content: Bytes,
 ): Promise<S3Part> {
   const { number, size } = part
-  const hash = createHash('sha256')
-  const hashed = async function* (): Bytes {
-    for await (const piece of content) {
-      hash.update(piece)
-      yield piece
-    }
-  }
+  const trailed = withTrailer(content, size)
   const { ETag = '', ChecksumSHA256 } = await s3.once('UploadPart', (api, options) =>
     api.uploadPart(
       {
@@ -87,21 +81,20 @@ export async function streamPart(
         Key: key,
         UploadId: id,
         PartNumber: number,
-        Body: Readable.from(hashed(), { objectMode: true, highWaterMark: 1 }),
-        ContentLength: size,
-        ChecksumAlgorithm: 'SHA256',
+        Body: trailed.body,
+        ContentLength: trailed.length,
       },
       options,
     ),
   )
-  const sha256 = hash.digest('base64')
+  const sha256 = trailed.sha256()
   if (ChecksumSHA256 !== undefined && ChecksumSHA256 !== sha256) {
     throw integrityError(`S3 has other bytes of part ${number} than were sent`)
   }
   return { number, size, etag: ETag, sha256 }
 }
 
-/** What is there of an upload, by number; nothing when there is no such upload any more. */
+/** What is there of an upload, by number; nothing when it is not there any more, or the store cannot tell. */
 export async function listParts(
   s3: S3,
   { bucket, key }: S3Location,
@@ -129,7 +122,8 @@ export async function listParts(
       if (page.IsTruncated !== true || marker === after) return parts
     }
   } catch (error) {
-    if (isException(error, 'NoSuchUpload', 'NoSuchKey')) return undefined
+    if (isException(error, 'NoSuchUpload', 'NoSuchKey', 'MethodNotAllowed', 'NotImplemented'))
+      return undefined
     throw error
   }
 }
@@ -183,7 +177,12 @@ export async function headObject(s3: S3, { bucket, key }: S3Location): Promise<S
     const head = await s3.call('HeadObject', (api, options) =>
       api.headObject({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' }, options),
     )
-    return { size: head.ContentLength ?? 0, etag: head.ETag ?? '', sha256: head.ChecksumSHA256 }
+    const { ContentLength = 0, ETag = '', ChecksumSHA256, ChecksumType } = head
+    return {
+      size: ContentLength,
+      etag: ETag,
+      sha256: ChecksumType === 'FULL_OBJECT' ? undefined : ChecksumSHA256,
+    }
   } catch (error) {
     if (isException(error, 'NotFound', 'NoSuchKey', '404')) return undefined
     throw error
@@ -200,6 +199,10 @@ export function compositeEtag(parts: readonly S3Part[]): string | undefined {
   }
   return `"${hash.digest('hex')}-${parts.length}"`
 }
+
+/** Whether two composite sha256 are one; some stores leave the number of parts out. */
+export const isSameComposite = (one: string, other: string): boolean =>
+  one.replace(/-\d+$/, '') === other.replace(/-\d+$/, '')
 
 /**
  * The sha256 that S3 has of an object in parts: that of the parts' sha256, with their number.

@@ -22,8 +22,8 @@ const KEPT = 4096
 const PROGRESS = 256 * 1024
 
 /**
- * An object of S3 as a random reader. Every request names the version that was opened (`If-Match`, `versionId`), so an
- * object that is replaced meanwhile is noticed. Streams that break are continued where they stopped.
+ * An object of S3 as a random reader. Every request names what was opened (`If-Match`), so an object that is replaced
+ * meanwhile is noticed; not by its version, which would ask for a permission of its own. Streams that break are continued where they stopped.
  * @throws an error that says whether bucket, key, permission, region or network is at fault
  */
 export async function openS3Object(location: S3Location, s3: S3): Promise<RandomReader> {
@@ -78,7 +78,6 @@ interface Opened {
   readonly location: S3Location
   readonly size: number
   readonly etag: string | undefined
-  readonly version: string | undefined
 }
 
 async function openHead(
@@ -105,12 +104,12 @@ async function openHead(
       where: location.name,
     })
   }
-  return { head, object: { location, size, etag: answer.ETag, version: answer.VersionId } }
+  return { head, object: { location, size, etag: answer.ETag } }
 }
 
 /** The bytes from `start` to `end`, in as many requests as it takes. */
 async function* stretch(s3: S3, object: Opened, start: number, end: number): Bytes {
-  const { location, etag, version } = object
+  const { location, etag } = object
   const patience = s3.patience('GetObject')
   let at = start
   let advanced = 0
@@ -124,7 +123,6 @@ async function* stretch(s3: S3, object: Opened, start: number, end: number): Byt
             Key: location.key,
             Range: `bytes=${from}-${end - 1}`,
             ...(etag === undefined ? {} : { IfMatch: etag }),
-            ...(version === undefined || version === 'null' ? {} : { VersionId: version }),
           },
           options,
         ),

@@ -9,6 +9,7 @@ import {
   compositeSha256,
   createUpload,
   headObject,
+  isSameComposite,
   listParts,
   type S3Part,
 } from '../aws/s3-multipart.ts'
@@ -101,11 +102,13 @@ async function openUpload(
     const found = await listParts(s3, location, uploadId)
     if (found !== undefined) return { uploadId, name, states, found: found.filter(isPlanned(parts)) }
     // Completed, and then cut off before the record went.
-    if (sha256 !== undefined && (await headObject(s3, location))?.sha256 === sha256) {
+    const there = sha256 === undefined ? undefined : (await headObject(s3, location))?.sha256
+    if (sha256 !== undefined && there !== undefined && isSameComposite(there, sha256)) {
       await deleteObject(s3, recordOf(location))
       return 'done'
     }
-  } else if (record !== undefined) await abortUpload(s3, location, record.uploadId)
+  }
+  if (record !== undefined) await abortUpload(s3, location, record.uploadId)
   const uploadId = await createUpload(s3, location, target.storage)
   const states = new Map<number, string>()
   await putText(s3, recordOf(location), encodeRecord({ uploadId, plan: name, states }), target.storage)
@@ -135,7 +138,7 @@ async function finish(
     found?.size === size &&
     (sha256 === undefined || found.sha256 === undefined
       ? found.etag === (etag ?? compositeEtag(parts))
-      : found.sha256 === sha256)
+      : isSameComposite(found.sha256, sha256))
   if (isRight) await deleteObject(s3, recordOf(location))
   else if (etag === undefined) {
     throw new BundleError('the upload was given up or replaced by somebody else', {

@@ -165,8 +165,7 @@ async function asTheyCome(index: number, stream: Bytes, run: Run): Promise<void>
           throw error
         })
         if (result.done === true) throw new Error('the stream is shorter than the plan')
-        // A copy: the socket may still hold it when its memory is used again.
-        rest = Uint8Array.from(result.value)
+        rest = result.value
         run.at += rest.length
       }
       const piece = rest.subarray(0, left)

@@ -33,6 +33,11 @@ const args = {
     multiple: true,
     description: 'Flags of the import that ask for more permissions',
   },
+  bundleKmsKey: {
+    type: 'string',
+    hint: 'arn',
+    description: 'The bundle in S3 is encrypted with this KMS key',
+  },
   kmsKey: { type: 'string', hint: 'arn', description: 'The import encrypts with this KMS key' },
 } as const
 
@@ -70,6 +75,9 @@ export default defineBundleCommand({
       prefix: below(layout, layout.prefix),
       chartPrefix: below(layout, layout.chartPrefix),
       ...(bundle === undefined ? {} : { bundle }),
+      ...(args.bundleKmsKey === undefined
+        ? {}
+        : { bundleKey: args.bundleKmsKey.startsWith('arn:') ? args.bundleKmsKey : true }),
       features: featuresOf(args),
     })
     session.result({ policy }, `${JSON.stringify(policy, null, 2)}\n`)

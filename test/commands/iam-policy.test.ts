@@ -58,6 +58,26 @@ describe('iam-policy', () => {
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('is no object of S3')])
   })
 
+  it('lets an export know whether there is an unfinished one, and lets the key of the bundle be used', async () => {
+    const of = async (...flags: string[]) => {
+      const { stdout } = await run(
+        registry,
+        '--bundle',
+        's3://my-bundles/k.tar',
+        '--bundle-kms-key',
+        'alias/x',
+        ...flags,
+      )
+      const { Statement } = JSON.parse(stdout) as { Statement: { Action: string[]; Resource: string[] }[] }
+      return Statement.map(({ Action, Resource }) => `${Action.join(' ')} on ${Resource.join(' ')}`)
+    }
+    const own = 'arn:aws-us-gov'
+    expect(await of()).toContain(`kms:Decrypt on ${own}:kms:*:*:key/*`)
+    const written = await of('--for', 'export')
+    expect(written).toContain(`s3:ListBucket on ${own}:s3:::my-bundles`)
+    expect(written).toContain(`kms:Decrypt kms:GenerateDataKey on ${own}:kms:*:*:key/*`)
+  })
+
   it('prints CloudFormation for the VPC endpoints', async () => {
     const { code, stdout } = await run(registry, '--for', 'vpc-endpoints')
     expect(code).toBe(0)

@@ -77,7 +77,12 @@ export function forecast(
     ],
     ['volumes', split === undefined ? undefined : volumesText(size, split)],
     ['disk', free === undefined ? undefined : diskText(size, free)],
-    ['to fetch', `${formatBytes(toFetch)}, ${formatDuration(seconds * 1000)} at ${formatBytes(rate)}/s`],
+    [
+      'to fetch',
+      toFetch === 0
+        ? 'nothing'
+        : `${formatBytes(toFetch)}, ${formatDuration(seconds * 1000)} at ${formatBytes(rate)}/s`,
+    ],
     ['Docker Hub', hub === undefined ? undefined : hubText(hub)],
     ['changes', against === undefined ? undefined : changesText(against)],
     ['registry', destination === undefined ? undefined : destinationText(destination)],
@@ -192,6 +197,8 @@ function destinationText({ registry, roots, upload }: NonNullable<Outlook['desti
   return (
     `${registry} has ${count('there')} of the ${roots.length} images and charts` +
     (moves === 0 ? '' : ` (${plural(moves, 'tag')} would move)`) +
-    `; ${formatBytes(upload.bytes)} in ${plural(upload.count, 'blob')} to upload`
+    (upload.count === 0
+      ? '; nothing to upload'
+      : `; ${formatBytes(upload.bytes)} in ${plural(upload.count, 'blob')} to upload`)
   )
 }

@@ -124,6 +124,10 @@ describe('plan', () => {
     const bytes = [...(three?.blobs.values() ?? [])].reduce((sum, blob) => sum + blob.length, 0)
     expect(result['destination']).toMatchObject({ registry: target.host, upload: { count: 3, bytes } })
     expect(existsSync(at('new.tar'))).toBe(false)
+    spec('team/one:1', 'team/two:2')
+    const all = await plan('--registry', target.host, '--reuse', at('old.tar'))
+    expect(all.stdout).toMatch(/ has 2 of the 2 images and charts; nothing to upload$/m)
+    expect(all.stdout).toMatch(/^to fetch +nothing$/m)
   })
 
   it('says which tags would move', async () => {

@@ -74,7 +74,7 @@ export async function* streamArchive(plan: Plan, options: StreamOptions): Bytes 
 // --- internal ---
 
 /** What waits in memory for its turn, of all transfers together. */
-const BUDGET = 32 * 1024 * 1024
+const BUDGET = 24 * 1024 * 1024
 /** So much of a larger one is there when its turn comes: it was opened, and the line is up to speed. */
 const BEGINNING = 2 * 1024 * 1024
 

@@ -236,7 +236,7 @@ describe('the stream of an archive', () => {
       lead = Math.max(lead, served.given - taken)
     }
     expect(taken).toBe(whole.length)
-    expect(lead).toBeLessThan(52 * MIB)
+    expect(lead).toBeLessThan(40 * MIB)
     // Latency does not rule: what comes next was fetched before its turn.
     expect(lead).toBeGreaterThan(9 * MIB)
   })

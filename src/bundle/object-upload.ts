@@ -1,5 +1,6 @@
 import { streamPart, uploadPart, type S3Part } from '../aws/s3-multipart.ts'
 import type { S3Target } from '../aws/s3-object.ts'
+import { sentWhole } from '../lib/buffers.ts'
 import type { Bytes } from '../lib/bytes.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { PlannedPart } from './object-parts.ts'
@@ -62,9 +63,9 @@ export async function uploadParts(options: UploadOptions): Promise<void> {
 
 /** Parts up to this size are kept in memory until S3 has them, as many as fit into `MEMORY`. */
 const BUFFERED = 16 * 1024 * 1024
-const MEMORY = 40 * 1024 * 1024
+const MEMORY = 26 * 1024 * 1024
 /** What waits to be put into parts. */
-const BUDGET = 24 * 1024 * 1024
+const BUDGET = 8 * 1024 * 1024
 
 interface Run extends UploadOptions {
   /** Bytes of the archive that came out of the stream. */
@@ -193,6 +194,7 @@ async function asTheyCome(index: number, stream: Bytes, run: Run): Promise<void>
 
 function arrived(part: S3Part, progress: ObjectProgress, recorder: Recorder): void {
   progress.add(part)
+  sentWhole(part.size)
   recorder.arrived(part.size)
 }
 

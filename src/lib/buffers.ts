@@ -38,6 +38,9 @@ export const littered = (bytes: number): void => spent(bytes)
 /** A transfer is over: what it needed besides its pieces (sockets, headers, timers) weighs like so many bytes. */
 export const transferred = (): void => spent(TRANSFER)
 
+/** So many bytes were sent out of one buffer: the copies that sockets made of them lie about until they are collected. */
+export const sentWhole = (bytes: number): void => spent(bytes * COPIES)
+
 // --- internal ---
 
 /** 64 transfers at a time is the most there is. */
@@ -48,6 +51,7 @@ const KEPT = 64
  */
 const SWEEP_AFTER = 128 * 1024 * 1024
 const TRANSFER = 1024 * 1024
+const COPIES = 5
 
 const free: ArrayBuffer[] = []
 const lent = new WeakSet<ArrayBuffer>()

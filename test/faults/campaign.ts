@@ -1,19 +1,31 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildImage, buildIndex, layerOf, noise, type BuiltImage } from '../support/images.ts'
 import { startCli } from '../support/cli.ts'
+import { startEcr, type Ecr } from '../support/ecr/server.ts'
+import { mountSmall } from '../support/mount.ts'
 import { random } from '../support/random.ts'
 import { startDouble, type RegistryDouble } from '../support/registry/double.ts'
-import { changed, cutAfter, drip, reset, status, tooMany, type Fault } from '../support/registry/faults.ts'
 import { sha256 } from '../support/registry/protocol.ts'
+import {
+  chooseEcrFault,
+  chooseFault,
+  chooseInterruption,
+  chooseTrouble,
+  pick,
+  type Interruption,
+  type Trouble,
+} from './choose.ts'
 
 /** What one seeded run came to. */
 export interface RunReport {
   readonly seed: string
-  readonly direction: 'export' | 'import'
+  /** `ecr`: an import into ECR. */
+  readonly direction: 'export' | 'import' | 'ecr'
   readonly faults: readonly string[]
   readonly interrupted?: string
+  readonly trouble?: string
   readonly code: number
   /** Requests of the run with faults, and of the one after it without. */
   readonly requests: number
@@ -56,7 +68,7 @@ export async function startCampaign(): Promise<Campaign> {
     join(folder, 'values.yaml'),
     '--quiet',
   ]
-  const clean = await spawned(exportTo(whole), folder)
+  const clean = await spawned(exportTo(whole), { cwd: folder })
   if (clean.code !== 0) throw new Error(`without faults the export ends with ${clean.code}: ${clean.stderr}`)
   const bytes = readFileSync(whole)
 
@@ -81,55 +93,103 @@ export async function startCampaign(): Promise<Campaign> {
     return broken
   }
 
-  return {
-    async run(seed) {
-      const next = random(seed)
-      const direction = next() < 0.5 ? 'export' : 'import'
-      const file = join(folder, `${seed.replaceAll(/\W/g, '-')}.tar`)
-      const double = direction === 'export' ? source : target
-      const args = direction === 'export' ? exportTo(file) : importing
-      for (const map of [target.contents.blobs, target.contents.manifests]) map.clear()
-      target.contents.sessions.clear()
-      const chosen = Array.from({ length: 1 + Math.floor(next() * 3) }, () => chooseFault(next))
-      for (const { fault } of chosen) double.addFault(fault)
-      const interruption = next() < 0.5 ? chooseInterruption(next) : undefined
-      double.take()
-      const first = await spawned(args, folder, interruption)
-      const requests = double.take().length
-      double.clearFaults()
-      const broken: string[] = []
-      if (/bug in ma-bundle/.test(first.stderr)) broken.push(`a bug: ${first.stderr.slice(0, 300)}`)
-      const killed = interruption !== undefined && first.code > 128
-      if (!killed && ![0, 1, 4, 5].includes(first.code))
-        broken.push(`exit code ${first.code}: ${first.stderr.slice(0, 300)}`)
-      if (!killed && first.code !== 0 && !/^error: /m.test(first.stderr))
-        broken.push('it failed without a word')
-      if (direction === 'import') broken.push(...checkImport(first.code === 0))
-      else if (first.code === 0) broken.push(...checkExport(file))
+  const disk = join(folder, 'disk')
+  mkdirSync(disk)
+  const mounted = await mountSmall(disk, 16 * 1024 ** 2)
+
+  async function run(seed: string): Promise<RunReport> {
+    const next = random(seed)
+    const direction = pick(next, ['export', 'import', 'ecr'] as const)
+    const trouble = chooseTrouble(next, direction)
+    const place = trouble?.kind === 'disk' ? disk : folder
+    const file = join(place, `${seed.replaceAll(/\W/g, '-')}.tar`)
+    const double = direction === 'export' ? source : target
+    for (const map of [target.contents.blobs, target.contents.manifests]) map.clear()
+    target.contents.sessions.clear()
+    const ecr = direction === 'ecr' ? await startEcr({ tls: false, quotas: 'none' }) : undefined
+    const chosen = Array.from({ length: 1 + Math.floor(next() * 3) }, () =>
+      ecr === undefined ? chooseFault(next) : chooseEcrFault(next),
+    )
+    for (const one of chosen) {
+      if ('change' in one.fault) double.addFault(one.fault)
+      else ecr?.faults.add(one.fault)
+    }
+    const interrupted = chosen.some(({ stalls }) => stalls) || next() < 0.5
+    const interruption = interrupted ? chooseInterruption(next) : undefined
+    const args = ecr === undefined ? (direction === 'export' ? exportTo(file) : importing) : importingTo(ecr)
+    const env = ecr?.environment ?? {}
+    const requests = (): number => (ecr === undefined ? double.take().length : ecr.log.entries.length)
+    const check = (complete: boolean): string[] => {
+      if (ecr !== undefined) return checkEcr(ecr, complete)
+      if (direction === 'import') return checkImport(complete)
       // Killed between the rename and the end, the bundle may be there: then it is whole.
-      else if (existsSync(file)) broken.push(...checkExport(file))
-      const second = await spawned(args, folder)
-      const again = double.take().length
+      return complete || existsSync(file) ? checkExport(file) : []
+    }
+    try {
+      double.take()
+      const first = await spawned(args, { cwd: folder, env, ...clockOf(trouble) }, (child) => [
+        ...signalled(child, interruption),
+        ...troubled(trouble, disk, ecr),
+      ])
+      const before = requests()
+      double.clearFaults()
+      ecr?.faults.clear()
+      rmSync(join(disk, 'filler'), { force: true })
+      const broken = judge(first, interruption, trouble)
+      broken.push(...check(first.code === 0))
+      const second = await spawned(args, { cwd: folder, env })
+      const again = requests() - (ecr === undefined ? 0 : before)
       if (second.code !== 0)
         broken.push(`run again it ends with ${second.code}: ${second.stderr.slice(0, 300)}`)
-      broken.push(...(direction === 'export' ? checkExport(file) : checkImport(true)))
+      broken.push(...check(true))
       if (existsSync(`${file}.partial`)) broken.push('a partial file is left')
-      rmSync(file, { force: true })
-      const faults = chosen.map(({ name }) => name)
       return {
         seed,
         direction,
-        faults,
+        faults: chosen.map(({ name }) => name),
         ...(interruption === undefined
           ? {}
           : { interrupted: `${interruption.signals.join('+')} at ${interruption.afterMs} ms` }),
+        ...(trouble === undefined ? {} : { trouble: words(trouble) }),
         code: first.code,
-        requests,
+        requests: before,
         again,
         broken,
       }
-    },
+    } finally {
+      rmSync(file, { force: true })
+      await ecr?.stop()
+    }
+  }
+
+  const importingTo = ({ registry, endpoint, region }: Ecr): string[] => [
+    'import',
+    whole,
+    '--registry',
+    registry,
+    '--endpoint-url',
+    endpoint,
+    '--region',
+    region,
+    '--values',
+    join(folder, 'values.yaml'),
+    '--quiet',
+  ]
+
+  function checkEcr(ecr: Ecr, complete: boolean): string[] {
+    const tags = ecr.tags()
+    const host = source.host.replace(':', '-')
+    return Object.entries(images).flatMap(([repository, { digest }]) => {
+      const found = tags[`mirrored/${host}/${repository}:1`]
+      if (found === undefined) return complete ? [`${repository}:1 is not there`] : []
+      return found === digest ? [] : [`${repository}:1 is another image`]
+    })
+  }
+
+  return {
+    run,
     async stop() {
+      await mounted.unmount()
       await Promise.all([source.stop(), target.stop()])
       rmSync(folder, { recursive: true, force: true })
     },
@@ -144,68 +204,70 @@ function fill(double: RegistryDouble, repository: string, image: BuiltImage): vo
   double.addManifest(repository, image.raw, undefined, image.mediaType)
 }
 
-interface Interruption {
-  readonly signals: readonly NodeJS.Signals[]
-  readonly afterMs: number
+type Child = ReturnType<typeof startCli>
+type Timer = ReturnType<typeof setTimeout>
+type Ended = { readonly code: number; readonly stderr: string }
+
+/** What a run that ended promises of its words and its code. */
+function judge(
+  { code, stderr }: Ended,
+  interruption: Interruption | undefined,
+  trouble: Trouble | undefined,
+): string[] {
+  const broken: string[] = []
+  if (/bug in ma-bundle/.test(stderr)) broken.push(`a bug: ${stderr.slice(0, 300)}`)
+  if (interruption !== undefined && code > 128) return broken
+  // A full disk may be seen before anything is fetched, and credentials may be over for good.
+  const usual = [0, 1, 3, 4, 5, ...(trouble?.kind === 'disk' ? [2] : [])]
+  if (!usual.includes(code)) broken.push(`exit code ${code}: ${stderr.slice(0, 300)}`)
+  if (code !== 0 && !/^error: /m.test(stderr)) broken.push('it failed without a word')
+  return broken
 }
 
-function chooseInterruption(next: () => number): Interruption {
-  const kinds: readonly (readonly NodeJS.Signals[])[] = [
-    ['SIGKILL'],
-    ['SIGTERM'],
-    ['SIGINT'],
-    ['SIGINT', 'SIGINT'],
-  ]
-  return {
-    signals: kinds[Math.floor(next() * kinds.length)] ?? ['SIGKILL'],
-    afterMs: 100 + Math.floor(next() * 700),
+const signalled = (child: Child, interruption: Interruption | undefined): Timer[] =>
+  (interruption?.signals ?? []).map((signal, at) =>
+    setTimeout(() => child.kill(signal), (interruption?.afterMs ?? 0) + at * 30),
+  )
+
+function troubled(trouble: Trouble | undefined, disk: string, ecr: Ecr | undefined): Timer[] {
+  if (trouble?.kind === 'tokens') return [setTimeout(() => ecr?.advance(13 * 3600), trouble.afterMs)]
+  if (trouble?.kind !== 'disk') return []
+  const fill = (): void => {
+    const { bavail, bsize } = statfsSync(disk)
+    writeFileSync(join(disk, 'filler'), Buffer.alloc(Math.max(0, bavail * bsize - trouble.leave)))
   }
+  return [setTimeout(fill, trouble.afterMs)]
 }
 
-const WHERE: Readonly<Record<string, RegExp>> = {
-  manifests: /\/manifests\//,
-  blobs: /\/blobs\/sha256/,
-  uploads: /^PUT .*\/uploads\//,
-  sessions: /^POST .*\/uploads\//,
-  all: /./,
+const clockOf = (trouble: Trouble | undefined) =>
+  trouble?.kind === 'clock'
+    ? { preload: join(import.meta.dirname, 'clock.ts'), clock: `${trouble.afterMs}:${trouble.seconds}` }
+    : {}
+
+function words(trouble: Trouble): string {
+  if (trouble.kind === 'clock') return `clock ${trouble.seconds} s at ${trouble.afterMs} ms`
+  if (trouble.kind === 'disk') return `disk full but ${trouble.leave} bytes at ${trouble.afterMs} ms`
+  return `tokens expire at ${trouble.afterMs} ms`
 }
 
-/** Each passes after a few times, as real ones do; runs must bear them or fail in words. */
-function chooseFault(next: () => number): { readonly name: string; readonly fault: Fault } {
-  const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(next() * list.length)]
-  const where = pick(Object.keys(WHERE)) ?? 'all'
-  const bytes = Math.floor(next() * 500_000)
-  const kinds: Readonly<Record<string, Fault['change']>> = {
-    reset,
-    'cut off': cutAfter(bytes),
-    '429': tooMany({ 'retry-after': '0' }),
-    '429 for a second': tooMany({ 'retry-after': '1' }),
-    '500': status(500, 'oops'),
-    '503': status(503, ''),
-    '502 page': status(502, '<html><title>Bad Gateway</title>', { 'content-type': 'text/html' }),
-    'wrong bytes': changed(({ body }) => ({
-      body: Buffer.from(body.map((byte, at) => (at === bytes % Math.max(body.length, 1) ? byte ^ 1 : byte))),
-    })),
-    'too short': changed(({ body }) => ({ body: body.subarray(0, Math.floor(body.length / 2)) })),
-    slow: drip(64 * 1024, 5),
-  }
-  const kind = pick(Object.keys(kinds)) ?? 'reset'
-  const every = 1 + Math.floor(next() * 4)
-  const times = 1 + Math.floor(next() * 3)
-  const change = kinds[kind] ?? reset
-  const on = WHERE[where] ?? /./
-  return { name: `${kind} of ${where}, every ${every}, ${times} times`, fault: { on, every, times, change } }
+interface Circumstances {
+  readonly cwd: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly preload?: string
+  readonly clock?: string
 }
 
 async function spawned(
   args: readonly string[],
-  cwd: string,
-  interruption?: Interruption,
-): Promise<{ readonly code: number; readonly stderr: string }> {
-  const child = startCli(args, { cwd })
-  const timers = (interruption?.signals ?? []).map((signal, at) =>
-    setTimeout(() => child.kill(signal), (interruption?.afterMs ?? 0) + at * 30),
-  )
+  { cwd, env = {}, preload, clock = '' }: Circumstances,
+  meanwhile: (child: Child) => Timer[] = () => [],
+): Promise<Ended> {
+  const child = startCli(args, {
+    cwd,
+    env: { ...env, FAULTS_CLOCK: clock },
+    ...(preload === undefined ? {} : { preload }),
+  })
+  const timers = meanwhile(child)
   const [stderr] = await Promise.all([new Response(child.stderr).text(), new Response(child.stdout).text()])
   const code = await child.exited
   for (const timer of timers) clearTimeout(timer)

@@ -10,12 +10,12 @@ const write = (line: string): void => void process.stdout.write(`${line}\n`)
 let broken = 0
 const codes = new Map<number, number>()
 try {
-  write('seed | direction | code | requests | again | interrupted | faults')
+  write('seed | direction | code | requests | again | interrupted | trouble | faults')
   for (let at = 1; at <= Number(runs); at += 1) {
     const report = await campaign.run(Number(runs) === 1 ? start : `${start}-${at}`)
-    const { seed, direction, code, requests, again, interrupted = '', faults } = report
+    const { seed, direction, code, requests, again, interrupted = '', trouble = '', faults } = report
     codes.set(code, (codes.get(code) ?? 0) + 1)
-    write([seed, direction, code, requests, again, interrupted, faults.join('; ')].join(' | '))
+    write([seed, direction, code, requests, again, interrupted, trouble, faults.join('; ')].join(' | '))
     for (const why of report.broken) write(`  BROKEN: ${why}`)
     if (report.broken.length > 0) broken += 1
   }

@@ -11,6 +11,8 @@ export interface CliOptions {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string
+  /** A module that runs before the program. */
+  readonly preload?: string
 }
 
 /**
@@ -27,12 +29,16 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
   return { code: await child.exited, stdout, stderr }
 }
 
-export function startCli(args: readonly string[], { cwd, env = {}, stdin = '' }: CliOptions) {
-  return Bun.spawn([process.execPath, join(import.meta.dirname, '..', '..', 'src', 'cli.ts'), ...args], {
-    cwd,
-    env: { PATH: process.env.PATH ?? '', HOME: cwd, DOCKER_CONFIG: cwd, XDG_STATE_HOME: cwd, ...env },
-    stdin: new TextEncoder().encode(stdin),
-    stdout: 'pipe',
-    stderr: 'pipe',
-  })
+export function startCli(args: readonly string[], { cwd, env = {}, stdin = '', preload }: CliOptions) {
+  const before = preload === undefined ? [] : ['--preload', preload]
+  return Bun.spawn(
+    [process.execPath, ...before, join(import.meta.dirname, '..', '..', 'src', 'cli.ts'), ...args],
+    {
+      cwd,
+      env: { PATH: process.env.PATH ?? '', HOME: cwd, DOCKER_CONFIG: cwd, XDG_STATE_HOME: cwd, ...env },
+      stdin: new TextEncoder().encode(stdin),
+      stdout: 'pipe',
+      stderr: 'pipe',
+    },
+  )
 }

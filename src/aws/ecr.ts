@@ -11,6 +11,7 @@ import { awsError } from './errors.ts'
 import type { AwsEvent } from './events.ts'
 import { apiEndpoint, type EcrHost } from './host.ts'
 import { ecrApi, partitionOf, type Partition } from './partition.ts'
+import { encodePartsLean } from './layer-body.ts'
 import { reportRetries } from './retries.ts'
 
 export interface EcrOptions {
@@ -39,7 +40,7 @@ export interface Ecr {
   readonly env: Env
   readonly signal: AbortSignal | undefined
   readonly emit: Emit<AwsEvent>
-  /** Parts of layers on their way; each stands for some 60 MiB of memory while the SDK encodes and sends it. */
+  /** Parts of layers on their way; each is in memory twice, as bytes and as base64. */
   readonly parts: Pool
   /** For calls that can name another account's registry; empty when the registry's account is not known. */
   readonly registry: { readonly registryId?: string }
@@ -103,7 +104,7 @@ export function createEcr(options: EcrOptions): Ecr {
 
 // --- internal ---
 
-const PARTS_AT_ONCE = 2
+const PARTS_AT_ONCE = 1
 
 /** Throttling and a lost connection pass within seconds. */
 const ATTEMPTS = 8
@@ -130,6 +131,7 @@ async function load(
     logger: sdkLogger(options.emit),
     ...(options.env.AWS_PROFILE ? { profile: options.env.AWS_PROFILE } : {}),
   })
+  encodePartsLean(api)
   reportRetries(api, new URL(endpoint).host, options.emit)
   return api
 }

@@ -12,12 +12,12 @@ const MIB = 1024 * 1024
 const MIN_PART = 5 * MIB
 /** Of the API's field `layerPartBlob`. */
 const MAX_PART = 20 * MIB
-const USUAL_PART = 10 * MIB
+const USUAL_PART = 5 * MIB
 const MAX_PARTS = 4200
 
 /**
- * Bytes per part: what the registry asks for, but no more than the 10 MiB of its quota page, because each part is held
- * in memory several times over (bytes, base64, JSON); more only when the layer would have too many parts.
+ * Bytes per part: the least that the registry takes, whatever it asks for, because each part is in memory several times
+ * over (bytes, base64, what the socket holds); more only when the layer would have too many parts.
  */
 export function partSizeFor(size: number, asked: number | undefined): number {
   const wanted = Math.max(Math.min(asked ?? USUAL_PART, USUAL_PART), Math.ceil(size / MAX_PARTS), MIN_PART)
@@ -26,7 +26,7 @@ export function partSizeFor(size: number, asked: number | undefined): number {
 
 /**
  * Cuts content that begins at byte `from` into parts that begin at byte `at` (not before `from`); the last may be
- * shorter. There is one buffer: a part is the consumer's until it asks for the next one.
+ * shorter. Each is the consumer's, to be released.
  */
 export async function* cutParts(
   content: Bytes,
@@ -34,7 +34,7 @@ export async function* cutParts(
   at: number,
   partSize: number,
 ): AsyncGenerator<LayerPart> {
-  const part = new Uint8Array(partSize)
+  let part: Uint8Array | undefined
   let filled = 0
   let start = at
   let position = from
@@ -42,16 +42,19 @@ export async function* cutParts(
     let rest = chunk.subarray(Math.min(Math.max(start + filled - position, 0), chunk.length))
     position += chunk.length
     while (rest.length > 0) {
+      part ??= new Uint8Array(partSize)
       const taken = rest.subarray(0, partSize - filled)
       part.set(taken, filled)
       filled += taken.length
       rest = rest.subarray(taken.length)
       if (filled === partSize) {
-        yield { at: start, bytes: part }
-        start += partSize
+        const bytes = part
+        part = undefined
         filled = 0
+        yield { at: start, bytes }
+        start += partSize
       }
     }
   }
-  if (filled > 0) yield { at: start, bytes: part.subarray(0, filled) }
+  if (part !== undefined && filled > 0) yield { at: start, bytes: part.subarray(0, filled) }
 }

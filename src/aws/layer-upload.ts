@@ -1,4 +1,4 @@
-import { littered } from '../lib/buffers.ts'
+import { littered, release } from '../lib/buffers.ts'
 import type { Open } from '../lib/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
@@ -59,8 +59,8 @@ export async function uploadLayer(ecr: Ecr, upload: LayerUpload): Promise<'copie
 
 /** An upload id may be gone, and bytes of an earlier run may be of another file: then once more from the start. */
 const ROUNDS = 3
-/** What sending a part leaves behind: base64, JSON, the body's bytes. */
-const COPIES = 13
+/** What sending a part leaves behind counts so many times: all of it is swept before the next one. */
+const COPIES = 26
 /** Answers that only move the position, in a row. */
 const MOVES = 5
 
@@ -97,16 +97,21 @@ async function sendParts(ecr: Ecr, upload: LayerUpload, begun: UploadRecord): Pr
   for (let moves = 0; record.at < layer.size || hash.seen() < layer.size;) {
     const from = Math.min(hash.seen(), record.at)
     const content = hash.through(await upload.open(from), from)
+    const parts = cutParts(content, from, record.at, record.partSize)
     let moved = false
-    for await (const part of cutParts(content, from, record.at, record.partSize)) {
-      ecr.signal?.throwIfAborted()
-      const at = await ecr.parts.run(() => sendPart(ecr, upload, record, part))
-      moved = at !== part.at + part.bytes.length
-      record = { ...record, at }
-      upload.progress?.(at)
-      await upload.save?.(record)
-      if (moved) break
-      moves = 0
+    try {
+      while (!moved) {
+        ecr.signal?.throwIfAborted()
+        const sent = await ecr.parts.run(() => sendNext(ecr, upload, record, parts))
+        if (sent === undefined) break
+        moved = sent.at !== sent.expected
+        record = { ...record, at: sent.at }
+        upload.progress?.(sent.at)
+        await upload.save?.(record)
+        if (!moved) moves = 0
+      }
+    } finally {
+      await parts.return(undefined)
     }
     moves += 1
     if (moves > MOVES) {
@@ -120,6 +125,22 @@ async function sendParts(ecr: Ecr, upload: LayerUpload, begun: UploadRecord): Pr
   }
   hash.check()
   return record
+}
+
+/** Reads a part only when it is its turn: as many as there are layers would be in memory at once. */
+async function sendNext(
+  ecr: Ecr,
+  upload: LayerUpload,
+  record: UploadRecord,
+  parts: AsyncGenerator<LayerPart>,
+): Promise<{ readonly at: number; readonly expected: number } | undefined> {
+  const next = await parts.next()
+  if (next.done === true) return undefined
+  const { at, bytes } = next.value
+  const expected = at + bytes.length
+  const reached = await sendPart(ecr, upload, record, next.value)
+  release(bytes)
+  return { at: reached, expected }
 }
 
 /** @returns up to where the registry has the layer now */

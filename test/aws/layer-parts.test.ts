@@ -6,8 +6,8 @@ const MIB = 1024 * 1024
 
 describe('partSizeFor', () => {
   test.each([
-    [6 * 1024 ** 3, 10 * MIB, 10 * MIB],
-    [MIB, undefined, 10 * MIB],
+    [6 * 1024 ** 3, 10 * MIB, 5 * MIB],
+    [MIB, undefined, 5 * MIB],
     [MIB, 1000, 5 * MIB],
     [52_000 * MIB, 10 * MIB, Math.ceil((52_000 * MIB) / 4200)],
     [1e15, 10 * MIB, 20 * MIB],

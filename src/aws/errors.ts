@@ -1,6 +1,6 @@
 import { BundleError, codeOf, messageOf, type ErrorFacts, type ErrorKind } from '../lib/errors.ts'
 import { isObject } from '../oci/manifest.ts'
-import { explain } from '../lib/http-error.ts'
+import { explain, isNotTls } from '../lib/http-error.ts'
 import type { Env } from '../lib/proxy.ts'
 import { nextForCredentials } from './environment.ts'
 
@@ -91,7 +91,12 @@ export function awsError(error: unknown, facts: CallFacts): BundleError {
   if (code !== undefined && (NETWORK.test(code) || isCertificate(code))) {
     const host = hostOf(error) ?? facts.endpoint
     const why = explain(Object.assign(new Error(firstLine(said)), { code }), { host })
-    return make(failed(why.message), 'network', isCertificate(code) ? why.next : nextForNetwork(host, facts))
+    const next = isNotTls(why)
+      ? nextForPlain(facts.action, host)
+      : isCertificate(code)
+        ? why.next
+        : nextForNetwork(host, facts)
+    return make(failed(why.message), 'network', next)
   }
   if (/^(Unknown(Error)?|SyntaxError)$/.test(exception)) {
     const status = statusOf(error)
@@ -114,6 +119,18 @@ export function awsError(error: unknown, facts: CallFacts): BundleError {
 /** Whether AWS refused with this exception. */
 export const isException = (error: unknown, ...names: readonly string[]): error is AwsError =>
   error instanceof AwsError && names.includes(error.exception)
+
+/** What to do about a host that does not speak TLS: the name of a service's endpoint says how it is reached. */
+export function nextForPlain(action: string, host: string): string {
+  const [service = ''] = action.split(':')
+  const how =
+    service === 'kms'
+      ? `name the key as awskms:///<key> and set AWS_ENDPOINT_URL_KMS=http://${host}`
+      : service === 'ecr'
+        ? `pass --endpoint-url http://${host}`
+        : `set AWS_ENDPOINT_URL_${service.toUpperCase().replaceAll('-', '_')}=http://${host}`
+  return `AWS always speaks TLS: check the host and the port; a stand-in for it without TLS is reached with: ${how}`
+}
 
 // --- internal ---
 

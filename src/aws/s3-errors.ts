@@ -1,7 +1,7 @@
 import { BundleError, messageOf, type ErrorKind } from '../lib/errors.ts'
-import { HttpError } from '../lib/http-error.ts'
+import { HttpError, isNotTls } from '../lib/http-error.ts'
 import type { Verdict } from '../lib/retry.ts'
-import { AwsError, awsError, type CallFacts } from './errors.ts'
+import { AwsError, awsError, nextForPlain, type CallFacts } from './errors.ts'
 import type { S3Location } from './s3-location.ts'
 
 export interface S3CallFacts extends CallFacts {
@@ -13,7 +13,8 @@ export interface S3CallFacts extends CallFacts {
  * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
  */
 export function s3Error(error: unknown, facts: S3CallFacts): BundleError {
-  if (error instanceof HttpError) return error.at(facts.location.name)
+  if (error instanceof HttpError)
+    return error.at(facts.location.name, isNotTls(error) ? nextForPlain('s3', error.host) : error.next)
   if (error instanceof BundleError) return error
   const { location, action, region } = facts
   const where = location.name

@@ -26,9 +26,9 @@ export class HttpError extends BundleError {
     super(message, { kind: 'network', ...facts })
   }
 
-  /** The same failure, said to be of `where`. */
-  at(where: string): HttpError {
-    const next = this.next === undefined ? {} : { next: this.next }
+  /** The same failure, said to be of `where`, and with what else to do next. */
+  at(where: string, otherwise: string | undefined = this.next): HttpError {
+    const next = otherwise === undefined ? {} : { next: otherwise }
     return new HttpError(this.message, this.code, this.host, this.retryable, {
       where,
       cause: this.cause,
@@ -45,6 +45,10 @@ export class StaleConnection extends HttpError {}
 
 /** Nothing of the host was reached, or it never said a word: most likely a wrong name, or a firewall. */
 export const isUnreached = ({ code }: HttpError): boolean => UNREACHED.has(code)
+
+/** What answers there may be meant to be reached over plain http; how to say so depends on who asks. */
+export const isNotTls = (error: BundleError): boolean =>
+  error instanceof HttpError && REASONS[error.code] === NOT_TLS
 
 /** Says in a person's words why there is no answer. Errors that already are for people stay as they are. */
 export function explain(error: unknown, { host, proxy }: Peer): BundleError {
@@ -121,7 +125,7 @@ const WANTS_CERTIFICATE: Reason = {
 
 const NOT_TLS: Reason = {
   why: 'it does not speak TLS on that port',
-  next: 'if it is meant to be reached over plain http, pass --insecure-registry with its host',
+  next: 'check the port; if it is meant to be reached over plain http, its address has to say http://',
 }
 
 const REASONS: Readonly<Record<string, Reason>> = {

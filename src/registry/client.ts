@@ -1,6 +1,6 @@
 import { BundleError } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
-import { HttpError, isUnreached } from '../lib/http-error.ts'
+import { HttpError, isNotTls, isUnreached } from '../lib/http-error.ts'
 import type { Http, HttpRequest, HttpResponse } from '../lib/http.ts'
 import { createOnce } from '../lib/once.ts'
 import { createPatience, retry, type Patience, type RetryPolicy, type Verdict } from '../lib/retry.ts'
@@ -151,7 +151,9 @@ export function createClient(options: ClientOptions): RegistryClient {
     return {
       ...inner,
       after: (error) =>
-        inner.after(error instanceof HttpError && error.where === undefined ? error.at(what) : error),
+        inner.after(
+          error instanceof HttpError && error.where === undefined ? error.at(what, nextFor(error)) : error,
+        ),
     }
   }
 
@@ -169,6 +171,11 @@ export function createClient(options: ClientOptions): RegistryClient {
 const HAS_WORDS = new Set([400, 401, 403, 405, 406, 415])
 /** Tries to reach a host that has never answered. */
 const STRANGER_ATTEMPTS = 2
+
+const nextFor = (error: HttpError): string | undefined =>
+  isNotTls(error)
+    ? `if it is meant to be reached over plain http, pass --insecure-registry ${error.host}`
+    : error.next
 
 const notRegistry = (origin: string, where: string): BundleError =>
   new BundleError(`${new URL(origin).host} does not look like a registry: it has no /v2/`, {

@@ -1,15 +1,23 @@
 import { integrityError } from '../lib/errors.ts'
 import { parseObject } from '../oci/manifest.ts'
+import { readBody } from './body.ts'
 import { callTo, type Place } from './place.ts'
+
+export interface PageOptions {
+  readonly headers?: Readonly<Record<string, string>>
+  /** Bytes of a page. */
+  readonly most?: number
+}
 
 /**
  * The pages of a list, by their `Link: <…>; rel="next"`, which is opaque: some registries' order and names are.
  * https://github.com/opencontainers/distribution-spec/blob/main/spec.md#content-discovery
+ * @throws an integrity error for pages that are too large or do not end: what was read of them is not the list
  */
 export async function* pages(
   place: Place,
   path: string,
-  headers?: Record<string, string>,
+  { headers, most = PAGE_LIMIT }: PageOptions = {},
 ): AsyncIterable<Record<string, unknown> | undefined> {
   const seen = new Set<string>()
   let next: string | undefined = path
@@ -29,8 +37,12 @@ export async function* pages(
         ...(headers === undefined ? {} : { headers }),
       }),
     )
-    const text = await response.text(PAGE_LIMIT)
-    yield parseObject(Buffer.from(text))
+    const page = await readBody(response, {
+      most,
+      refusal: `the registry's list is larger than ${most / 1024 ** 2} MiB a page`,
+      where: `${place.registry}/${place.repository}`,
+    })
+    yield parseObject(page)
     next = nextOf(response.headers.get('link'), response.url)
   }
 }
@@ -48,6 +60,7 @@ export async function* listTags(place: Place): AsyncIterable<string> {
 
 /** Two million tags. */
 const MAX_PAGES = 2_000
+/** Some registries give all tags at once, whatever is asked. */
 const PAGE_LIMIT = 16 * 1024 * 1024
 
 /** Of the same host only: a list does not continue elsewhere. */

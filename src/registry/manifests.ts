@@ -1,6 +1,4 @@
-import { collect } from '../lib/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
-import { decodedBody, isEncoded } from '../lib/http-encoding.ts'
 import type { HttpResponse } from '../lib/http.ts'
 import { retry } from '../lib/retry.ts'
 import type { RawManifest } from '../oci/content.ts'
@@ -8,6 +6,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { digestOf, isDigest } from '../oci/digest.ts'
 import { MANIFEST_LIMIT, mediaTypeOf, parseObject } from '../oci/manifest.ts'
 import { ACCEPT_MANIFESTS, bareMediaType, isManifest } from '../oci/media-types.ts'
+import { readBody } from './body.ts'
 import { isGone, RegistryError } from './error.ts'
 import { callTo, nameOf, type Place } from './place.ts'
 import { isHtml } from './words.ts'
@@ -113,7 +112,11 @@ const LAG_TRIES = 2
 
 async function readManifest(response: HttpResponse, reference: string, where: string): Promise<RawManifest> {
   const contentType = response.headers.get('content-type') ?? ''
-  const raw = await readAll(response, where)
+  const raw = await readBody(response, {
+    most: READ_LIMIT,
+    refusal: 'the manifest is larger than the 4 MiB a registry takes',
+    where,
+  })
   const digest = digestOf(raw)
   const said = response.headers.get('docker-content-digest')
   const expected = isDigest(reference) ? reference : said
@@ -142,18 +145,4 @@ async function readManifest(response: HttpResponse, reference: string, where: st
     throw integrityError(`the manifest says it is ${own}, the registry says ${sent}`, { where })
   }
   return { descriptor: { mediaType: mediaTypeOf(json, contentType), digest, size: raw.length }, raw }
-}
-
-async function readAll(response: HttpResponse, where: string): Promise<Uint8Array> {
-  let size = 0
-  const bounded = async function* () {
-    // A cache that compresses JSON does so for everybody.
-    for await (const chunk of isEncoded(response) ? decodedBody(response, where) : response.body) {
-      size += chunk.length
-      if (size > READ_LIMIT)
-        throw integrityError('the manifest is larger than the 4 MiB a registry takes', { where })
-      yield chunk
-    }
-  }
-  return collect(bounded())
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createAuthority, type TestAuthority } from '../support/certificates.ts'
 import { buildImage, layerOf, noise } from '../support/images.ts'
@@ -48,6 +49,29 @@ function expectRefused(outcome: Measured, words: RegExp, codes: readonly number[
   expect(codes).toContain(outcome.code)
   expect(outcome.peak).toBeLessThan(350)
   expect(readdirSync(folder).filter((name) => name.endsWith('.tar'))).toEqual([])
+}
+
+const OCI_INDEX = 'application/vnd.oci.image.index.v1+json'
+const listing = (body: Buffer, headers: Record<string, string> = {}) => ({
+  status: 200,
+  headers: { 'content-type': OCI_INDEX, ...headers },
+  body,
+})
+const gzippedList: Fault['change'] = () =>
+  listing(gzipSync(Buffer.alloc(5_000_000, ' ')), { 'content-encoding': 'gzip' })
+function pagesOfReferrers(): Fault['change'] {
+  let page = 0
+  return (_, { path }) => {
+    page += 1
+    const manifests = Array.from({ length: 1000 }, (__, at) => ({
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: `sha256:${String(page * 1000 + at).padStart(64, '0')}`,
+      size: 2,
+    }))
+    const link = `<${path}?page=${page}>; rel="next"`
+    const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests }
+    return listing(Buffer.from(JSON.stringify(index)), { link })
+  }
 }
 
 const MANIFEST = /^(?:GET|HEAD) .*\/manifests\//
@@ -194,6 +218,26 @@ describe('a registry that', () => {
     expectRefused(outcome, words, codes)
     expect(outcome.stderr).not.toContain('\u001b')
     expect(outcome.stderr.length).toBeLessThan(5000)
+  })
+
+  it.each<[string, Fault['change'], RegExp]>([
+    [
+      '200 MB at once',
+      changed(() => listing(Buffer.alloc(200_000_000, ' '))),
+      /list is larger than 4 MiB a page/,
+    ],
+    ['5 MB, folded to 5 KB', gzippedList, /list is larger than 4 MiB a page/],
+    [
+      'without end',
+      (next) => ({ ...next(), ...listing(Buffer.from('{}')), endless: true }),
+      /larger than 4 MiB/,
+    ],
+    ['a page after the other', pagesOfReferrers(), /more than 10000 signatures or attestations of one image/],
+  ])('lists signatures, %s, does not pass for one without any', async (_, change, words) => {
+    const { host } = await start({ on: /\/referrers\//, change })
+    const outcome = await exporting(host, '--referrers')
+    expectRefused(outcome, words, [5])
+    expect(outcome.stderr).toContain(`${host}/a/b`)
   })
 
   it('lists tags on pages without end', async () => {

@@ -229,8 +229,13 @@ describe('a key in AWS KMS', () => {
       plain.listen(0, '127.0.0.1', resolve)
     })
     const { port } = plain.address() as AddressInfo
-    const { code } = await signing(bundle(), double, `awskms://127.0.0.1:${port}/alias/bundles`)
+    const { code, stderr } = await signing(bundle(), double, `awskms://127.0.0.1:${port}/alias/bundles`)
     expect(code).toBe(4)
+    expect(stderr).toContain('does not speak TLS on that port')
+    expect(stderr).toContain(
+      `name the key as awskms:///<key> and set AWS_ENDPOINT_URL_KMS=http://127.0.0.1:${port}`,
+    )
+    expect(stderr).not.toContain('--insecure-registry')
     expect(double.calls).toEqual([])
     plain.close()
   })

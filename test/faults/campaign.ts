@@ -1,22 +1,16 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildImage, buildIndex, layerOf, noise, type BuiltImage } from '../support/images.ts'
-import { startCli } from '../support/cli.ts'
 import { startEcr, type Ecr } from '../support/ecr/server.ts'
 import { mountSmall } from '../support/mount.ts'
 import { random } from '../support/random.ts'
 import { startDouble, type RegistryDouble } from '../support/registry/double.ts'
 import { sha256 } from '../support/registry/protocol.ts'
-import {
-  chooseEcrFault,
-  chooseFault,
-  chooseInterruption,
-  chooseTrouble,
-  pick,
-  type Interruption,
-  type Trouble,
-} from './choose.ts'
+import { chooseEcrFault, chooseFault, chooseInterruption, chooseTrouble, pick } from './choose.ts'
+import { judge } from './judge.ts'
+import { spawned } from './spawned.ts'
+import { clockOf, signalled, troubled, words } from './trouble.ts'
 
 /** What one seeded run came to. */
 export interface RunReport {
@@ -202,74 +196,4 @@ function fill(double: RegistryDouble, repository: string, image: BuiltImage): vo
   for (const content of image.blobs.values()) double.addBlob(repository, content)
   for (const child of image.children) fill(double, repository, child)
   double.addManifest(repository, image.raw, undefined, image.mediaType)
-}
-
-type Child = ReturnType<typeof startCli>
-type Timer = ReturnType<typeof setTimeout>
-type Ended = { readonly code: number; readonly stderr: string }
-
-/** What a run that ended promises of its words and its code. */
-function judge(
-  { code, stderr }: Ended,
-  interruption: Interruption | undefined,
-  trouble: Trouble | undefined,
-): string[] {
-  const broken: string[] = []
-  if (/bug in ma-bundle/.test(stderr)) broken.push(`a bug: ${stderr.slice(0, 300)}`)
-  if (interruption !== undefined && code > 128) return broken
-  // A full disk may be seen before anything is fetched, and credentials may be over for good.
-  const usual = [0, 1, 3, 4, 5, ...(trouble?.kind === 'disk' ? [2] : [])]
-  if (!usual.includes(code)) broken.push(`exit code ${code}: ${stderr.slice(0, 300)}`)
-  if (code !== 0 && !/^error: /m.test(stderr)) broken.push('it failed without a word')
-  return broken
-}
-
-const signalled = (child: Child, interruption: Interruption | undefined): Timer[] =>
-  (interruption?.signals ?? []).map((signal, at) =>
-    setTimeout(() => child.kill(signal), (interruption?.afterMs ?? 0) + at * 30),
-  )
-
-function troubled(trouble: Trouble | undefined, disk: string, ecr: Ecr | undefined): Timer[] {
-  if (trouble?.kind === 'tokens') return [setTimeout(() => ecr?.advance(13 * 3600), trouble.afterMs)]
-  if (trouble?.kind !== 'disk') return []
-  const fill = (): void => {
-    const { bavail, bsize } = statfsSync(disk)
-    writeFileSync(join(disk, 'filler'), Buffer.alloc(Math.max(0, bavail * bsize - trouble.leave)))
-  }
-  return [setTimeout(fill, trouble.afterMs)]
-}
-
-const clockOf = (trouble: Trouble | undefined) =>
-  trouble?.kind === 'clock'
-    ? { preload: join(import.meta.dirname, 'clock.ts'), clock: `${trouble.afterMs}:${trouble.seconds}` }
-    : {}
-
-function words(trouble: Trouble): string {
-  if (trouble.kind === 'clock') return `clock ${trouble.seconds} s at ${trouble.afterMs} ms`
-  if (trouble.kind === 'disk') return `disk full but ${trouble.leave} bytes at ${trouble.afterMs} ms`
-  return `tokens expire at ${trouble.afterMs} ms`
-}
-
-interface Circumstances {
-  readonly cwd: string
-  readonly env?: Readonly<Record<string, string>>
-  readonly preload?: string
-  readonly clock?: string
-}
-
-async function spawned(
-  args: readonly string[],
-  { cwd, env = {}, preload, clock = '' }: Circumstances,
-  meanwhile: (child: Child) => Timer[] = () => [],
-): Promise<Ended> {
-  const child = startCli(args, {
-    cwd,
-    env: { ...env, FAULTS_CLOCK: clock },
-    ...(preload === undefined ? {} : { preload }),
-  })
-  const timers = meanwhile(child)
-  const [stderr] = await Promise.all([new Response(child.stderr).text(), new Response(child.stdout).text()])
-  const code = await child.exited
-  for (const timer of timers) clearTimeout(timer)
-  return { code, stderr }
 }

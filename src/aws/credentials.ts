@@ -3,6 +3,7 @@ import { connectionTo, type ConnectionOptions } from './connection.ts'
 import { endpointFrom } from './environment.ts'
 import type { AwsEvent } from './events.ts'
 import type { Emit } from '../lib/events.ts'
+import { noteSecret } from '../lib/secrets.ts'
 import { partitionOf, stsApi } from './partition.ts'
 
 export interface CredentialOptions extends ConnectionOptions {
@@ -23,6 +24,7 @@ export async function awsCredentials(
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env
   if (accessKeyId && secretAccessKey && !env.AWS_PROFILE) {
     const sessionToken = env.AWS_SESSION_TOKEN
+    noteSecret(accessKeyId, secretAccessKey, sessionToken)
     return async () => ({ accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) })
   }
   const [{ defaultProvider }, { getDefaultRoleAssumer, getDefaultRoleAssumerWithWebIdentity }] =
@@ -35,7 +37,7 @@ export async function awsCredentials(
     requestHandler: connectionTo(endpoint, options),
     logger: sdkLogger(options.emit),
   }
-  return defaultProvider({
+  const provider = defaultProvider({
     ...(env.AWS_PROFILE ? { profile: env.AWS_PROFILE } : {}),
     logger: sdkLogger(options.emit),
     roleAssumer: getDefaultRoleAssumer(sts),
@@ -43,6 +45,11 @@ export async function awsCredentials(
     // SSO has a region of its own, so its host is not known here; this one only decides about the proxy.
     clientConfig: { requestHandler: connectionTo('https://portal.sso.amazonaws.com', options) },
   })
+  return async (...asked) => {
+    const found = await provider(...asked)
+    noteSecret(found.accessKeyId, found.secretAccessKey, found.sessionToken)
+    return found
+  }
 }
 
 export function stsEndpoint({ env, region }: Pick<CredentialOptions, 'env' | 'region'>): string {

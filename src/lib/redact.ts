@@ -1,9 +1,11 @@
+import { hideSecrets } from './secrets.ts'
+
 /**
- * Text without what may be a secret: query strings and user info of URLs, authorization values, AWS keys.
+ * Text without what is known to be a secret, or may be one: query strings and user info of URLs, authorization values, AWS keys.
  * A last line of defence where text leaves the program; code that builds a message must not put secrets into it.
  */
 export function redact(text: string): string {
-  return text
+  return hideSecrets(text)
     .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@?#'"]+@/gi, '$1***@')
     .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/[^\s?#'"]*)\?[^\s'"]*[^\s'":;,.)]/gi, '$1?***')
     .replaceAll(/\b((?:proxy-)?authorization["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\n]*)/gi, '$1***')

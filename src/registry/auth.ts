@@ -1,5 +1,6 @@
 import type { Challenge } from './challenge.ts'
 import type { Credential, Credentials } from './credential.ts'
+import { noting } from './credentials.ts'
 import { basicOf, fetchToken, type Exchange, type Token } from './token.ts'
 
 /** Who asks for what, where. */
@@ -52,7 +53,8 @@ export interface Authorizer {
   hasCredential(asking: Asking): Promise<boolean>
 }
 
-export function createAuthorizer(exchange: Exchange, credentials: Credentials | undefined): Authorizer {
+export function createAuthorizer(exchange: Exchange, source: Credentials | undefined): Authorizer {
+  const credentials = source === undefined ? undefined : noting(source)
   const schemes = new Map<string, Challenge>()
   const held = new Map<string, Promise<Credential | undefined>>()
   const tokens = new Map<string, Promise<Token>>()

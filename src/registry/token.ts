@@ -1,5 +1,6 @@
 import { BundleError } from '../lib/errors.ts'
 import type { HttpRequest, HttpResponse } from '../lib/http.ts'
+import { noteSecret } from '../lib/secrets.ts'
 import { isLoopback, mayLeadTo, redactUrl } from '../lib/url.ts'
 import { parseObject } from '../oci/manifest.ts'
 import type { Challenge } from './challenge.ts'
@@ -48,6 +49,7 @@ export async function fetchToken(
       where,
     })
   }
+  noteSecret(value)
   const seconds = typeof json?.['expires_in'] === 'number' ? json['expires_in'] : DEFAULT_SECONDS
   return { value, expiresAt: performance.now() + Math.max(0, seconds) * 1000 * USABLE }
 }

@@ -1,15 +1,5 @@
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAuthority, type TestAuthority } from '../support/certificates.ts'
@@ -18,52 +8,31 @@ import { buildImage, layerOf, noise } from '../support/images.ts'
 import { startDouble, type DoubleOptions, type RegistryDouble } from '../support/registry/double.ts'
 import { answer, changed, reset, status, type Fault } from '../support/registry/faults.ts'
 import { makeSmallBundle, type SmallBundle } from '../support/small-bundle.ts'
-import { runShell, type Outcome } from '../support/shell.ts'
+import { runShell } from '../support/shell.ts'
+import { basic, CANARIES, createCanaryPlace, environment } from './canary.ts'
 
-/** Words that may be nowhere but where they belong. */
-const secret = (name: string): string => `${name}x${crypto.randomUUID().replaceAll('-', '')}`
-const CANARIES = {
-  user: secret('user'),
-  password: secret('pw'),
-  stdin: secret('stdin'),
-  identity: secret('identity'),
-  bearer: secret('bearer'),
-  registryToken: secret('rtoken'),
-  awsSecret: secret('awssecret'),
-  awsSession: secret('awssession'),
-  proxyUser: secret('proxyuser'),
-  proxyPassword: secret('proxypw'),
-  presigned: secret('signature'),
-  helper: secret('helper'),
-  // Part of every path of this machine that a run sees.
-  path: secret('path'),
-} as const
-
-let folder: string
+/** The files are what the tests themselves put there. */
+const canary = createCanaryPlace([
+  'config.json',
+  'docker-credential-canary',
+  'spec.yaml',
+  'ma-bundle.config.yaml',
+])
+const { place, everyWay } = canary
 let small: SmallBundle
 let authority: TestAuthority
 const running: { stop(): Promise<void> }[] = []
 const servers: Server[] = []
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), `${CANARIES.path}-`))
   ;[small, authority] = await Promise.all([makeSmallBundle(), createAuthority()])
 })
 afterAll(async () => {
   await Promise.all([small.remove(), authority.remove(), ...running.map((one) => one.stop())])
   for (const server of servers) server.close()
-  rmSync(folder, { recursive: true })
+  canary.remove()
 })
 
 const image = buildImage([layerOf({ file: noise(20_000, 1) })])
-let made = 0
-/** A folder of a run, whose path is a canary. */
-function place(): string {
-  made += 1
-  const path = join(folder, `run-${made}`)
-  mkdirSync(path)
-  return path
-}
-
 async function registry(options: DoubleOptions = {}): Promise<RegistryDouble> {
   const double = await startDouble(options)
   running.push(double)
@@ -71,65 +40,6 @@ async function registry(options: DoubleOptions = {}): Promise<RegistryDouble> {
   double.addManifest('a/b', image.raw, '1')
   return double
 }
-
-const basic = (): string => Buffer.from(`${CANARIES.user}:${CANARIES.password}`).toString('base64')
-
-interface Run {
-  readonly args: readonly string[]
-  readonly env?: Readonly<Record<string, string>>
-  readonly stdin?: string
-}
-
-const environment = (at: string): Record<string, string> => ({
-  HOME: at,
-  DOCKER_CONFIG: at,
-  XDG_STATE_HOME: at,
-  PATH: `${at}:/usr/bin:/bin`,
-  AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
-  AWS_SECRET_ACCESS_KEY: CANARIES.awsSecret,
-  AWS_SESSION_TOKEN: CANARIES.awsSession,
-  AWS_EC2_METADATA_DISABLED: 'true',
-})
-
-function expectClean(where: string, text: string): void {
-  for (const [name, canary] of Object.entries(CANARIES)) {
-    const forms = [canary, Buffer.from(canary).toString('base64').slice(0, -4), encodeURIComponent(canary)]
-    const found = forms.find((form) => text.includes(form))
-    const at = found === undefined ? -1 : text.indexOf(found)
-    expect(
-      `${where}: ${name} ${at < 0 ? 'is not in it' : `in …${text.slice(Math.max(0, at - 200), at + 60)}`}`,
-    ).toBe(`${where}: ${name} is not in it`)
-  }
-  expect(text).not.toContain(basic())
-}
-
-/** Each way of speaking, each into a folder of its own. */
-async function everyWay(
-  what: string,
-  run: (at: string) => Promise<Run> | Run,
-  code: number | readonly number[],
-): Promise<readonly Outcome[]> {
-  const ways = [[], ['--json'], ['--verbose'], ['--json', '--verbose']]
-  return Promise.all(
-    ways.map(async (flags) => {
-      const at = place()
-      const { args, env = {}, stdin = '' } = await run(at)
-      const outcome = await runShell([...args, ...flags], { env: { ...environment(at), ...env }, stdin })
-      expectClean(`${what} ${flags.join(' ')} stdout`, outcome.stdout)
-      expectClean(`${what} ${flags.join(' ')} stderr`, outcome.stderr)
-      expect([code].flat(), `${what}: ${outcome.stderr}`).toContain(outcome.code)
-      expect(outcome.stderr).not.toContain('bug in ma-bundle')
-      for (const name of readdirSync(at, { recursive: true, encoding: 'utf8' })) {
-        const file = join(at, name)
-        if (!statSync(file).isFile() || OWN.has(name)) continue
-        expectClean(`${what} ${flags.join(' ')} ${name}`, readFileSync(file, 'latin1'))
-      }
-      return outcome
-    }),
-  )
-}
-/** What the tests themselves put there. */
-const OWN = new Set(['config.json', 'docker-credential-canary', 'spec.yaml', 'ma-bundle.config.yaml'])
 
 function exporting(at: string, host: string, more: readonly string[] = []): readonly string[] {
   writeFileSync(join(at, 'spec.yaml'), `images: ["${host}/a/b:1"]\n`)

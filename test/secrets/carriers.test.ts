@@ -13,7 +13,7 @@ import { basic, CANARIES, createCanaryPlace, environment, expectFolderClean, exp
 
 /** The spec, the logins and the key lie there for the runs to find. */
 const canary = createCanaryPlace(['config.json', 'spec.yaml', 'key.pem', 'dist/ma-bundle-linux-amd64'])
-const image = buildImage([layerOf({ file: noise(20_000, 1) })])
+const image = buildImage([layerOf({ file: noise(3_000_000, 1) })])
 let set: VolumeSet
 let registry: RegistryDouble
 beforeAll(async () => {
@@ -39,8 +39,8 @@ describe('no canary, and no path, comes out of', () => {
   it.each<[string, (at: string) => readonly string[], number | readonly number[]]>([
     [
       'volumes, their list and sums',
-      (at) => ['export', join(at, 'o.tar'), ...common(at), '--split', '16KiB'],
-      [0, 2],
+      (at) => ['export', join(at, 'o.tar'), ...common(at), '--split', '1MiB'],
+      0,
     ],
     [
       'volumes into no folder',
@@ -51,9 +51,9 @@ describe('no canary, and no path, comes out of', () => {
     [
       'a plan against a registry',
       (at) => ['plan', ...common(at), '--registry', registry.host, '--against', set.whole],
-      [0, 1, 2],
+      0,
     ],
-    ['a lock', (at) => ['lock', ...common(at), '--output', join(at, 'x.lock.json')], [0, 2]],
+    ['a lock', (at) => ['lock', join(at, 'x.lock.json'), ...common(at)], 0],
     ['a merge', (at) => ['merge', set.whole, join(set.set, set.names[0] ?? ''), '-o', join(at, 'm.tar')], 0],
     ['a merge of nothing', (at) => ['merge', set.whole, join(at, 'none.tar'), '-o', join(at, 'm.tar')], 2],
     ['a report', (at) => ['report', set.whole, '--output', join(at, 'r')], 0],

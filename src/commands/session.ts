@@ -72,7 +72,7 @@ export function openSession(
     emit(event) {
       if (event.type === 'retry') tally.retries += 1
       if (event.type === 'warning') tally.warnings += 1
-      renderer.emit(safe(event))
+      renderer.emit(redacted(event))
     },
     tally,
     out: {
@@ -100,6 +100,24 @@ export function openSession(
   return { session, renderer }
 }
 
+/** Words of a registry may carry a presigned URL; they leave the program here. */
+export function redacted(event: BundleEvent): BundleEvent {
+  switch (event.type) {
+    case 'warning':
+      return {
+        ...event,
+        message: redact(event.message),
+        ...(event.where === undefined ? {} : { where: redact(event.where) }),
+      }
+    case 'retry':
+      return { ...event, what: redact(event.what), reason: redact(event.reason) }
+    case 'throttle':
+      return { ...event, reason: redact(event.reason) }
+    default:
+      return event
+  }
+}
+
 // --- internal ---
 
 function chooseRenderer(context: Context, settings: SessionSettings, results: Output): Renderer {
@@ -117,21 +135,3 @@ function chooseRenderer(context: Context, settings: SessionSettings, results: Ou
 /** A terminal that can move its cursor, with a person in front of it: some CI systems offer a terminal to a log. */
 const isLive = ({ env, stderr }: Context): boolean =>
   stderr.isTTY === true && env['TERM'] !== 'dumb' && ['', 'false', '0'].includes(env['CI'] ?? '')
-
-/** Words of a registry may carry a presigned URL; they leave the program here. */
-function safe(event: BundleEvent): BundleEvent {
-  switch (event.type) {
-    case 'warning':
-      return {
-        ...event,
-        message: redact(event.message),
-        ...(event.where === undefined ? {} : { where: redact(event.where) }),
-      }
-    case 'retry':
-      return { ...event, what: redact(event.what), reason: redact(event.reason) }
-    case 'throttle':
-      return { ...event, reason: redact(event.reason) }
-    default:
-      return event
-  }
-}

@@ -1,0 +1,68 @@
+import type { RootKind } from '../bundle/events.ts'
+import type { ProgramContents } from '../bundle/program.ts'
+import type { ChartProof } from '../bundle/proof.ts'
+import type { RootWeight } from '../bundle/report.ts'
+import type { Digest } from '../oci/digest.ts'
+
+/** So many blobs with so many bytes. */
+export interface Count {
+  readonly count: number
+  readonly bytes: number
+}
+
+/** What an export came to. Sizes are bytes. */
+export interface ExportResult {
+  /** File name, without its folder. */
+  readonly bundle: string
+  readonly size: number
+  /** What came over the network, and what was there from an earlier run. */
+  readonly fetched: number
+  readonly kept: number
+  /** What came from the bundle of `reuse`. */
+  readonly reused: number
+  /** What was left out because of `since`. */
+  readonly absent: Count
+  readonly seconds: number
+  /** What a real helm proved of each chart; empty when there was none. */
+  readonly proof: readonly ChartProof[]
+  /** Copies of this program in the bundle; the command line puts them there. */
+  readonly programs: readonly ProgramContents[]
+  /** File name of the signature, when `sign` was given. */
+  readonly signature?: string
+  readonly roots: readonly RootWeight[]
+}
+
+/** An image or chart where it landed. */
+export interface Landed {
+  readonly kind: RootKind
+  readonly name: string
+  readonly digest: Digest
+  readonly repository: string
+  /** Empty when it is known by digest only. */
+  readonly tags: readonly string[]
+  readonly outcome: 'pushed' | 'unchanged'
+}
+
+/** A place of a chart that names an image the bundle does not have. */
+export interface UnboundPlace {
+  readonly chart: string
+  readonly path: string
+  readonly reference: string
+  readonly reason: string
+  /** Not pulled with the chart's own values. */
+  readonly off: boolean
+}
+
+/** What an import came to. */
+export interface ImportResult {
+  /** File name, without its folder. */
+  readonly bundle: string
+  readonly registry: string
+  readonly seconds: number
+  readonly roots: readonly Landed[]
+  /** File name of the values override; absent for a layout of another tool, which knows no charts. */
+  readonly values?: string
+  /** Charts that have a values file of their own. */
+  readonly chartValues?: readonly string[]
+  readonly unbound?: readonly UnboundPlace[]
+}

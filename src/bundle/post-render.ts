@@ -31,7 +31,11 @@ export function rewriteManifests(
   }
   const edits: Edit[] = []
   const open = new Set<string>()
-  for (const document of parseAllDocuments(text, { uniqueKeys: false, prettyErrors: false })) {
+  for (const document of parseAllDocuments(text, {
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: 'error',
+  })) {
     if (!('errors' in document)) break
     const [error] = document.errors
     if (error !== undefined) {

@@ -179,7 +179,7 @@ export function entries(place: Place | undefined, what: string): readonly (reado
 
 function parse(text: string, fileName: string, lineCounter: LineCounter): Document.Parsed {
   try {
-    return parseDocument(text, { lineCounter, prettyErrors: false, version: '1.2' })
+    return parseDocument(text, { lineCounter, prettyErrors: false, version: '1.2', logLevel: 'error' })
   } catch (cause) {
     // The parser recurses: a file of nothing but brackets exhausts the stack.
     if (cause instanceof RangeError) throw usageError(`${fileName}: nested too deep to be a spec`, { cause })

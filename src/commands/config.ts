@@ -22,7 +22,7 @@ export function refuseUnknown(what: string, name: string, known: readonly string
   if (known.includes(name)) return
   throw usageError(`unknown ${what} ${JSON.stringify(name)} in the config file`, {
     where,
-    next: didYouMean(name, known) ?? `known are ${known.join(', ')}`,
+    next: didYouMean(name, known) ?? `known are ${[...new Set(known)].toSorted().join(', ')}`,
   })
 }
 

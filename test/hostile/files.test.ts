@@ -127,6 +127,16 @@ describe('a config file is refused when it holds', () => {
   })
 })
 
+it('nothing but the program speaks, where YAML has keys that are maps', async () => {
+  writeFileSync(at('keys.yaml'), 'all:\n  ? { password: [b] }\n  : x\n')
+  const { stderr } = await measured(['inspect', 'none.tar', '--config', 'keys.yaml'], folder)
+  expect(stderr).toMatch(/^error: unknown flag .* in the config file\n/)
+  expect(stderr).not.toContain('Warning')
+  const known = /known are (.*)/.exec(stderr)?.[1]?.split(', ') ?? []
+  expect(known).toContain('registry')
+  expect(new Set(known).size).toBe(known.length)
+})
+
 describe('a bundle.json is refused when it has', () => {
   const digest = digestOf('x')
   const image = { kind: 'image', name: 'quay.io/a/b:1', digest, size: 1, mediaType: 'a', platforms: [] }

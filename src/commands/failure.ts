@@ -94,7 +94,7 @@ function bug(error: unknown): FailureReport {
     message: redact(`this is a bug in ma-bundle: ${name}${withoutPaths(messageOf(error))}`),
     next: 'report it with what the same command prints with --verbose',
     causes: causesOf(error instanceof Error ? error.cause : undefined, messageOf(error)),
-    ...(stack === undefined ? {} : { stack: redact(stack) }),
+    ...(stack === undefined ? {} : { stack: redact(withoutFolders(withoutPaths(stack))) }),
   }
 }
 
@@ -112,6 +112,10 @@ function causesOf(cause: unknown, said: string): string[] {
 
 /** The system's own words name whole paths: `ENOENT: no such file or directory, open '/home/me/x'`. */
 const withoutPaths = (message: string): string => message.replaceAll(/'\/[^'\n]*\/([^'/\n]*)'/g, "'…/$1'")
+
+/** Of a frame (`at run (/home/me/ma-bundle/src/commands/x.ts:1:2)`), what says where in the program it is. */
+const withoutFolders = (stack: string): string =>
+  stack.replaceAll(/(?:file:\/\/)?(?:\/[^\s()/:]+)+?((?:\/[^\s()/:]+){3})(?=:\d+:\d+)/g, '…$1')
 
 function rootFailures(error: FailuresError): RootFailure[] {
   const found = error.failures.map(({ kind, name, error: reason }) => ({

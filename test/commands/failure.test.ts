@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 import { FailuresError, type Failure } from '../../src/bundle/failures.ts'
@@ -127,6 +128,24 @@ describe('an error of a command', () => {
       },
     ])
     expect(stderr).toContain('error: sha256 differs')
+  })
+
+  it('has a stack that says where in the program it is, and not where that lies', () => {
+    const error = new Error("ENOENT: no such file or directory, open '/home/alice/secrets/x'")
+    error.stack = [
+      `Error: ${error.message}`,
+      '    at run (/home/alice/work/ma-bundle/src/commands/export.ts:12:3)',
+      '    at file:///home/alice/work/ma-bundle/node_modules/tar/dist/index.js:1:2',
+      '    at native:1:11',
+    ].join('\n')
+    const { stack = '' } = describeFailure(error)
+    expect(stack).toContain("open '…/x'")
+    expect(stack).toContain('at run (…/src/commands/export.ts:12:3)')
+    expect(stack).toContain('at …/tar/dist/index.js:1:2')
+    expect(stack).not.toContain('alice')
+    const real = describeFailure(new TypeError('x')).stack ?? ''
+    expect(real).toContain('/failure.test.ts:')
+    expect(real).not.toContain(join(import.meta.dirname, '..', '..'))
   })
 
   it('never carries a stack in --json', async () => {

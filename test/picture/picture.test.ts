@@ -38,8 +38,10 @@ describe('a recording', () => {
     expect(svg.match(/\$ a &lt;b&gt;/g)).toHaveLength(1)
     expect(svg.match(/href="#l0"/g)).toHaveLength(2)
     expect(svg).toContain('aria-label="a &amp; b"')
-    expect(svg).toContain('25.000% { transform: translateY(-51px) }')
-    expect(svg).toMatch(/^\.film \{ transform: translateY\(-51px\); animation: film 2\.00s/m)
+    expect(svg).toContain(
+      '0.000% { transform: translateY(-51px) } 55.556% { transform: translateY(0px) } 66.667% { transform: translateY(-51px) }',
+    )
+    expect(svg).toMatch(/^\.film \{ transform: translateY\(-51px\); animation: film 4\.50s/m)
     expect(svg).not.toContain('<script')
   })
 

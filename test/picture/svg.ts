@@ -66,10 +66,19 @@ const LINE = 17
 const PAD = 14
 const BAR = 34
 
+/** The end is shown first: where only the first moment is seen, as in a preview, it should tell something. */
+const OPENING_MS = 2500
+/** Nobody wants to watch a busy machine wait. */
+const LONGEST_MS = 3000
+
 function movement(frames: readonly Frame[], height: number): string {
-  const total = frames.reduce((sum, { ms }) => sum + ms, 0)
+  const shown = [
+    { index: frames.length - 1, ms: OPENING_MS },
+    ...frames.map(({ ms }, index) => ({ index, ms: Math.min(ms, LONGEST_MS) })),
+  ]
+  const total = shown.reduce((sum, { ms }) => sum + ms, 0)
   let at = 0
-  const steps = frames.map(({ ms }, index) => {
+  const steps = shown.map(({ index, ms }) => {
     const start = ((at / total) * 100).toFixed(3)
     at += ms
     return `${start}% { transform: translateY(${-index * height}px) }`

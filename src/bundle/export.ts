@@ -1,22 +1,18 @@
 import type { Medium } from '../archive/medium.ts'
-import { place } from '../archive/tar.ts'
 import { integrityError } from '../lib/errors.ts'
 import { formatPlatform, type Platform } from '../oci/platform.ts'
 import type { Mirrors } from '../registry/mirror.ts'
 import { bindAndProve, type BindOptions, type BoundExport } from './bind-export.ts'
-import type { BoundChart } from './bound-chart.ts'
-import type { ChartProof } from './proof.ts'
 import { beyondSpec, collectRoots, DEFAULT_PLATFORMS, specFirst, type CollectOptions } from './collect.ts'
-import { FORMAT, type Absent } from './contents.ts'
+import type { Absent } from './contents.ts'
 import { fillArchive, type Filled } from './fill.ts'
 import { hubBudget, type HubBudget } from './hub-budget.ts'
-import { lintRoots, type LintFinding } from './lint.ts'
+import { lintRoots } from './lint.ts'
 import { diffLock, formatChange, lockOf, pinnedBy } from './lock.ts'
 import type { LockedExport } from './lock-export.ts'
-import { encodeLock, type Lock } from './lock-file.ts'
-import { plan, type Plan } from './plan.ts'
-import { weigh, type RootWeight } from './report.ts'
-import { programContents, type Program, type ProgramContents } from './program.ts'
+import type { Lock } from './lock-file.ts'
+import { layOut, type Prepared } from './prepared.ts'
+import type { Program } from './program.ts'
 import { contentsOf } from './root-contents.ts'
 import type { KnownManifests } from './resolve-image.ts'
 import type { Root } from './root.ts'
@@ -48,30 +44,6 @@ export interface ExportOptions extends BindOptions {
   readonly replay?: LockedExport
   /** The blobs that the other side has: the bundle leaves them out. */
   readonly since?: (roots: readonly Root[]) => Promise<readonly Absent[]>
-}
-
-/** What an export will be, known before the first layer is fetched. */
-export interface Prepared {
-  readonly roots: readonly Root[]
-  readonly plan: Plan
-  /** What every reference was resolved to. */
-  readonly lock: Lock
-  /** Image bindings of the charts that a real helm rendered. */
-  readonly bound: readonly BoundChart[]
-  /** What was proven of them; empty without helm. */
-  readonly proof: readonly ChartProof[]
-  readonly weights: readonly RootWeight[]
-  /** What the bundle leaves out. */
-  readonly absent: readonly Absent[]
-  /** The program itself, when it is carried along. */
-  readonly programs: readonly ProgramContents[]
-  /** Bytes of the bundle, and of what has to be fetched for it. */
-  readonly size: number
-  readonly toFetch: number
-  /** What ECR would refuse. */
-  readonly findings: readonly LintFinding[]
-  /** What it takes from Docker Hub's quota, when anything does. */
-  readonly hub?: HubBudget
 }
 
 /** Phase one: resolve everything and lay the archive out. Nothing is written. */
@@ -123,38 +95,22 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   if (options.lock !== undefined) checkLock(options.lock, lock, replay !== undefined)
   const { programs = [] } = options
   const absent = (await options.since?.(roots)) ?? []
-  const layout = plan(roots, {
-    format: FORMAT,
-    name: spec.name,
-    ...(spec.version === undefined ? {} : { version: spec.version }),
-    spec: options.specText,
-    roots: roots.map(contentsOf),
-    bound,
-    proof,
-    ...(absent.length === 0 ? {} : { absent }),
-    programs,
-    lock: encodeLock(lock),
-  })
   const findings = lintRoots(roots)
   for (const { name, what, remedy } of findings) {
     session.emit({ type: 'warning', message: `ECR would refuse it: ${what}`, where: name, next: remedy })
   }
-  return {
+  return layOut({
+    spec: { ...spec, text: options.specText },
     roots,
+    contents: roots.map(contentsOf),
     bound,
     proof,
-    lock,
     absent,
-    programs: programs.map(programContents),
+    programs,
+    lock,
     findings,
     ...(hub === undefined ? {} : { hub }),
-    plan: layout,
-    weights: weigh(roots),
-    size: place(layout.entries).size,
-    toFetch: layout.transfers
-      .filter(({ path }) => !programs.some((program) => program.path === path))
-      .reduce((sum, { descriptor }) => sum + descriptor.size, 0),
-  }
+  })
 }
 
 /** Phase two: fetch everything to its final place. */

@@ -1,20 +1,17 @@
-import { place } from '../archive/tar.ts'
 import { integrityError } from '../lib/errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { walk } from '../oci/graph.ts'
 import { formatReference } from '../oci/reference.ts'
 import type { Absent, RootContents } from './contents.ts'
-import { FORMAT } from './contents.ts'
-import type { Prepared } from './export.ts'
-import { encodeLock, LOCK_FORMAT, type Lock } from './lock-file.ts'
+import { LOCK_FORMAT, type Lock } from './lock-file.ts'
 import { choose, type Choice, type Chosen, type Preference } from './merge-choice.ts'
 import { contentIn, type Part } from './merge-part.ts'
 import { joinSpecs, type JoinedSpec } from './merge-spec.ts'
 import { rootManifest } from './open.ts'
-import { plan, type Plan } from './plan.ts'
-import { programContents, type Program } from './program.ts'
-import { weigh } from './report.ts'
+import type { Plan } from './plan.ts'
+import type { Program } from './program.ts'
 import { chartPath, type Root } from './root.ts'
+import { layOut, type Prepared } from './prepared.ts'
 import { refuseSharedTags } from './shared-tags.ts'
 import { imagesOf, nameOf, parseSpec, selectGroups } from './spec.ts'
 
@@ -51,34 +48,10 @@ export async function prepareMerge(
   const roots: Root[] = []
   for (const { root, part } of ordered) roots.push(await rootOf(root, part))
   const absent = absentFrom(roots, parts)
-  const layout = fromParts(
-    plan(roots, {
-      format: FORMAT,
-      name: spec.name,
-      ...(spec.version === undefined ? {} : { version: spec.version }),
-      spec: spec.text,
-      roots: ordered.map(({ root }) => root),
-      bound,
-      proof,
-      ...(absent.length === 0 ? {} : { absent }),
-      programs,
-      lock: encodeLock(lock),
-    }),
-    parts,
+  const contents = ordered.map(({ root }) => root)
+  return layOut({ spec, roots, contents, bound, proof, absent, programs, lock, findings: [] }, (laidOut) =>
+    fromParts(laidOut, parts),
   )
-  return {
-    roots,
-    bound,
-    proof,
-    lock,
-    absent,
-    programs: programs.map(programContents),
-    findings: [],
-    plan: layout,
-    weights: weigh(roots),
-    size: place(layout.entries).size,
-    toFetch: layout.transfers.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
-  }
 }
 
 // --- internal ---

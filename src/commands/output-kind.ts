@@ -1,4 +1,4 @@
-import type { Prepared } from '../bundle/export.ts'
+import type { Prepared } from '../bundle/prepared.ts'
 import type { Filled } from '../bundle/fill.ts'
 import type { Session as Journey } from '../bundle/session.ts'
 import type { Signer } from '../bundle/sign.ts'

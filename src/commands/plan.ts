@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { lookAtDestination } from '../bundle/at-destination.ts'
-import type { Prepared } from '../bundle/export.ts'
+import type { Prepared } from '../bundle/prepared.ts'
 import { lockIn } from '../bundle/since.ts'
 import { INVENTORY } from '../bundle/inventory.ts'
 import { diffLock } from '../bundle/lock.ts'

@@ -1,4 +1,5 @@
-import { prepareExport, type ExportOptions, type Prepared } from '../bundle/export.ts'
+import { prepareExport, type ExportOptions } from '../bundle/export.ts'
+import type { Prepared } from '../bundle/prepared.ts'
 import type { Session as Journey } from '../bundle/session.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
 import type { Args, ArgsDef } from './flags.ts'

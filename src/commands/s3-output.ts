@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { encodeLock } from '../bundle/lock-file.ts'
-import type { Prepared } from '../bundle/export.ts'
+import type { Prepared } from '../bundle/prepared.ts'
 import { abortObject, exportObject, readRecord } from '../bundle/object-export.ts'
 import type { Session as Journey } from '../bundle/session.ts'
 import { algorithmOf, signBytes, type Signer } from '../bundle/sign.ts'

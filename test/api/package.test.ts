@@ -45,7 +45,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([small.remove(), target.stop()])
   rmSync(folder, { recursive: true })
-})
+  // Some ten thousand files of installed packages, on a disk that may be busy.
+}, 300_000)
 
 const tarball = `ma-bundle-${manifest.version}.tgz`
 const installed = (name: string): string => at(join('node_modules', '.bin', name))

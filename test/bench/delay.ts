@@ -7,41 +7,59 @@ import { connect, createServer, type Socket } from 'node:net'
 const [target = '', text = '0'] = process.argv.slice(2)
 const [host = '', port = ''] = target.split(':')
 const delay = Number(text)
+/** More on its way than fits a long fat line is held back at the sender. */
+const MOST = 16 * 1024 * 1024
 
 const server = createServer({ noDelay: true }, (near) => {
   const far = connect({ host, port: Number(port), noDelay: true })
-  relay(near, far, delay)
-  relay(far, near, 0)
+  late(near, far)
+  far.pipe(near)
+  near.on('error', () => far.destroy())
+  far.on('error', () => near.destroy())
+  near.on('close', () => setTimeout(() => far.destroy(), delay * 2))
+  far.on('close', () => near.destroySoon())
 })
 server.listen(0, '127.0.0.1', () => {
   const address = server.address()
   process.stdout.write(`127.0.0.1:${typeof address === 'object' ? address?.port : ''}\n`)
 })
 
-/** More on its way than fits a long fat line is held back at the sender. */
-function relay(from: Socket, to: Socket, ms: number): void {
-  const most = 16 * 1024 * 1024
-  let held = 0
+/** Passes on what comes in the order it came, each piece at its time; undefined is the end. */
+function late(from: Socket, to: Socket): void {
+  const queue: { readonly due: number; readonly chunk: Uint8Array | undefined }[] = []
   // A handshake takes one more turn.
-  const opened = performance.now() + ms
-  from.on('data', (chunk) => {
-    const pass = (): void => {
-      held -= chunk.length
-      if (!to.destroyed) {
-        if (to.write(chunk)) from.resume()
-        else to.once('drain', () => from.resume())
+  const opened = performance.now() + delay
+  let held = 0
+  let busy = false
+  const add = (chunk: Uint8Array | undefined): void => {
+    queue.push({ due: Math.max(performance.now(), opened) + delay, chunk })
+    held += chunk?.length ?? 0
+    if (held > MOST) from.pause()
+    if (!busy) pass()
+  }
+  const pass = (): void => {
+    busy = true
+    for (let first = queue[0]; first !== undefined; first = queue[0]) {
+      const wait = first.due - performance.now()
+      if (wait > 0) {
+        setTimeout(pass, wait)
+        return
+      }
+      queue.shift()
+      if (to.destroyed) continue
+      if (first.chunk === undefined) {
+        to.end()
+        continue
+      }
+      held -= first.chunk.length
+      if (held <= MOST) from.resume()
+      if (!to.write(first.chunk)) {
+        to.once('drain', pass)
+        return
       }
     }
-    held += chunk.length
-    if (ms === 0) {
-      from.pause()
-      pass()
-      return
-    }
-    if (held > most) from.pause()
-    setTimeout(pass, ms + Math.max(0, opened - performance.now()))
-  })
-  from.on('end', () => setTimeout(() => to.end(), ms * 2))
-  from.on('error', () => to.destroy())
-  from.on('close', () => setTimeout(() => to.destroy(), ms * 2))
+    busy = false
+  }
+  from.on('data', add)
+  from.on('end', () => add(undefined))
 }

@@ -1,4 +1,4 @@
-import { lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** What one run of a program cost. */
@@ -37,6 +37,9 @@ export async function measure(job: Job): Promise<Cost> {
   const notes = await mkdtemp(join(job.folder, '..', 'notes-'))
   const account = join(notes, 'io')
   const times = join(notes, 'time')
+  // As a file: the names of all blobs are too long for an argument. https://man7.org/linux/man-pages/man2/execve.2.html
+  const script = join(notes, 'script')
+  await writeFile(script, job.script)
   // What earlier runs left in the page cache must not be written back on this run's time.
   await Bun.spawn(['sync']).exited
   const tmp = join(job.folder, 'tmp')
@@ -46,11 +49,11 @@ export async function measure(job: Job): Promise<Cost> {
       'bash',
       '-c',
       // GNU time, because a child's peak as seen from here would begin with this process's own.
-      `mkdir -p "$TMPDIR"; /usr/bin/time -q -o '${times}' -f '%M %U %S' bash -ec "$SCRIPT"; code=$?; cat /proc/$$/io > '${account}'; exit $code`,
+      `mkdir -p "$TMPDIR"; /usr/bin/time -q -o '${times}' -f '%M %U %S' bash -e '${script}'; code=$?; cat /proc/$$/io > '${account}'; exit $code`,
     ],
     {
       cwd: job.folder,
-      env: { ...process.env, HOME: job.folder, TMPDIR: tmp, SCRIPT: job.script, ...job.env },
+      env: { ...process.env, HOME: job.folder, TMPDIR: tmp, ...job.env },
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',

@@ -1,7 +1,9 @@
+import { resolve } from 'node:path'
 import type { Fixture } from './fixture.ts'
 
 /** What a contender is told. */
 export interface Task {
+  readonly scheme: 'http' | 'https'
   /** Host of the registry to read from, and of the one to write to. */
   readonly source: string
   readonly target: string
@@ -30,6 +32,9 @@ const each = ({ fixture }: Task, line: (image: string, name: string) => string):
 
 const file = (name: string, lines: readonly string[]): string =>
   `cat > ${name} <<'END'\n${lines.join('\n')}\nEND`
+
+/** How the ma-bundle of this folder is started. */
+export const OURS = `'${process.execPath}' '${resolve(import.meta.dir, '../../src/cli.ts')}'`
 
 /** @param command how ma-bundle is started */
 export const contenders = (command: string): readonly Contender[] => [
@@ -114,8 +119,7 @@ ${each(task, (image, name) => `regctl image import ${task.target}/${image} ${tas
     program: 'imgpkg',
     note: 'copy --lock, one tar',
     export: (task) =>
-      `${file('lock.yaml', ['apiVersion: imgpkg.carvel.dev/v1alpha1', 'kind: ImagesLock', 'images:', ...task.fixture.images.map((image) => `- image: ${task.source}/${image}`)])}
-${pinned(task)}
+      `${pinned(task)}
 imgpkg copy --registry-insecure --lock pinned.yaml --to-tar bundle.tar > /dev/null`,
     import: (task) =>
       `imgpkg copy --registry-insecure --tar ${task.exported}/bundle.tar --to-repo ${task.target}/bench/all > /dev/null`,
@@ -139,29 +143,32 @@ hauler store copy --plain-http registry://${task.target} > /dev/null`,
     export: (task) =>
       `${file(
         'images.txt',
-        task.fixture.images.map((image) => `http://${task.source}/${image}`),
+        task.fixture.images.map((image) => `${task.source}/${image}`),
       )}
-mindthegap create image-bundle --images-file images.txt --platform linux/amd64 --platform linux/arm64 --image-pull-concurrency ${task.concurrency} --output-file bundle.tar > /dev/null`,
+mindthegap create bundle --images-file images.txt --platform linux/amd64 --platform linux/arm64 --image-pull-concurrency ${task.concurrency} --output-file bundle.tar > /dev/null`,
     import: (task) =>
-      `mindthegap push image-bundle --image-bundle ${task.exported}/bundle.tar --image-push-concurrency ${task.concurrency} --to-registry http://${task.target} > /dev/null`,
+      `mindthegap push bundle --bundle ${task.exported}/bundle.tar --image-push-concurrency ${task.concurrency} --to-registry http://${task.target} > /dev/null`,
   },
   {
     name: 'floor',
     program: 'curl',
     note: 'one curl --parallel, then openssl sha256; no manifests, nothing checked',
     export: (task) => `${blobList(task)}
-while read -r digest repository path; do printf 'url = "http://${task.source}/v2/%s/blobs/%s"\noutput = "%s"\n' "$repository" "$digest" "blob-\${digest#sha256:}"; done < blobs.txt > get.txt
-curl -sfZ --parallel-max ${task.concurrency} -K get.txt
+while read -r digest repository path; do printf 'url = "${task.scheme}://${task.source}/v2/%s/blobs/%s"\noutput = "%s"\n' "$repository" "$digest" "blob-\${digest#sha256:}"; done < blobs.txt > get.txt
+${CURL} -Z --parallel-max ${task.concurrency} -K get.txt
 ls | grep ^blob- | xargs -P 2 -n 50 openssl dgst -sha256 > /dev/null`,
     import: (task) => `${blobList(task)}
-posts=$(while read -r _; do echo "http://${task.target}/v2/bench/all/blobs/uploads/"; done < blobs.txt)
-curl -sf -X POST -w '%header{location}\n' $posts > places.txt
+posts=$(while read -r _; do echo "${task.scheme}://${task.target}/v2/bench/all/blobs/uploads/"; done < blobs.txt)
+${CURL} -Z --parallel-max ${task.concurrency} -X POST -w '%header{location}\n' $posts > places.txt
 paste -d ' ' places.txt blobs.txt | while read -r place digest repository path; do printf 'url = "%s&digest=%s"\nupload-file = "%s"\noutput = "/dev/null"\n' "$place" "$digest" "$path"; done > put.txt
-curl -sfZ --parallel-max ${task.concurrency} -K put.txt`,
+${CURL} -Z --parallel-max ${task.concurrency} -K put.txt`,
   },
 ]
 
 // --- internal ---
+
+/** Trusts what Go and Bun trust: https://curl.se/docs/sslcerts.html */
+const CURL = 'curl -sf ${SSL_CERT_FILE:+--cacert "$SSL_CERT_FILE"}'
 
 /** Digest, a repository that has it, and the file in the fixture; the largest first. */
 const blobList = ({ fixture }: Task): string =>
@@ -173,5 +180,11 @@ const blobList = ({ fixture }: Task): string =>
   )
 
 /** imgpkg takes digests only; asking for them is part of its work. */
-const pinned = ({ source }: Task): string =>
-  `while read -r line; do case "$line" in *image:*) ref=\${line##* }; path=\${ref#${source}/}; d=$(curl -sfI -H 'Accept: application/vnd.oci.image.index.v1+json' "http://${source}/v2/\${path%:*}/manifests/\${path##*:}" | tr -d '\\r' | sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: //p'); echo "- image: \${ref%:*}@$d";; *) echo "$line";; esac; done < lock.yaml > pinned.yaml`
+const pinned = ({ scheme, source, fixture, concurrency }: Task): string => `${file(
+  'tags.txt',
+  fixture.images.map((image) => `url = "${scheme}://${source}/v2/${image.replace(':', '/manifests/')}"`),
+)}
+${CURL} -I -Z --parallel-max ${concurrency} -H 'Accept: application/vnd.oci.image.index.v1+json' -o /dev/null -K tags.txt -w '%{url} %header{docker-content-digest}\n' |
+  sed -n 's|^${scheme}://${source}/v2/\\(.*\\)/manifests/[^ ]* \\(sha256:.*\\)$|- image: ${source}/\\1@\\2|p' > pins.txt
+test $(wc -l < pins.txt) = ${fixture.images.length}
+(printf 'apiVersion: imgpkg.carvel.dev/v1alpha1\nkind: ImagesLock\nimages:\n'; cat pins.txt) > pinned.yaml`

@@ -12,6 +12,8 @@ export async function compile(build: Build, runtime: string, outfile: string, ro
     minify: true,
     bytecode: true,
     format: 'esm',
+    // One chunk for each command: a help text would load the code of all of them otherwise, which took half its time.
+    splitting: true,
     define: { MA_BUNDLE_BUILD: JSON.stringify(buildMark(build)) },
     compile: {
       executablePath: runtime,

@@ -55,17 +55,19 @@ export async function openArchiveWriter(
   syncAfter = SYNC_AFTER,
 ): Promise<ArchiveWriter> {
   const placement = place(entries)
-  const places = new Map(placement.entries.map((entry) => [entry.path, entry]))
+  // All of them now: a name that fits into none must not come to light after everything was fetched.
+  const slots = placement.entries.map((entry): Slot => ({ ...entry, header: encodeHeader(entry) }))
+  const places = new Map(slots.map((slot) => [slot.path, slot]))
   const committed = new Set<string>()
   const left = new Map<string, number>()
   /** Entries that are being written, and how far each is. */
-  const flying = new Map<Placed, number>()
-  let waiting: Placed[] = []
+  const flying = new Map<Slot, number>()
+  let waiting: Slot[] = []
   let unsynced = 0
   let syncedAt = performance.now()
   let flushing = Promise.resolve()
 
-  const placeOf = (path: string): Placed => {
+  const placeOf = (path: string): Slot => {
     const entry = places.get(path)
     if (entry === undefined) throw new Error(`not in the plan: ${path}`)
     return entry
@@ -78,7 +80,7 @@ export async function openArchiveWriter(
     const reached = [...flying]
     await medium.sync()
     for (const entry of batch) {
-      medium.write(encodeHeader(entry), entry.headerAt)
+      medium.write(entry.header, entry.headerAt)
       committed.add(entry.path)
     }
     for (const [entry, size] of reached) {
@@ -89,7 +91,7 @@ export async function openArchiveWriter(
   const flushSoon = (): Promise<void> => (flushing = flushing.then(flush))
   const isTime = (): boolean =>
     unsynced >= syncAfter || (unsynced > 0 && performance.now() - syncedAt >= SYNC_AFTER_MS)
-  const done = async (entry: Placed): Promise<void> => {
+  const done = async (entry: Slot): Promise<void> => {
     // Something else may have lain here: the garbage of another file, or content of another plan.
     medium.write(ZEROS.subarray(0, padded(entry.size) - entry.size), entry.dataAt + entry.size)
     // For a run that comes after a kill: whatever was written is in the page cache, and only has to be verified.
@@ -142,7 +144,7 @@ export async function openArchiveWriter(
     },
     async commit() {
       await flushSoon()
-      const lacking = placement.entries.find((entry) => !committed.has(entry.path))
+      const lacking = slots.find((entry) => !committed.has(entry.path))
       if (lacking !== undefined) throw new Error(`never written: ${lacking.path}`)
       medium.write(ZEROS, placement.size - END_MARK)
       await medium.publish()
@@ -162,12 +164,12 @@ export async function openArchiveWriter(
 
   /** Takes over what an earlier run left, of this plan or of another. */
   async function continueFrom(): Promise<void> {
-    const isOurs = medium.left > 0 && (await isSamePlan(medium, head, placement.entries))
+    const isOurs = medium.left > 0 && (await isSamePlan(medium, head, slots))
     if (!isOurs) await relocate(medium, placement, entriesOf)
     await medium.resize(placement.size)
-    for (const entry of placement.entries) {
+    for (const entry of medium.left === 0 ? [] : slots) {
       const header = await medium.read(entry.headerAt, BLOCK)
-      const isCommitted = Buffer.compare(header, encodeHeader(entry)) === 0
+      const isCommitted = Buffer.compare(header, entry.header) === 0
       if (isCommitted && isOurs) committed.add(entry.path)
       else {
         const bytes = isCommitted ? entry.size : decodeLeft(header, entry)
@@ -176,7 +178,7 @@ export async function openArchiveWriter(
         if (isCommitted) medium.write(encodeLeft(entry, bytes), entry.headerAt)
       }
     }
-    const [first] = placement.entries
+    const [first] = slots
     if (first === undefined || committed.has(first.path)) return
     left.delete(first.path)
     medium.write(head, first.dataAt)
@@ -187,6 +189,10 @@ export async function openArchiveWriter(
 
 // --- internal ---
 
+interface Slot extends Placed {
+  readonly header: Uint8Array
+}
+
 async function* readBack(medium: Medium, entry: Placed, length: number): Bytes {
   for (let at = 0; at < length;) {
     const chunk = await medium.read(entry.dataAt + at, Math.min(PIECE, length - at))
@@ -196,12 +202,12 @@ async function* readBack(medium: Medium, entry: Placed, length: number): Bytes {
   }
 }
 
-async function isSamePlan(medium: Medium, head: Uint8Array, entries: readonly Placed[]): Promise<boolean> {
+async function isSamePlan(medium: Medium, head: Uint8Array, entries: readonly Slot[]): Promise<boolean> {
   const [first] = entries
   if (first === undefined) return false
   const header = await medium.read(first.headerAt, BLOCK)
   return (
-    Buffer.compare(header, encodeHeader(first)) === 0 &&
+    Buffer.compare(header, first.header) === 0 &&
     Buffer.compare(await medium.read(first.dataAt, head.length), head) === 0
   )
 }

@@ -51,10 +51,12 @@ export function createPool(room: number, costOf: (weight: number) => number = ()
 
 /**
  * For transfers, `limit` at a time, with their bytes as weight. Small ones are more asked for and answered than
- * carried: where the registry is far, four of them stand for one.
+ * carried: where the registry is far, four of less than 1 MiB, or two of less than 2, stand for one.
  */
-export const createTransferPool = (limit: number): Pool =>
-  createPool(limit, (bytes) => (bytes < SMALL ? limit / mostAtOnce(limit) : 1))
+export const createTransferPool = (limit: number): Pool => {
+  const least = limit / mostAtOnce(limit)
+  return createPool(limit, (bytes) => Math.min(1, least * Math.ceil((bytes + 1) / SMALL)))
+}
 
 /** Transfers at a time when all are small. Who says one at a time means it. */
 export const mostAtOnce = (limit: number): number =>

@@ -80,7 +80,19 @@ describe('a pool of transfers', () => {
 
   test('counts large ones one by one', async () => {
     const { running, add } = stage(createTransferPool(3))
-    for (let at = 0; at < 5; at += 1) await add(String(at), MIB)
+    for (let at = 0; at < 5; at += 1) await add(String(at), 3 * MIB)
     expect(running.size).toBe(3)
+  })
+
+  test.each([
+    [MIB - 1, 12],
+    [MIB, 6],
+    [2 * MIB - 1, 6],
+    [2 * MIB, 4],
+    [3 * MIB, 3],
+  ])('of 3 at a time has %i bytes each %i times', async (size, most) => {
+    const { running, add } = stage(createTransferPool(3))
+    for (let at = 0; at < 20; at += 1) await add(String(at), size)
+    expect(running.size).toBe(most)
   })
 })

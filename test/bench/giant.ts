@@ -1,34 +1,33 @@
 /**
- * How memory grows with the size of the bundle: one image of made-up layers of 2 GiB goes out into a tar and in again
+ * How memory grows with the size of the bundle: one image of made-up layers goes out into a tar and in again
  * into a registry that keeps nothing. The zeros it is made of are dug out of the file while it grows, so that 50 GiB
  * need no disk.
  *
  *     npm run bench:giant                        0.5, 2 and 8 GiB
  *     npm run bench:giant -- --gib 50
+ *     npm run bench:giant -- --gib 8 --layer 8192   in layers of so many MiB
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measure } from './measure.ts'
+import { OURS } from './peers.ts'
 import { render, type Row } from './table.ts'
 
 const { values } = parseArgs({
   options: {
     gib: { type: 'string', default: '0.5,2,8' },
+    layer: { type: 'string', default: '2048' },
     folder: { type: 'string', default: join(tmpdir(), 'ma-bundle-bench') },
-    ours: {
-      type: 'string',
-      default: `'${process.execPath}' '${resolve(import.meta.dir, '../../src/cli.ts')}'`,
-    },
+    ours: { type: 'string', default: OURS },
   },
 })
 
 const MIB = 2 ** 20
-const LAYER = 2048
 const rows: Row[] = []
 for (const gib of values.gib.split(',').map(Number)) {
-  const mib = Math.min(LAYER, gib * 1024)
+  const mib = Math.min(Number(values.layer), gib * 1024)
   const layers = Math.round((gib * 1024) / mib)
   const registry = Bun.spawn(
     [process.execPath, join(import.meta.dir, 'made-up.ts'), String(layers), String(mib)],

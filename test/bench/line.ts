@@ -42,9 +42,7 @@ export async function openLine(
   const target = await start(storage.target)
   const proxy =
     secure === 'CONNECT'
-      ? await startNameProxy((host) =>
-          Number((host === names.source ? source : target).host.split(':')[1]),
-        )
+      ? await startNameProxy((host) => Number((host === names.source ? source : target).host.split(':')[1]))
       : undefined
   const relays: Relay[] = []
   const reach = async (host: string): Promise<string> => {

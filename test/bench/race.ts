@@ -22,7 +22,7 @@ export interface Race {
 
 export interface Result {
   /** The medians of a contender; undefined when it failed, or does not go that way. */
-  of(name: string, way: Way): Run | undefined
+  readonly of: (name: string, way: Way) => Run | undefined
   /** What the contenders that failed said. */
   readonly failures: ReadonlyMap<string, string>
 }

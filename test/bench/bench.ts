@@ -5,6 +5,7 @@
  *     npm run bench -- --size 8 --images 60        GiB and images
  *     npm run bench -- --latency 20                registries 20 ms away
  *     npm run bench -- --only ma-bundle,skopeo     some of them
+ *     npm run bench -- --ours 'bun src/cli.ts'     not compiled
  *     npm run bench -- --rounds 1 --concurrency 4 --folder /mnt/disk/bench
  *
  * The fixture stays in the folder for the next run; all else is removed. Needs docker-registry (apt).
@@ -15,7 +16,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeFixture } from './fixture.ts'
-import { contenders, OURS } from './peers.ts'
+import { compileOurs } from './ours.ts'
+import { contenders } from './peers.ts'
 import { race, type Way } from './race.ts'
 import { render, type Row } from './table.ts'
 
@@ -28,12 +30,14 @@ const { values } = parseArgs({
     latency: { type: 'string', default: '0' },
     only: { type: 'string' },
     folder: { type: 'string', default: join(tmpdir(), 'ma-bundle-bench') },
-    ours: { type: 'string', default: OURS },
+    ours: { type: 'string' },
   },
 })
 
 const only = values.only?.split(',')
-const all = contenders(values.ours).filter(({ name }) => only === undefined || only.includes(name))
+const all = contenders(values.ours ?? (await compileOurs(values.folder))).filter(
+  ({ name }) => only === undefined || only.includes(name),
+)
 const found = all.filter(({ program }) => program === undefined || Bun.which(program) !== null)
 const missing = all.filter((one) => !found.includes(one)).map(({ name }) => name)
 

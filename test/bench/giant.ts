@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measure } from './measure.ts'
-import { OURS } from './peers.ts'
+import { compileOurs } from './ours.ts'
 import { render, type Row } from './table.ts'
 
 const { values } = parseArgs({
@@ -20,11 +20,12 @@ const { values } = parseArgs({
     gib: { type: 'string', default: '0.5,2,8' },
     layer: { type: 'string', default: '2048' },
     folder: { type: 'string', default: join(tmpdir(), 'ma-bundle-bench') },
-    ours: { type: 'string', default: OURS },
+    ours: { type: 'string' },
   },
 })
 
 const MIB = 2 ** 20
+const ours = values.ours ?? (await compileOurs(values.folder))
 const rows: Row[] = []
 for (const gib of values.gib.split(',').map(Number)) {
   const mib = Math.min(Number(values.layer), gib * 1024)
@@ -44,13 +45,13 @@ for (const gib of values.gib.split(',').map(Number)) {
       script: `echo 'images: [${host}/big:1]' > spec.yaml
 (while sleep 2; do fallocate -d bundle.tar.partial || true; done) > /dev/null 2>&1 &
 trap "kill $!" EXIT
-${values.ours} export bundle.tar --spec spec.yaml --platform all --no-prove --quiet > /dev/null
+${ours} export bundle.tar --spec spec.yaml --platform all --no-prove --quiet > /dev/null
 fallocate -d bundle.tar`,
     })
     const back = await measure({
       folder,
       timeoutSeconds: 3600,
-      script: `${values.ours} import bundle.tar --registry ${host}/in --quiet > /dev/null`,
+      script: `${ours} import bundle.tar --registry ${host}/in --quiet > /dev/null`,
     })
     if (!out.ok || !back.ok) process.stderr.write(`${out.output}\n${back.output}\n`)
     rows.push({

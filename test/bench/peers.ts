@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import type { Fixture } from './fixture.ts'
 
 /** What a contender is told. */
@@ -32,9 +31,6 @@ const each = ({ fixture }: Task, line: (image: string, name: string) => string):
 
 const file = (name: string, lines: readonly string[]): string =>
   `cat > ${name} <<'END'\n${lines.join('\n')}\nEND`
-
-/** How the ma-bundle of this folder is started. */
-export const OURS = `'${process.execPath}' '${resolve(import.meta.dir, '../../src/cli.ts')}'`
 
 /** @param command how ma-bundle is started */
 export const contenders = (command: string): readonly Contender[] => [

@@ -15,7 +15,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeFixture, type Shape } from './fixture.ts'
 import type { Line } from './line.ts'
-import { contenders, OURS } from './peers.ts'
+import { compileOurs } from './ours.ts'
+import { contenders } from './peers.ts'
 import { race } from './race.ts'
 import { render, type Row } from './table.ts'
 
@@ -25,7 +26,7 @@ const { values } = parseArgs({
     beside: { type: 'string', default: 'imgpkg,floor' },
     rounds: { type: 'string', default: '1' },
     folder: { type: 'string', default: join(tmpdir(), 'ma-bundle-bench') },
-    ours: { type: 'string', default: OURS },
+    ours: { type: 'string' },
   },
 })
 
@@ -102,7 +103,7 @@ const cases: readonly Case[] = [
 ].filter(({ block }) => values.only === undefined || values.only.split(',').includes(block))
 
 const beside = values.beside.split(',')
-const racing = contenders(values.ours).filter(
+const racing = contenders(values.ours ?? (await compileOurs(values.folder))).filter(
   ({ name, program }) =>
     name === 'ma-bundle' || (beside.includes(name) && (program === undefined || Bun.which(program) !== null)),
 )

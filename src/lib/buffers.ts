@@ -52,7 +52,7 @@ const KEPT = 64
  * for each 256 MiB it keeps 25 off, and takes half of that.
  */
 const SWEEP_AFTER = 128 * 1024 * 1024
-const TRANSFER = 1024 * 1024
+const TRANSFER = 2 * 1024 * 1024
 const COPIES = 8
 
 const free: ArrayBuffer[] = []

@@ -51,7 +51,7 @@ export function createPool(room: number, costOf: (weight: number) => number = ()
 
 /**
  * For transfers, `limit` at a time, with their bytes as weight. Small ones are more asked for and answered than
- * carried: where the registry is far, four of less than 1 MiB, or two of less than 2, stand for one.
+ * carried, above all where the registry is far: each MiB begun counts for a quarter of a transfer, up to a whole one.
  */
 export const createTransferPool = (limit: number): Pool => {
   const least = limit / mostAtOnce(limit)

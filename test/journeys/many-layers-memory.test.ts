@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.ts'
 import { buildImage, layerOf, noise, pushImage } from '../support/images.ts'
+import { peakOf } from '../support/peak.ts'
 
 const MIB = 2 ** 20
 const IMAGES = 48
@@ -31,33 +32,8 @@ afterAll(async () => {
 })
 
 test('1440 small layers go out and in with less than 150 MiB', { timeout: 120_000 }, async () => {
-  const out = await peakOf('export', 'bundle.tar', '--spec', 'spec.yaml')
-  const back = await peakOf('import', 'bundle.tar', '--registry', `${registry.host}/in`)
+  const out = await peakOf(['export', 'bundle.tar', '--spec', 'spec.yaml'], folder)
+  const back = await peakOf(['import', 'bundle.tar', '--registry', `${registry.host}/in`], folder)
   expect(out / MIB).toBeLessThan(150)
   expect(back / MIB).toBeLessThan(150)
 })
-
-/** Runs the program and returns its peak in bytes. */
-async function peakOf(...args: readonly string[]): Promise<number> {
-  const root = resolve(import.meta.dirname, '../..')
-  const peak = join(folder, 'peak')
-  const child = Bun.spawn(
-    [
-      process.execPath,
-      '--preload',
-      join(root, 'test/support/peak-memory.ts'),
-      join(root, 'src/cli.ts'),
-      ...args,
-      '--quiet',
-    ],
-    {
-      cwd: folder,
-      env: { PATH: process.env['PATH'] ?? '', HOME: folder, PEAK_MEMORY_FILE: peak },
-      stdout: 'ignore',
-      stderr: 'pipe',
-    },
-  )
-  expect(await new Response(child.stderr).text()).toBe('')
-  expect(await child.exited).toBe(0)
-  return Number(await readFile(peak, 'utf8'))
-}

@@ -1,11 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { runCli } from '../support/cli.ts'
 import { startEcr } from '../support/ecr/server.ts'
 import { noise } from '../support/images.ts'
 import { startMetered } from '../support/metered-source.ts'
+import { peakOf } from '../support/peak.ts'
 
 const MIB = 1024 * 1024
 
@@ -22,30 +23,8 @@ test(
       const exporting = ['export', 'b.tar', '--spec', 'spec.yaml', '--platform', 'linux/amd64']
       expect(await runCli(exporting, { cwd: folder })).toMatchObject({ code: 0 })
       const place = ['--registry', ecr.registry, '--endpoint-url', ecr.endpoint, '--region', ecr.region]
-      const importing = ['import', 'b.tar', ...place, '--resumable-uploads', '--quiet']
-      const root = resolve(import.meta.dirname, '../..')
-      const child = Bun.spawn(
-        [
-          process.execPath,
-          '--preload',
-          join(root, 'test/support/peak-memory.ts'),
-          join(root, 'src/cli.ts'),
-          ...importing,
-        ],
-        {
-          cwd: folder,
-          env: {
-            PATH: process.env['PATH'],
-            HOME: folder,
-            ...ecr.environment,
-            PEAK_MEMORY_FILE: join(folder, 'peak'),
-          },
-          stderr: 'pipe',
-        },
-      )
-      expect(await new Response(child.stderr).text()).toBe('')
-      expect(await child.exited).toBe(0)
-      const peak = Number(await readFile(join(folder, 'peak'), 'utf8'))
+      const importing = ['import', 'b.tar', ...place, '--resumable-uploads']
+      const peak = await peakOf(importing, folder, ecr.environment)
       expect(peak / MIB).toBeLessThan(150)
     } finally {
       await ecr.stop()

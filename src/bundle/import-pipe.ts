@@ -143,9 +143,12 @@ async function bringBlobs(
       emit({ type: 'transferred', id: digest, outcome: 'failed', size })
     }
     const upload = async (open: (start?: number) => Promise<Bytes>): Promise<void> => {
-      const content = async (start?: number): Promise<Bytes> => told(blob, await open(start), start)
+      const push = (relieved: () => void) =>
+        target
+          .open(repository)
+          .pushBlob(blob, async (start) => told(blob, await open(start), relieved, start))
       try {
-        const outcome = await pool.run(() => target.open(repository).pushBlob(blob, content), size)
+        const outcome = await pool.run(push, size)
         transferred()
         settle(outcome)
       } catch (error) {
@@ -200,13 +203,14 @@ async function bringBlobs(
     return target.open(repository).present(blobs.map(({ blob }) => blob))
   }
 
-  async function* told({ digest }: Descriptor, content: Bytes, start = 0): Bytes {
+  async function* told({ digest }: Descriptor, content: Bytes, ended: () => void, start = 0): Bytes {
     let done = start
     for await (const piece of content) {
       done += piece.length
       emit({ type: 'progress', id: digest, done })
       yield piece
     }
+    ended()
   }
 }
 

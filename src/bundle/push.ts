@@ -100,12 +100,12 @@ async function pushBlob(
   const { pool, emit, signal, name } = options
   const where = options.where?.(blob.digest) ?? `bundle, for ${name}`
   const from = await options.home?.(blob.digest)
-  await pool.run(async () => {
+  await pool.run(async (relieved) => {
     signal.throwIfAborted()
     const { digest, size } = blob
     emit({ type: 'transfer', id: digest, name, size })
     try {
-      const open = async (start = 0): Promise<Bytes> => observed(blob, source, start, where, emit)
+      const open = async (start = 0): Promise<Bytes> => observed(blob, source, start, where, emit, relieved)
       const outcome = await target.pushBlob(blob, open, from)
       transferred()
       emit({ type: 'transferred', id: digest, outcome, size })
@@ -123,6 +123,7 @@ async function observed(
   start: number,
   where: string,
   emit: Emit<BundleEvent>,
+  ended: () => void,
 ): Promise<Bytes> {
   const content = await source.fetch(blob, start)
   const told = async function* (): Bytes {
@@ -132,6 +133,7 @@ async function observed(
       emit({ type: 'progress', id: blob.digest, done })
       yield chunk
     }
+    ended()
   }
   return start > 0 ? told() : verified(told(), blob, where)
 }

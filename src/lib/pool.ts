@@ -1,6 +1,7 @@
 /** Runs tasks as long as there is room for them; of those that wait, the heaviest goes first. */
 export interface Pool {
-  run<T>(task: () => Promise<T>, weight?: number): Promise<T>
+  /** @param task what it is given, it may call once its weight is off it: from then on it takes as little room as any */
+  run<T>(task: (relieved: () => void) => Promise<T>, weight?: number): Promise<T>
 }
 
 /**
@@ -39,11 +40,16 @@ export function createPool(room: number, costOf: (weight: number) => number = ()
       const entered = enter(weight)
       admit()
       await entered
-      try {
-        return await task()
-      } finally {
-        free += costOf(weight)
+      let held = costOf(weight)
+      const keep = (cost: number): void => {
+        free += held - cost
+        held = cost
         admit()
+      }
+      try {
+        return await task(() => keep(Math.min(held, costOf(0))))
+      } finally {
+        keep(0)
       }
     },
   }
@@ -52,6 +58,7 @@ export function createPool(room: number, costOf: (weight: number) => number = ()
 /**
  * For transfers, `limit` at a time, with their bytes as weight. Small ones are more asked for and answered than
  * carried, above all where the registry is far: each MiB begun counts for a quarter of a transfer, up to a whole one.
+ * So does one that is sent and waits for the registry to put it on its disk.
  */
 export const createTransferPool = (limit: number): Pool => {
   const least = limit / mostAtOnce(limit)

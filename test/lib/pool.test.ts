@@ -95,4 +95,28 @@ describe('a pool of transfers', () => {
     for (let at = 0; at < 20; at += 1) await add(String(at), size)
     expect(running.size).toBe(most)
   })
+
+  test('counts what is sent and waits for its answer as a small one, until it ends', async () => {
+    const pool = createTransferPool(2)
+    const { running, add, end } = stage(pool)
+    let relieved = (): void => undefined
+    let answered = (): void => undefined
+    const sent = pool.run(async (relieve) => {
+      relieved = relieve
+      await new Promise<void>((resolve) => (answered = resolve))
+    }, 5 * MIB)
+    for (let at = 0; at < 3; at += 1) await add(`large ${at}`, 5 * MIB)
+    expect([...running]).toEqual(['large 0'])
+    // Twice is no more than once.
+    relieved()
+    relieved()
+    for (let at = 0; at < 10; at += 1) await add(`small ${at}`, 1)
+    expect([...running]).toEqual(['large 0'])
+    await end('large 0')
+    expect([...running]).toEqual(['large 1'])
+    answered()
+    await sent
+    await end('large 1')
+    expect([...running]).toEqual(['large 2', 'small 0', 'small 1', 'small 2', 'small 3'])
+  })
 })

@@ -171,6 +171,7 @@ async function read(message: IncomingMessage): Promise<Incoming> {
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 async function send(reply: Reply, head: boolean, response: ServerResponse): Promise<void> {
+  await reply.after
   if (reply.reset === true) {
     response.destroy()
     return

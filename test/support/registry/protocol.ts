@@ -27,6 +27,8 @@ export interface Reply {
   endless?: boolean
   /** Cut the connection without any answer. */
   reset?: boolean
+  /** Nothing is sent before this. */
+  after?: Promise<void>
 }
 
 /** Content of the double: blobs by digest per repository, manifests by tag and digest. */

@@ -29,39 +29,57 @@ export function release(piece: Uint8Array): void {
     // What the network brought cannot be used again, but it can be let go before the collector looks at it.
     buffer.transfer(0)
   }
-  // Garbage that lies about weighs twice as much as what was given back.
-  spent(byteLength / 2)
+  passed(byteLength)
 }
 
-/** So many bytes of garbage were made besides pieces. */
-export const littered = (bytes: number): void => spent(bytes)
+/** A transfer is over: what it needed besides its pieces are many small things (sockets, headers, timers). */
+export const transferred = (): void => passed(TRANSFER)
 
-/** A transfer is over: what it needed besides its pieces (sockets, headers, timers) weighs like so many bytes. */
-export const transferred = (): void => spent(TRANSFER)
+/** So many bytes of garbage were made outside of the heap, in the sockets. */
+export function littered(bytes: number): void {
+  unseen += bytes
+  if (unseen >= SWEEP_AFTER) sweep()
+}
 
 /** So many bytes were sent out of one buffer: the copies that sockets made of them lie about until they are collected. */
-export const sentWhole = (bytes: number): void => spent(bytes * COPIES)
+export const sentWhole = (bytes: number): void => littered(bytes * COPIES)
 
 // --- internal ---
 
 /** 64 transfers at a time is the most there is. */
 const KEPT = 64
+const MIB = 1024 * 1024
 /**
  * The small things that come with each piece (promises, views) make the collector's old generation grow. A full
- * collection takes 30 to 40 ms: for each 128 MiB of pieces it kept 30 MiB off the peak and took a tenth of the time;
- * for each 256 MiB it keeps 25 off, and takes half of that.
+ * collection takes 20 to 40 ms, so it comes when the process has become this large, which a program of 75 MiB does
+ * after some 100 MiB of pieces, and not because so much has passed: with small pieces there is less to be gained.
  */
-const SWEEP_AFTER = 128 * 1024 * 1024
-const TRANSFER = 2 * 1024 * 1024
+const LARGE = 120 * MIB
+/** When it is as large as that without garbage. */
+const GROWTH = 8 * MIB
+/** Looking takes 10 microseconds. */
+const LOOK_AFTER = 16 * MIB
+const TRANSFER = 2 * MIB
+const SWEEP_AFTER = 128 * MIB
 const COPIES = 8
 
 const free: ArrayBuffer[] = []
 const lent = new WeakSet<ArrayBuffer>()
-let passed = 0
+let sinceLooked = 0
+let unseen = 0
+/** Of the process, after the last collection. */
+let size = 0
 
-function spent(bytes: number): void {
-  passed += bytes
-  if (passed < SWEEP_AFTER) return
-  passed = 0
+/** So many bytes came and went: time to look whether garbage piles up? */
+function passed(bytes: number): void {
+  sinceLooked += bytes
+  if (sinceLooked < LOOK_AFTER) return
+  sinceLooked = 0
+  if (process.memoryUsage.rss() >= Math.max(LARGE, size + GROWTH)) sweep()
+}
+
+function sweep(): void {
+  unseen = 0
   Bun.gc(true)
+  size = process.memoryUsage.rss()
 }

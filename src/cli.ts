@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
 import manifest from '../package.json' with { type: 'json' }
-import { runOnProcess } from './commands/process.ts'
+import { runOnProcess } from './cli/process.ts'
 
 await runOnProcess(manifest)

@@ -1,5 +1,5 @@
-import { coerce } from '../commands/coerce.ts'
-import { isFlag, kebab, type Args, type ArgsDef, type Flag } from '../commands/flags.ts'
+import { coerce } from '../cli/args/coerce.ts'
+import { isFlag, kebab, type Args, type ArgsDef, type Flag } from '../cli/args/flags.ts'
 import { usageError } from '../lib/errors.ts'
 
 /** Arguments by name; what is left out has its default. */

@@ -1,7 +1,7 @@
 import type { RootKind } from '../bundle/events.ts'
-import type { ProgramContents } from '../bundle/program.ts'
-import type { ChartProof } from '../bundle/proof.ts'
-import type { RootWeight } from '../bundle/report.ts'
+import type { ProgramContents } from '../bundle/format/importer.ts'
+import type { ChartProof } from '../bundle/charts/proof.ts'
+import type { RootWeight } from '../bundle/export/weights.ts'
 import type { Digest } from '../oci/digest.ts'
 
 /** So many blobs with so many bytes. */

@@ -1,6 +1,6 @@
-import { collect, type Bytes, type Part, type RandomReader } from '../lib/bytes.ts'
+import { collect, type Bytes, type Part, type RandomReader } from '../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
-import { nameParts, partsAt } from './volume-reader.ts'
+import { nameParts, partsAt } from './volumes/reader.ts'
 import { BLOCK, decodeHeader, encodeHeader, place, type Entry, type Placed } from './tar.ts'
 
 /** Reads entries straight out of the tar by offset; nothing is extracted. */

@@ -1,6 +1,6 @@
 import { BundleError } from '../lib/errors.ts'
-import { decodeLeft, encodeLeft } from './left.ts'
-import type { Medium } from './medium.ts'
+import { decodeLeft, encodeLeft } from './unfinished-mark.ts'
+import type { Medium } from './random-writer.ts'
 import { BLOCK, decodeHeader, encodeHeader, place, type Entry, type Placed, type Placement } from './tar.ts'
 
 /** Content that lies where another plan had it. */

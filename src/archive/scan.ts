@@ -1,4 +1,4 @@
-import { collect, type RandomReader } from '../lib/bytes.ts'
+import { collect, type RandomReader } from '../lib/bytes/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
 import { readerOf, truncated, type ArchiveReader } from './reader.ts'
 import { BLOCK, decodeHeader, padded, type Placed } from './tar.ts'

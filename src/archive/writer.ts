@@ -1,6 +1,6 @@
-import type { Bytes } from '../lib/bytes.ts'
-import { decodeLeft, encodeLeft } from './left.ts'
-import type { Medium } from './medium.ts'
+import type { Bytes } from '../lib/bytes/bytes.ts'
+import { decodeLeft, encodeLeft } from './unfinished-mark.ts'
+import type { Medium } from './random-writer.ts'
 import { relocate } from './relocate.ts'
 import { BLOCK, encodeHeader, END_MARK, padded, place, type Entry, type Placed } from './tar.ts'
 

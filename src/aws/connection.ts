@@ -1,8 +1,8 @@
 import type { ECRClientConfig } from '@aws-sdk/client-ecr'
 import type { SecureContext } from 'node:tls'
-import { createAgent } from '../lib/http-agent.ts'
-import type { Env } from '../lib/proxy.ts'
-import { createTrust } from '../lib/tls.ts'
+import { createAgent } from '../lib/http/agent.ts'
+import type { Env } from '../lib/http/proxy.ts'
+import { createTrust } from '../lib/http/tls.ts'
 
 /** The TLS context for a host. */
 export type Trust = (host: string) => SecureContext

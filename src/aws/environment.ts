@@ -1,4 +1,4 @@
-import type { Env } from '../lib/proxy.ts'
+import type { Env } from '../lib/http/proxy.ts'
 
 /** Where the SDK looks for credentials, given these variables: what a person has to mend. */
 export function credentialSource(env: Env): string {

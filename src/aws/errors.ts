@@ -1,7 +1,7 @@
 import { BundleError, codeOf, messageOf, type ErrorFacts, type ErrorKind } from '../lib/errors.ts'
 import { isObject } from '../oci/manifest.ts'
-import { explain, isNotTls } from '../lib/http-error.ts'
-import type { Env } from '../lib/proxy.ts'
+import { explain, isNotTls } from '../lib/http/error.ts'
+import type { Env } from '../lib/http/proxy.ts'
 import { nextForCredentials } from './environment.ts'
 
 /** What AWS said no to. `exception` is the name the API model gives it, as in `LimitExceededException`. */

@@ -1,5 +1,5 @@
 import type { EcrHost } from './host.ts'
-import type { S3Location } from './s3-location.ts'
+import type { S3Location } from './s3/location.ts'
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html */
 export interface Policy {

@@ -1,4 +1,4 @@
-import type { Env } from '../lib/proxy.ts'
+import type { Env } from '../lib/http/proxy.ts'
 import type { Emit } from '../lib/events.ts'
 import { silent } from '../lib/events.ts'
 import { connectionTo, type Trust } from './connection.ts'

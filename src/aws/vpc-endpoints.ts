@@ -2,7 +2,7 @@ import { stringify } from 'yaml'
 import type { EcrHost } from './host.ts'
 import { bundleArns } from './iam-policy.ts'
 import { layerBucket } from './partition.ts'
-import type { S3Location } from './s3-location.ts'
+import type { S3Location } from './s3/location.ts'
 
 /**
  * CloudFormation for what an isolated VPC needs to push to and pull from this registry: interface endpoints for

@@ -1,8 +1,8 @@
 import { usageError } from '../lib/errors.ts'
 import { didYouMean } from '../lib/suggest.ts'
-import type { CommandSpec } from './command-spec.ts'
-import { defineBundleCommand } from './command.ts'
-import { flagText, isFlag, type Flag } from './flags.ts'
+import type { CommandSpec } from '../cli/command-spec.ts'
+import { defineBundleCommand } from '../cli/command.ts'
+import { flagText, isFlag, type Flag } from '../cli/args/flags.ts'
 
 export default defineBundleCommand({
   name: 'completion',

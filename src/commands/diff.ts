@@ -1,12 +1,12 @@
 import { basename } from 'node:path'
-import { diffBundles } from '../bundle/diff.ts'
-import { openBase, type BaseFile } from './base-file.ts'
-import type { World } from './bundle-file.ts'
-import { defineBundleCommand } from './command.ts'
-import { diffData, diffText, sideOf } from './diff-text.ts'
-import type { Args } from './flags.ts'
-import { checkSignature, signatureArgs, type SignatureArgs } from './signing.ts'
-import { volumesArgs } from './volume-args.ts'
+import { diffBundles } from '../bundle/inspect/diff.ts'
+import { openBase, type BaseFile } from '../cli/media/older-file.ts'
+import type { World } from '../cli/media/open-bundle.ts'
+import { defineBundleCommand } from '../cli/command.ts'
+import { diffData, diffText, sideOf } from '../cli/output/diff-text.ts'
+import type { Args } from '../cli/args/flags.ts'
+import { checkSignature, signatureArgs, type SignatureArgs } from '../cli/flags/signing.ts'
+import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
   name: 'diff',

@@ -1,15 +1,15 @@
 import { basename } from 'node:path'
-import { chooseRoots, extractRoots } from '../bundle/extract.ts'
-import { IMAGE_FORMATS } from '../bundle/extract-image.ts'
-import { openBundle } from '../bundle/open.ts'
+import { chooseRoots, extractRoots } from '../bundle/extract/extract.ts'
+import { IMAGE_FORMATS } from '../bundle/extract/image.ts'
+import { openBundle } from '../bundle/format/open.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
 import { parsePlatform } from '../oci/platform.ts'
-import { openBundleFile } from './bundle-file.ts'
-import { defineBundleCommand } from './command.ts'
-import { checkSignature, signatureArgs } from './signing.ts'
-import { table } from './ui/table.ts'
-import { volumesArgs } from './volume-args.ts'
+import { openBundleFile } from '../cli/media/open-bundle.ts'
+import { defineBundleCommand } from '../cli/command.ts'
+import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
+import { table } from '../cli/ui/table.ts'
+import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
   name: 'extract',

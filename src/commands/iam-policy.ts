@@ -1,12 +1,12 @@
 import { parseEcrHost, type EcrHost } from '../aws/host.ts'
 import { iamPolicy, type ImportFeatures } from '../aws/iam-policy.ts'
-import { parseS3 } from '../aws/s3-location.ts'
+import { parseS3 } from '../aws/s3/location.ts'
 import { vpcEndpoints } from '../aws/vpc-endpoints.ts'
-import type { Layout } from '../bundle/destination.ts'
+import type { Layout } from '../bundle/format/destination.ts'
 import { usageError } from '../lib/errors.ts'
-import { defineBundleCommand } from './command.ts'
-import type { Args } from './flags.ts'
-import { layoutArgs, layoutOf } from './registry.ts'
+import { defineBundleCommand } from '../cli/command.ts'
+import type { Args } from '../cli/args/flags.ts'
+import { layoutArgs, layoutOf } from '../cli/flags/registry.ts'
 
 const args = {
   for: {

@@ -1,15 +1,15 @@
 import { basename } from 'node:path'
-import { isS3 } from '../aws/s3-location.ts'
+import { isS3 } from '../aws/s3/location.ts'
 import manifest from '../../package.json' with { type: 'json' }
-import { bundlePath } from '../archive/volume.ts'
-import { openBundle } from '../bundle/open.ts'
-import { reportOf } from '../bundle/report-file.ts'
-import { formatReport } from '../bundle/report-text.ts'
-import { openBundleFile } from './bundle-file.ts'
-import { defineBundleCommand } from './command.ts'
-import { checkSignature, signatureArgs } from './signing.ts'
-import { writeWhole } from './write-whole.ts'
-import { volumesArgs } from './volume-args.ts'
+import { bundlePath } from '../archive/volumes/volume.ts'
+import { openBundle } from '../bundle/format/open.ts'
+import { reportOf } from '../bundle/inspect/report.ts'
+import { formatReport } from '../bundle/inspect/report-text.ts'
+import { openBundleFile } from '../cli/media/open-bundle.ts'
+import { defineBundleCommand } from '../cli/command.ts'
+import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
+import { writeWhole } from '../cli/output/write-file.ts'
+import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
   name: 'report',

@@ -1,12 +1,12 @@
 import { basename } from 'node:path'
-import { verifyBundle } from '../bundle/verify.ts'
+import { verifyBundle } from '../bundle/verify/verify.ts'
 import { integrityError } from '../lib/errors.ts'
-import { openBundleFile, type World } from './bundle-file.ts'
-import { defineBundleCommand } from './command.ts'
-import { networkArgs } from './network.ts'
-import { openSigner, signFile } from './signing.ts'
-import { volumesArgs } from './volume-args.ts'
-import { writeWhole } from './write-whole.ts'
+import { openBundleFile, type World } from '../cli/media/open-bundle.ts'
+import { defineBundleCommand } from '../cli/command.ts'
+import { networkArgs } from '../cli/flags/network.ts'
+import { openSigner, signFile } from '../cli/flags/signing.ts'
+import { volumesArgs } from '../cli/flags/volumes.ts'
+import { writeWhole } from '../cli/output/write-file.ts'
 
 export default defineBundleCommand({
   name: 'sign',

@@ -1,5 +1,5 @@
-import type { Catalog } from './command-spec.ts'
-import type { BundleCommand } from './command.ts'
+import type { Catalog } from '../cli/command-spec.ts'
+import type { BundleCommand } from '../cli/command.ts'
 
 export interface CommandRow {
   /** One line, for the list of commands. */

@@ -1,12 +1,12 @@
 import { basename } from 'node:path'
-import { listPath, parseVolumesPath } from '../archive/volume.ts'
-import { readVolumeList } from '../bundle/open-volumes.ts'
-import { checkVolume } from '../bundle/verify-volume.ts'
+import { listPath, parseVolumesPath } from '../archive/volumes/volume.ts'
+import { readVolumeList } from '../bundle/media/volumes/open.ts'
+import { checkVolume } from '../bundle/media/volumes/check.ts'
 import { integrityError, usageError } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
-import { openLocal } from './bundle-file.ts'
-import type { Session } from './session.ts'
-import { placeOf } from './volume-args.ts'
+import { openLocal } from '../cli/media/open-bundle.ts'
+import type { Session } from '../cli/session.ts'
+import { placeOf } from '../cli/flags/volumes.ts'
 
 export const REMAKE =
   'copy the volume again from where it was whole, or make it alone again: ma-bundle export <bundle> --only-volume <number> --lock <bundle>.lock.json'

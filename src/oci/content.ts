@@ -1,4 +1,4 @@
-import type { Bytes, Open } from '../lib/bytes.ts'
+import type { Bytes, Open } from '../lib/bytes/bytes.ts'
 import type { Descriptor } from './descriptor.ts'
 
 /** A manifest or index as the registry stored it: `raw` is what the digest is over, never re-serialised. */

@@ -1,4 +1,4 @@
-import { bytesOf } from '../lib/bytes.ts'
+import { bytesOf } from '../lib/bytes/bytes.ts'
 import { BundleError } from '../lib/errors.ts'
 import type { RawManifest, Source } from './content.ts'
 import type { Digest } from './digest.ts'

@@ -1,4 +1,4 @@
-import type { Bytes } from '../lib/bytes.ts'
+import type { Bytes } from '../lib/bytes/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
 import type { Descriptor } from './descriptor.ts'
 

@@ -1,5 +1,5 @@
-import type { Http } from '../lib/http.ts'
-import { HttpError } from '../lib/http-error.ts'
+import type { Http } from '../lib/http/client.ts'
+import { HttpError } from '../lib/http/error.ts'
 import { createOnce } from '../lib/once.ts'
 import { isLoopback } from '../lib/url.ts'
 

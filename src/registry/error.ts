@@ -1,9 +1,9 @@
 import { BundleError, type ErrorKind } from '../lib/errors.ts'
-import { HttpError } from '../lib/http-error.ts'
-import type { HttpResponse } from '../lib/http.ts'
+import { HttpError } from '../lib/http/error.ts'
+import type { HttpResponse } from '../lib/http/client.ts'
 import { retryAfter } from '../lib/retry.ts'
 import { redactUrl } from '../lib/url.ts'
-import { readWords, type RegistryErrorEntry } from './words.ts'
+import { readWords, type RegistryErrorEntry } from './error-body.ts'
 
 export interface RegistryErrorFacts {
   readonly method: string

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { openArchiveWriter, type ArchiveWriter } from '../../src/archive/writer.ts'
 import { encodeHeader, place, type Entry } from '../../src/archive/tar.ts'
-import { bytesOf, collect, type Bytes } from '../../src/lib/bytes.ts'
+import { bytesOf, collect, type Bytes } from '../../src/lib/bytes/bytes.ts'
 import { Crash, memoryMedium, type CrashOptions, type Disk } from '../support/memory-medium.ts'
 import { random } from '../support/random.ts'
 

@@ -6,10 +6,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openArchive } from '../../src/archive/reader.ts'
 import { scanArchive } from '../../src/archive/scan.ts'
 import { encodeHeader, place } from '../../src/archive/tar.ts'
-import { openFileMedium } from '../../src/archive/file-medium.ts'
+import { openFileMedium } from '../../src/archive/file-writer.ts'
 import { openArchiveWriter } from '../../src/archive/writer.ts'
-import { bytesOf, type Bytes } from '../../src/lib/bytes.ts'
-import { openFile } from '../../src/lib/file.ts'
+import { bytesOf, type Bytes } from '../../src/lib/bytes/bytes.ts'
+import { openFile } from '../../src/lib/bytes/file.ts'
 
 let folder: string
 beforeEach(() => {

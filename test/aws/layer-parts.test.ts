@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { cutParts, partSizeFor } from '../../src/aws/layer-parts.ts'
-import type { Bytes } from '../../src/lib/bytes.ts'
+import { cutParts, partSizeFor } from '../../src/aws/ecr/layers/parts.ts'
+import type { Bytes } from '../../src/lib/bytes/bytes.ts'
 
 const MIB = 1024 * 1024
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Ecr } from '../../src/aws/ecr.ts'
-import { tryPermissions, type Permission } from '../../src/aws/permissions.ts'
-import { ensureRepository } from '../../src/aws/repositories.ts'
+import type { Ecr } from '../../src/aws/ecr/client.ts'
+import { tryPermissions, type Permission } from '../../src/aws/ecr/permissions.ts'
+import { ensureRepository } from '../../src/aws/ecr/repositories.ts'
 import { openEcr, refusalOf } from '../support/ecr-client.ts'
 import { startEcr, type Ecr as Double, type EcrOptions } from '../support/ecr/server.ts'
 

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { publicEcrLogin } from '../../src/aws/public.ts'
+import { publicEcrLogin } from '../../src/aws/ecr/public.ts'
 
 /** ECR Public's API has one action that matters here, and no double: this plays that action over plain http. */
 let server: Server

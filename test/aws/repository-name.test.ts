@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { repositoryNameProblem } from '../../src/aws/repository-name.ts'
+import { repositoryNameProblem } from '../../src/aws/ecr/repository-name.ts'
 import { openEcr } from '../support/ecr-client.ts'
 import { startEcr, type Ecr as Double } from '../support/ecr/server.ts'
 

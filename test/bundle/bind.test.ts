@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { bind, type Bindable } from '../../src/bundle/bind.ts'
-import { imageRepository } from '../../src/bundle/destination.ts'
+import { bind, type Bindable } from '../../src/bundle/charts/write-known.ts'
+import { imageRepository } from '../../src/bundle/format/destination.ts'
 import { parseReference, type Reference } from '../../src/oci/reference.ts'
 
 const layout = { registry: 'ecr.example', path: '', prefix: 'mirrored', chartPrefix: 'charts' }

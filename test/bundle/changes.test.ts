@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { pairChanges } from '../../src/bundle/changes.ts'
-import type { LockChange } from '../../src/bundle/lock.ts'
+import { pairChanges } from '../../src/bundle/inspect/changes.ts'
+import type { LockChange } from '../../src/bundle/spec/lock.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 
 const A: Digest = `sha256:${'a'.repeat(64)}`

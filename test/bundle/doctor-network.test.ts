@@ -5,7 +5,7 @@ import {
   checkProxy,
   type Answer,
   type Endpoint,
-} from '../../src/bundle/doctor-network.ts'
+} from '../../src/bundle/doctor/network.ts'
 
 const endpoint: Endpoint = { what: 'ECR API', url: new URL('https://api.ecr.test/'), service: 'ecr.api' }
 const registry: Endpoint = { what: 'registry', url: new URL('https://dkr.ecr.test/v2/'), service: 'ecr.dkr' }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { RootContents } from '../../src/bundle/contents.ts'
-import { chooseRoots } from '../../src/bundle/extract.ts'
+import type { RootContents } from '../../src/bundle/format/contents.ts'
+import { chooseRoots } from '../../src/bundle/extract/extract.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 
 const image = (name: string): RootContents => ({

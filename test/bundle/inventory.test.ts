@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decodeInventory, encodeInventory } from '../../src/bundle/inventory.ts'
+import { decodeInventory, encodeInventory } from '../../src/bundle/export/inventory.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 
 const digests = Array.from({ length: 40 }, (_, at) => digestOf(String(at))).toSorted()

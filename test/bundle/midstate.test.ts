@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { isMidstate, resumableHash, type Midstate } from '../../src/bundle/midstate.ts'
+import { isMidstate, resumableHash, type Midstate } from '../../src/bundle/media/s3/resumable-sha256.ts'
 import { noise } from '../support/images.ts'
 
 const content = noise(100_000, 3)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { place, type Entry } from '../../src/archive/tar.ts'
-import { planParts } from '../../src/bundle/object-parts.ts'
+import { planParts } from '../../src/bundle/media/s3/parts.ts'
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { createPassage } from '../../src/bundle/passage.ts'
-import { collect, type Bytes } from '../../src/lib/bytes.ts'
+import { createPassage } from '../../src/bundle/import/replay-buffer.ts'
+import { collect, type Bytes } from '../../src/lib/bytes/bytes.ts'
 import { noise } from '../support/images.ts'
 
 const MIB = 2 ** 20

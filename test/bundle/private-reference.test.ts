@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { ImageContents } from '../../src/bundle/contents.ts'
-import { createPrivateImages } from '../../src/bundle/private-reference.ts'
+import type { ImageContents } from '../../src/bundle/format/contents.ts'
+import { createPrivateImages } from '../../src/bundle/charts/private-images.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import { OCI_INDEX } from '../../src/oci/media-types.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { rangeOf } from '../../src/bundle/serve-range.ts'
+import { rangeOf } from '../../src/bundle/serve/range.ts'
 
 describe('rangeOf', () => {
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Item, Part } from '../../src/bundle/anatomy.ts'
-import { sizeGroups } from '../../src/bundle/size-map.ts'
+import type { Item, Part } from '../../src/bundle/inspect/sizes.ts'
+import { sizeGroups } from '../../src/bundle/inspect/size-map.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 
 const item = (kind: Item['kind']): Item => ({

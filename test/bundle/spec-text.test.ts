@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { listBundledSpecs } from '../../src/bundle/bundled-specs.ts'
-import { parseSpec } from '../../src/bundle/spec.ts'
-import { specText } from '../../src/bundle/spec-text.ts'
+import { listBundledSpecs } from '../../src/bundle/spec/bundled.ts'
+import { parseSpec } from '../../src/bundle/spec/spec.ts'
+import { specText } from '../../src/bundle/spec/print.ts'
 
 describe('the text of a spec', () => {
   it.each(listBundledSpecs())('of $name is read back to the same', ({ text, name }) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { imagesOf, nameOf, parseSpec, selectGroups } from '../../src/bundle/spec.ts'
-import { SpecError } from '../../src/bundle/spec-reader.ts'
+import { imagesOf, nameOf, parseSpec, selectGroups } from '../../src/bundle/spec/spec.ts'
+import { SpecError } from '../../src/bundle/spec/yaml-reader.ts'
 import { formatPlatform } from '../../src/oci/platform.ts'
 import { formatReference } from '../../src/oci/reference.ts'
 

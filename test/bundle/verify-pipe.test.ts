@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { verifyPipe, type VerifiedPipe } from '../../src/bundle/verify-pipe.ts'
-import type { Bytes } from '../../src/lib/bytes.ts'
+import { verifyPipe, type VerifiedPipe } from '../../src/bundle/verify/stream.ts'
+import type { Bytes } from '../../src/lib/bytes/bytes.ts'
 import { BundleError } from '../../src/lib/errors.ts'
 import { makeSmallBundle, type SmallBundle } from '../support/small-bundle.ts'
 

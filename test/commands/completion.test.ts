@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 
 import { describe, expect, it } from 'vitest'
 
-import { flagText, isFlag } from '../../src/commands/flags.ts'
+import { flagText, isFlag } from '../../src/cli/args/flags.ts'
 import { commands } from '../../src/commands/table.ts'
 import { runShell } from '../support/shell.ts'
 

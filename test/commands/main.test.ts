@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { defineBundleCommand } from '../../src/commands/command.ts'
+import { defineBundleCommand } from '../../src/cli/command.ts'
 import { commands } from '../../src/commands/table.ts'
 import { runShell } from '../support/shell.ts'
 

@@ -1,7 +1,7 @@
 // `bun test/documents/flags.ts` renews src/commands/FLAGS.md.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CommandSpec } from '../../src/commands/command-spec.ts'
+import type { CommandSpec } from '../../src/cli/command-spec.ts'
 import {
   envName,
   flagText,
@@ -10,8 +10,8 @@ import {
   kebab,
   sharedArgs,
   type Flag,
-} from '../../src/commands/flags.ts'
-import { defaultText } from '../../src/commands/help.ts'
+} from '../../src/cli/args/flags.ts'
+import { defaultText } from '../../src/cli/help.ts'
 import { catalogOf, commands } from '../../src/commands/table.ts'
 
 export const FLAGS = join(import.meta.dirname, '..', '..', 'src', 'commands', 'FLAGS.md')

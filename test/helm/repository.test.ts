@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { fetchChart, locateChart, resolveReferenceUrl } from '../../src/helm/repository.ts'
-import { createHttp } from '../../src/lib/http.ts'
+import { createHttp } from '../../src/lib/http/client.ts'
 import { createOnce } from '../../src/lib/once.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { layerOf } from '../support/images.ts'

@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { PIECE, release, take } from '../../src/lib/buffers.ts'
-import { collect } from '../../src/lib/bytes.ts'
-import { openFile } from '../../src/lib/file.ts'
+import { PIECE, release, take } from '../../src/lib/bytes/buffers.ts'
+import { collect } from '../../src/lib/bytes/bytes.ts'
+import { openFile } from '../../src/lib/bytes/file.ts'
 import { noise } from '../support/images.ts'
 
 test('a piece given back is used again, also after it was cut', () => {

@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:net'
 import { readFile } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { download, getFollowing } from '../../src/lib/download.ts'
-import { createHttp, type Http, type HttpResponse } from '../../src/lib/http.ts'
+import { download, getFollowing } from '../../src/lib/http/get.ts'
+import { createHttp, type Http, type HttpResponse } from '../../src/lib/http/client.ts'
 import { createAuthority, type TestAuthority } from '../support/certificates.ts'
 
 const http = createHttp()

@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Bytes } from '../../src/lib/bytes.ts'
+import type { Bytes } from '../../src/lib/bytes/bytes.ts'
 import { BundleError } from '../../src/lib/errors.ts'
-import { createHttp, type HttpOptions, type HttpResponse } from '../../src/lib/http.ts'
-import { HttpError } from '../../src/lib/http-error.ts'
+import { createHttp, type HttpOptions, type HttpResponse } from '../../src/lib/http/client.ts'
+import { HttpError } from '../../src/lib/http/error.ts'
 
 const servers: Server[] = []
 afterEach(() => {

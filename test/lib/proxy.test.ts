@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { BundleError } from '../../src/lib/errors.ts'
-import { proxyFor, type Env } from '../../src/lib/proxy.ts'
+import { proxyFor, type Env } from '../../src/lib/http/proxy.ts'
 
 const P = 'http://proxy.example:3128'
 const via = (url: string, env: Env): string | undefined => proxyFor(new URL(url), env)?.host

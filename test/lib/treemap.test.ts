@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { squarify, type Rectangle } from '../../src/lib/treemap.ts'
+import { squarify, type Rectangle } from '../../src/cli/html/treemap.ts'
 
 const area: Rectangle = { x: 10, y: 20, width: 600, height: 400 }
 const size = ({ width, height }: Rectangle): number => width * height

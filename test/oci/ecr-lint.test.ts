@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { lintForEcr, lintTagForEcr } from '../../src/oci/ecr-lint.ts'
+import { lintForEcr, lintTagForEcr } from '../../src/aws/ecr/manifest-rules.ts'
 import {
   DOCKER_LIST,
   DOCKER_SCHEMA1_SIGNED,

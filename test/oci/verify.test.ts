@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { collect, type Bytes } from '../../src/lib/bytes.ts'
+import { collect, type Bytes } from '../../src/lib/bytes/bytes.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { verified } from '../../src/oci/verify.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createServer } from 'node:net'
-import { bytesOf } from '../../src/lib/bytes.ts'
+import { bytesOf } from '../../src/lib/bytes/bytes.ts'
 import { openRepository } from '../../src/registry/repository.ts'
 import { createAuthority, type TestAuthority } from '../support/certificates.ts'
 import { noise } from '../support/images.ts'

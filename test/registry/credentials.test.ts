@@ -2,8 +2,8 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Env } from '../../src/lib/proxy.ts'
-import { chain, dockerCredentials, perHost, type Credential } from '../../src/registry/credentials.ts'
+import type { Env } from '../../src/lib/http/proxy.ts'
+import { chain, dockerCredentials, perHost, type Credential } from '../../src/registry/auth/credentials.ts'
 
 let home = ''
 beforeEach(async () => {

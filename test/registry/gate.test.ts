@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createGate } from '../../src/registry/gate.ts'
+import { createGate } from '../../src/registry/transport/pace.ts'
 
 const nothing = (): Promise<void> => Promise.resolve()
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { bytesOf } from '../../src/lib/bytes.ts'
+import { bytesOf } from '../../src/lib/bytes/bytes.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import {
   DOCKER_LIST,

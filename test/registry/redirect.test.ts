@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { BundleError } from '../../src/lib/errors.ts'
-import { resolveLocation } from '../../src/registry/redirect.ts'
+import { resolveLocation } from '../../src/registry/transport/redirect.ts'
 
 const from = (url: string, location: string): string =>
   resolveLocation(location, new URL(url), new URL(url).origin, 'x').href

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { bytesOf, type Bytes } from '../../src/lib/bytes.ts'
+import { bytesOf, type Bytes } from '../../src/lib/bytes/bytes.ts'
 import { integrityError } from '../../src/lib/errors.ts'
 import type { Descriptor } from '../../src/oci/descriptor.ts'
 import { digestOf } from '../../src/oci/digest.ts'
@@ -213,7 +213,7 @@ describe('push of a blob', () => {
     // The address rule is for registries on the internet, so this one goes by a name that is not loopback.
     const { client } = harness({
       http: async (request) => {
-        const { createHttp } = await import('../../src/lib/http.ts')
+        const { createHttp } = await import('../../src/lib/http/client.ts')
         const url = new URL(request.url)
         if (url.host !== 'registry.example') throw new Error(`went to ${url.host}`)
         return createHttp()({ ...request, url: `${double.origin}${url.pathname}${url.search}` }).then(

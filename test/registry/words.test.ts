@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { readRateLimit, resetAfter } from '../../src/registry/rate-limit.ts'
-import { readWords } from '../../src/registry/words.ts'
+import { readRateLimit, resetAfter } from '../../src/registry/transport/rate-limit.ts'
+import { readWords } from '../../src/registry/error-body.ts'
 
 describe('readWords', () => {
   test.each([

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createUploadRecords } from '../../src/bundle/upload-records.ts'
+import { createUploadRecords } from '../../src/bundle/import/upload-state.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import { fakeProgram } from '../support/elf.ts'

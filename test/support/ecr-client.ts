@@ -1,6 +1,6 @@
-import { createEcr, type Ecr, type EcrOptions } from '../../src/aws/ecr.ts'
+import { createEcr, type Ecr, type EcrOptions } from '../../src/aws/ecr/client.ts'
 import type { AwsEvent } from '../../src/aws/events.ts'
-import { createTrust } from '../../src/lib/tls.ts'
+import { createTrust } from '../../src/lib/http/tls.ts'
 import type { Ecr as Double } from './ecr/server.ts'
 
 export interface OpenedEcr {

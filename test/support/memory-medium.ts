@@ -1,4 +1,4 @@
-import type { Medium } from '../../src/archive/medium.ts'
+import type { Medium } from '../../src/archive/random-writer.ts'
 
 /** A disk in memory that loses its power, or its process, at an operation of choice. */
 export interface Disk {

@@ -1,7 +1,7 @@
 import { Readable, Writable } from 'node:stream'
 
-import type { Context, Output } from '../../src/commands/context.ts'
-import { main } from '../../src/commands/main.ts'
+import type { Context, Output } from '../../src/cli/context.ts'
+import { main } from '../../src/cli/main.ts'
 import type { CommandTable } from '../../src/commands/table.ts'
 import { checkJsonLines } from './schema.ts'
 

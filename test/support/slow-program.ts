@@ -1,8 +1,8 @@
 /** A program with the shell of the real one and commands that take their time or misbehave. Run by `test/cli.test.ts`. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { defineBundleCommand } from '../../src/commands/command.ts'
-import { runOnProcess } from '../../src/commands/process.ts'
+import { defineBundleCommand } from '../../src/cli/command.ts'
+import { runOnProcess } from '../../src/cli/process.ts'
 import type { CommandTable } from '../../src/commands/table.ts'
 import { usageError } from '../../src/lib/errors.ts'
 

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 
-import type { Output } from '../../src/commands/context.ts'
+import type { Output } from '../../src/cli/context.ts'
 
 /** A terminal in memory: enough of ECMA-48 for a program that redraws in place. Anything it does not know, it refuses. */
 export interface Terminal extends Output {

@@ -1,5 +1,5 @@
 import { Document, isMap as isYamlMap, isScalar, Scalar, type Node } from 'yaml'
-import type { Assignment } from './write.ts'
+import type { Assignment } from './write/write.ts'
 import { setAt, type Path, type Values } from './tree.ts'
 
 /**

@@ -1,11 +1,11 @@
 import type { Where } from './binding.ts'
-import type { Renderer } from './helm.ts'
-import { destinationText, sameImage, stacked, type Destinations } from './land.ts'
+import type { Renderer } from './render/helm.ts'
+import { destinationText, sameImage, stacked, type Destinations } from './write/try-override.ts'
 import { normalisedReference } from './reference-text.ts'
-import { placeKey, referencesOf, type RenderedReference } from './rendered.ts'
+import { placeKey, referencesOf, type RenderedReference } from './render/rendered.ts'
 import type { Search } from './search.ts'
 import type { Values } from './tree.ts'
-import type { Variant } from './variant.ts'
+import type { Variant } from './render/variant.ts'
 
 /**
  * `bound`: the private registry has it under this name. `not-bundled`: values reach it, but the bundle lacks the

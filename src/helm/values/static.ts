@@ -1,8 +1,8 @@
 import { formatReference, isTag, parseReference } from '../../oci/reference.ts'
 import type { Binding, Leaf, Piece, Recipe, Role } from './binding.ts'
-import { chartTree, type Chart } from './chart-files.ts'
-import { effectiveValues } from './effective.ts'
-import { familiesOf, hasVersion, type Family } from './families.ts'
+import { chartTree, type Chart } from './chart/files.ts'
+import { effectiveValues } from './chart/effective.ts'
+import { familiesOf, hasVersion, type Family } from './find/sibling-keys.ts'
 import { isMap, valueAt, type Path, type Values } from './tree.ts'
 
 /**

@@ -1,7 +1,7 @@
-import type { Anatomy, Item } from '../../../src/bundle/anatomy.ts'
-import type { RootContents } from '../../../src/bundle/contents.ts'
-import { REPORT_FORMAT } from '../../../src/bundle/report-file.ts'
-import type { PageData } from '../../../src/commands/html/page-data.ts'
+import type { Anatomy, Item } from '../../../src/bundle/inspect/sizes.ts'
+import type { RootContents } from '../../../src/bundle/format/contents.ts'
+import { REPORT_FORMAT } from '../../../src/bundle/inspect/report.ts'
+import type { PageData } from '../../../src/cli/html/page-data.ts'
 import { digestOf, type Digest } from '../../../src/oci/digest.ts'
 
 /** What somebody might call a thing to get at who reads of it. */

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
-import { createLiveRenderer } from '../../../src/commands/ui/live.ts'
-import type { Renderer } from '../../../src/commands/ui/renderer.ts'
-import { createStyle } from '../../../src/commands/ui/style.ts'
+import { createLiveRenderer } from '../../../src/cli/ui/live.ts'
+import type { Renderer } from '../../../src/cli/ui/renderer.ts'
+import { createStyle } from '../../../src/cli/ui/style.ts'
 import { createTerminal, type Terminal } from '../../support/terminal.ts'
 
 const MiB = 1024 ** 2

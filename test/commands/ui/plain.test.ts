@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
-import { createJsonRenderer } from '../../../src/commands/ui/json.ts'
-import { createPlainRenderer } from '../../../src/commands/ui/plain.ts'
-import type { Renderer } from '../../../src/commands/ui/renderer.ts'
-import { createStyle } from '../../../src/commands/ui/style.ts'
+import { createJsonRenderer } from '../../../src/cli/ui/json.ts'
+import { createPlainRenderer } from '../../../src/cli/ui/plain.ts'
+import type { Renderer } from '../../../src/cli/ui/renderer.ts'
+import { createStyle } from '../../../src/cli/ui/style.ts'
 
 const MiB = 1024 ** 2
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 
 import type { BundleEvent } from '../../../src/bundle/events.ts'
-import { createProgress, etaMs, fraction, type Progress } from '../../../src/commands/ui/progress.ts'
-import { createRate } from '../../../src/commands/ui/rate.ts'
+import { createProgress, etaMs, fraction, type Progress } from '../../../src/cli/ui/progress.ts'
+import { createRate } from '../../../src/cli/ui/rate.ts'
 
 const transfer = (id: string, size: number): BundleEvent => ({ type: 'transfer', id, name: id, size })
 const done = (id: string, bytes: number): BundleEvent => ({ type: 'progress', id, done: bytes })

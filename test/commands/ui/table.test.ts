@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 
-import { tallyText } from '../../../src/commands/ui/words.ts'
+import { tallyText } from '../../../src/cli/ui/words.ts'
 import { createOutput } from '../../support/shell.ts'
-import { clip, createStyle, pad, widthOf } from '../../../src/commands/ui/style.ts'
-import { shortened, table } from '../../../src/commands/ui/table.ts'
+import { clip, createStyle, pad, widthOf } from '../../../src/cli/ui/style.ts'
+import { shortened, table } from '../../../src/cli/ui/table.ts'
 
 const digest = `sha256:${'ab'.repeat(32)}`
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { readChart } from '../../../src/helm/values/chart-files.ts'
+import { readChart } from '../../../src/helm/values/chart/files.ts'
 import { overrideValues } from '../../../src/helm/values/override.ts'
 import { findStatic } from '../../../src/helm/values/static.ts'
 import { pathText, type Values } from '../../../src/helm/values/tree.ts'
-import { assignmentsFor } from '../../../src/helm/values/write.ts'
+import { assignmentsFor } from '../../../src/helm/values/write/write.ts'
 import { chartYaml, packChart } from '../../support/charts/pack.ts'
 
 const chartOf = (values: string) =>

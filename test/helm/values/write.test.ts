@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Binding, Recipe, Shape } from '../../../src/helm/values/binding.ts'
 import { overrideValues, overrideYaml } from '../../../src/helm/values/override.ts'
-import { assignmentsFor } from '../../../src/helm/values/write.ts'
+import { assignmentsFor } from '../../../src/helm/values/write/write.ts'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { BundleError } from '../../../src/lib/errors.ts'
-import { createHttp, type HttpOptions } from '../../../src/lib/http.ts'
+import { createHttp, type HttpOptions } from '../../../src/lib/http/client.ts'
 import { createClient, type ClientOptions, type RegistryClient } from '../../../src/registry/client.ts'
 import type { RegistryEvent } from '../../../src/registry/events.ts'
 

@@ -1,5 +1,5 @@
-import type { Bytes } from '../../../src/lib/bytes.ts'
-import { createHttp } from '../../../src/lib/http.ts'
+import type { Bytes } from '../../../src/lib/bytes/bytes.ts'
+import { createHttp } from '../../../src/lib/http/client.ts'
 
 /**
  * A program of its own, because memory is measured per process: reads slowly from `<url>/download`, then sends to

@@ -1,0 +1,58 @@
+import { closeSync, constants, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import type { Part } from '../lib/bytes/bytes.ts'
+
+/** Where an archive that is there already is changed in place. Offsets are those of the whole archive. */
+export interface Mending {
+  write(bytes: Uint8Array, at: number): void
+  /** Cuts off what lies behind. */
+  truncate(size: number): void
+  sync(): void
+  close(): void
+}
+
+/** One file. */
+export function mendFile(path: string): Mending {
+  const file = openSync(path, FLAGS)
+  return {
+    write: (bytes, at) => writeAll(file, bytes, at),
+    truncate: (size) => ftruncateSync(file, size),
+    sync: () => fsyncSync(file),
+    close: () => closeSync(file),
+  }
+}
+
+/** Volumes, all of which are there and of the size they have to be: there is nothing to cut off. */
+export function mendVolumes(parts: readonly Part[]): Mending {
+  const open = new Map<Part, number>()
+  const fileOf = (part: Part): number => {
+    const file = open.get(part) ?? openSync(part.path ?? '', FLAGS)
+    open.set(part, file)
+    return file
+  }
+  return {
+    write(bytes, at) {
+      for (const part of parts) {
+        const from = Math.max(at, part.offset)
+        const to = Math.min(at + bytes.length, part.offset + part.size)
+        if (to > from) writeAll(fileOf(part), bytes.subarray(from - at, to - at), from - part.offset)
+      }
+    },
+    truncate: () => undefined,
+    sync() {
+      for (const file of open.values()) fsyncSync(file)
+    },
+    close() {
+      for (const file of open.values()) closeSync(file)
+      open.clear()
+    },
+  }
+}
+
+// --- internal ---
+
+const FLAGS = constants.O_RDWR
+
+function writeAll(file: number, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length;)
+    done += writeSync(file, bytes, done, bytes.length - done, at + done)
+}

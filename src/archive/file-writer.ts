@@ -1,0 +1,94 @@
+import { constants, statSync, writeSync } from 'node:fs'
+import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { formatBytes } from '../lib/format.ts'
+import { cannotWrite, WriteError, type Medium } from './random-writer.ts'
+
+/**
+ * One file, `<path>.partial` until it is whole.
+ * @throws WriteError when the folder cannot be written to
+ */
+export async function openFileMedium(path: string): Promise<Medium> {
+  const partial = `${path}.partial`
+  const name = basename(path)
+  const told = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw cannotWrite(name, error)
+    }
+  }
+  const handle = await told(() => openPartial(path, partial))
+  const { size } = await handle.stat()
+  return {
+    left: size,
+    read: (at, length) => told(() => readAt(handle, at, length)),
+    write(chunk, at) {
+      try {
+        writeAll(handle, chunk, at)
+      } catch (error) {
+        throw cannotWrite(name, error)
+      }
+    },
+    sync: () => told(() => handle.datasync()),
+    resize: (to) =>
+      told(async () => {
+        await checkSpace(path, handle, to)
+        await handle.truncate(to)
+      }),
+    publish: () =>
+      told(async () => {
+        await handle.datasync()
+        await handle.close()
+        await rename(partial, path)
+        await syncFolder(dirname(path))
+      }),
+    close: (keep) =>
+      told(async () => {
+        await handle.close()
+        if (!keep) await rm(partial, { force: true })
+      }),
+  }
+}
+
+export function writeAll(handle: FileHandle, chunk: Uint8Array, at: number): void {
+  let done = 0
+  while (done < chunk.length) done += writeSync(handle.fd, chunk, done, chunk.length - done, at + done)
+}
+
+/** Up to `length` bytes; fewer at the end of the file. */
+export async function readAt(handle: FileHandle, at: number, length: number): Promise<Uint8Array> {
+  const buffer = Buffer.alloc(length)
+  const { bytesRead } = await handle.read(buffer, 0, length, at)
+  return buffer.subarray(0, bytesRead)
+}
+
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+// --- internal ---
+
+async function openPartial(path: string, partial: string): Promise<FileHandle> {
+  // The rename at the end would find out, after everything was fetched.
+  const there = statSync(path, { throwIfNoEntry: false })
+  if (there?.isDirectory() === true) throw Object.assign(new Error('EISDIR'), { code: 'EISDIR' })
+  return open(partial, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
+}
+
+async function checkSpace(path: string, handle: FileHandle, size: number): Promise<void> {
+  const { blocks } = await handle.stat()
+  const { bavail, bsize } = await statfs(dirname(path))
+  const free = bavail * bsize
+  const needed = size - blocks * 512
+  if (needed <= free) return
+  throw new WriteError(
+    `not enough room: the bundle needs ${formatBytes(needed)} more, ${formatBytes(free)} are free`,
+    { kind: 'failed', where: basename(path), next: 'free space, or name a file on a larger disk' },
+  )
+}

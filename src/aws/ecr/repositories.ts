@@ -1,0 +1,130 @@
+import type { CreateRepositoryRequest, Repository } from '@aws-sdk/client-ecr'
+import { usageError } from '../../lib/errors.ts'
+import { differencesOf, type Difference } from './differences.ts'
+import type { Ecr } from './client.ts'
+import { AwsError, isException } from '../errors.ts'
+import { repositoryNameProblem } from './repository-name.ts'
+import type { RepositorySettings } from './repository-settings.ts'
+
+export interface RepositoryOutcome {
+  readonly name: string
+  /**
+   * `assumed`: this identity may neither look nor create, as where somebody else makes the repositories; the push
+   * will tell.
+   */
+  readonly outcome: 'created' | 'exists' | 'assumed'
+  /** Between an existing repository and the settings; it is left alone. */
+  readonly differences: readonly Difference[]
+}
+
+/**
+ * Makes sure that a repository is there. Safe to call by many at once, in this run and in others. A new one is set up
+ * as asked, an existing one is only compared.
+ * @throws a usage error for a name that ECR refuses, an auth error when it may not be created
+ */
+export async function ensureRepository(
+  ecr: Ecr,
+  name: string,
+  settings: RepositorySettings = {},
+): Promise<RepositoryOutcome> {
+  const problem = repositoryNameProblem(name)
+  if (problem !== undefined) {
+    throw usageError(`not a repository name of ECR: ${problem}`, { next: 'choose another --prefix' })
+  }
+  const existing = async (repository: Repository): Promise<RepositoryOutcome> => ({
+    name,
+    outcome: 'exists',
+    differences: await differencesOf(ecr, repository, settings),
+  })
+  const found = await describe(ecr, name)
+  if (typeof found === 'object') return existing(found)
+  try {
+    await create(ecr, name, settings)
+  } catch (error) {
+    if (isException(error, 'RepositoryAlreadyExistsException')) {
+      const made = await describe(ecr, name)
+      return typeof made === 'object' ? existing(made) : { name, outcome: 'exists', differences: [] }
+    }
+    if (found === 'unknown' && isException(error, 'AccessDeniedException')) {
+      return { name, outcome: 'assumed', differences: [] }
+    }
+    throw error
+  }
+  await setPolicies(ecr, name, settings)
+  return { name, outcome: 'created', differences: [] }
+}
+
+// --- internal ---
+
+async function describe(ecr: Ecr, name: string): Promise<Repository | 'missing' | 'unknown'> {
+  try {
+    const { repositories = [] } = await ecr.call(
+      'DescribeRepositories',
+      (api, options) => api.describeRepositories({ ...ecr.registry, repositoryNames: [name] }, options),
+      `repository ${name}`,
+    )
+    return repositories[0] ?? 'missing'
+  } catch (error) {
+    if (isException(error, 'RepositoryNotFoundException')) return 'missing'
+    if (isException(error, 'AccessDeniedException')) return 'unknown'
+    throw error
+  }
+}
+
+async function create(ecr: Ecr, repositoryName: string, settings: RepositorySettings): Promise<void> {
+  const { tagMutability, mutabilityExclusions = [], scanOnPush, kmsKey, tags } = settings
+  const request: CreateRepositoryRequest = {
+    ...ecr.registry,
+    repositoryName,
+    ...(tagMutability === undefined ? {} : { imageTagMutability: tagMutability }),
+    ...(mutabilityExclusions.length === 0
+      ? {}
+      : {
+          imageTagMutabilityExclusionFilters: mutabilityExclusions.map((filter) => ({
+            filterType: 'WILDCARD' as const,
+            filter,
+          })),
+        }),
+    ...(scanOnPush === undefined ? {} : { imageScanningConfiguration: { scanOnPush } }),
+    ...(kmsKey === undefined ? {} : { encryptionConfiguration: { encryptionType: 'KMS' as const, kmsKey } }),
+    ...(tags === undefined ? {} : { tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) }),
+  }
+  const where = `repository ${repositoryName}`
+  try {
+    await ecr.call('CreateRepository', (api, options) => api.createRepository(request, options), where)
+  } catch (error) {
+    throw withKmsAdvice(error, where)
+  }
+}
+
+async function setPolicies(ecr: Ecr, repositoryName: string, settings: RepositorySettings): Promise<void> {
+  const { lifecyclePolicy: lifecyclePolicyText, repositoryPolicy: policyText } = settings
+  const input = { ...ecr.registry, repositoryName }
+  const where = `repository ${repositoryName}`
+  if (lifecyclePolicyText !== undefined) {
+    await ecr.call(
+      'PutLifecyclePolicy',
+      (api, options) => api.putLifecyclePolicy({ ...input, lifecyclePolicyText }, options),
+      where,
+    )
+  }
+  if (policyText !== undefined) {
+    await ecr.call(
+      'SetRepositoryPolicy',
+      (api, options) => api.setRepositoryPolicy({ ...input, policyText }, options),
+      where,
+    )
+  }
+}
+
+function withKmsAdvice(error: unknown, where: string): unknown {
+  if (!isException(error, 'KmsException')) return error
+  return new AwsError(error.message, error.exception, {
+    kind: 'auth',
+    where,
+    cause: error.cause,
+    next:
+      'the key of --kms-key must be enabled and in the region of the registry, and this identity needs ' +
+      'kms:DescribeKey, kms:CreateGrant and kms:RetireGrant on it',
+  })
+}

@@ -1,0 +1,124 @@
+import { Document, isMap, isScalar, Scalar } from 'yaml'
+import type { Reference } from '../../oci/reference.ts'
+import { bind, type Bindable, type Leaf, type Unbound } from './write-known.ts'
+import { chartRepository, imageRepository, type Layout } from '../format/destination.ts'
+import type { Consumer } from '../spec/model.ts'
+
+/** A chart that is in the private registry. */
+export interface ChartThere {
+  readonly name: string
+  /** What the consumer calls it. */
+  readonly key: string
+  /** As its Chart.yaml has it. */
+  readonly version: string
+  readonly bindings: readonly Bindable[]
+  /** Values that were found and proven for this chart; they take the place of the bindings. */
+  readonly values?: Readonly<Record<string, unknown>>
+}
+
+/** A place that the override leaves alone, and the chart it is in. */
+export interface UnboundIn extends Unbound {
+  readonly chart: string
+}
+
+export interface Override {
+  readonly yaml: string
+  readonly unbound: readonly UnboundIn[]
+}
+
+/**
+ * The values file that points a consumer chart to the private registry: the registry's host, each child chart's OCI
+ * address, version and images, and the images of its own. The same input gives the same bytes.
+ * @param images names of the bundle's images
+ */
+export function umbrellaOverride(
+  consumer: Consumer,
+  charts: readonly ChartThere[],
+  images: readonly Reference[],
+  layout: Layout,
+  title?: string,
+): Override {
+  const destination = destinationIn(layout)
+  const unbound: UnboundIn[] = []
+  const document = new Document({})
+  if (title !== undefined) document.commentBefore = comment(title)
+  put(document, { path: consumer.registryAt.split('.'), value: layout.registry })
+  for (const chart of charts) {
+    const at = [...consumer.chartsAt.split('.'), chart.key]
+    const repository = `oci://${layout.registry}/${chartRepository(layout, chart.name)}`
+    put(document, { path: [...at, 'repository'], value: repository })
+    // With its "+": helm writes the tag's "_" itself, and refuses a version that has one.
+    put(document, { path: [...at, 'version'], value: chart.version })
+    if (chart.values !== undefined) {
+      document.setIn([...at, 'values'], document.createNode(chart.values))
+      continue
+    }
+    const found = bind(asConsumed(chart, consumer), images, destination)
+    for (const leaf of found.leaves) put(document, { ...leaf, path: [...at, 'values', ...leaf.path] })
+    unbound.push(...found.unbound.map((place) => ({ chart: chart.name, ...place })))
+  }
+  const own = bind(consumer.bindings, images, destination)
+  for (const leaf of own.leaves) put(document, leaf)
+  unbound.push(...own.unbound.map((place) => ({ chart: consumer.chart, ...place })))
+  return { yaml: text(document), unbound }
+}
+
+/** The values file of one chart, for a plain `helm install -f`. Undefined when it has nothing to say. */
+export function chartValues(
+  chart: ChartThere,
+  images: readonly Reference[],
+  layout: Layout,
+  title?: string,
+): { readonly yaml: string | undefined; readonly unbound: readonly UnboundIn[] } {
+  const document = new Document(chart.values ?? {})
+  if (title !== undefined) document.commentBefore = comment(title)
+  if (chart.values !== undefined) return { yaml: text(document), unbound: [] }
+  const { leaves, unbound } = bind(chart.bindings, images, destinationIn(layout))
+  for (const leaf of leaves) put(document, leaf)
+  return {
+    yaml: leaves.length === 0 ? undefined : text(document),
+    unbound: unbound.map((place) => ({ chart: chart.name, ...place })),
+  }
+}
+
+// --- internal ---
+
+const destinationIn =
+  (layout: Layout) =>
+  (image: Reference): string =>
+    `${layout.registry}/${imageRepository(layout, image)}`
+
+/** The chart's bindings as they are under the consumer's own values for it. */
+const asConsumed = (chart: ChartThere, consumer: Consumer): readonly Bindable[] =>
+  chart.bindings.map((binding) => {
+    const set = consumer.sets.get(chart.key)?.find(({ path }) => path === binding.path)
+    return set === undefined ? binding : { ...binding, reference: set.reference }
+  })
+
+function put(document: Document, { path, value, comment: why }: Leaf): void {
+  const scalar = new Scalar(value)
+  if (NOT_PLAIN.test(value)) scalar.type = Scalar.QUOTE_DOUBLE
+  if (why !== undefined) scalar.comment = ` ${why}`
+  document.setIn(path, scalar)
+}
+
+/** What a YAML 1.1 reader, as helm has one, could take for a number, a date or a boolean: `1.10`, `0x1f`, `12:30`, `no`. */
+const NOT_PLAIN = /^[^a-z0-9]|^\d[\da-fox.+_:-]*$|^(?:y|n|yes|no|on|off|true|false|null)$/i
+
+const comment = (title: string): string => title.replace(/^(?=.)/gm, ' ')
+
+function text(document: Document): string {
+  quote(document.contents)
+  return document.toString({ lineWidth: 0 })
+}
+
+/** Values given as a whole are quoted by the same rule. */
+function quote(node: unknown): void {
+  if (isScalar(node) && typeof node.value === 'string' && NOT_PLAIN.test(node.value)) {
+    node.type = Scalar.QUOTE_DOUBLE
+  } else if (isMap(node)) {
+    for (const { value } of node.items) quote(value)
+  } else if (typeof node === 'object' && node !== null && 'items' in node && Array.isArray(node.items)) {
+    for (const item of node.items) quote(item)
+  }
+}

@@ -1,0 +1,172 @@
+import { effectiveValues } from '../../helm/values/chart/effective.ts'
+import type { Binding } from '../../helm/values/binding.ts'
+import { readChart } from '../../helm/values/chart/files.ts'
+import type { Helm } from '../../helm/values/render/helm.ts'
+import { landOverride } from '../../helm/values/write/try-override.ts'
+import { prove } from '../../helm/values/prove.ts'
+import type { Variant } from '../../helm/values/render/variant.ts'
+import { REQUIRED, type BoundChart } from '../format/bound-chart.ts'
+import type { RootContents } from '../format/contents.ts'
+import type { SpecHint } from '../spec/spec.ts'
+import { chartProof, type ChartProof } from './proof.ts'
+import { overrideValues } from '../../helm/values/override.ts'
+import { findByRendering } from '../../helm/values/search.ts'
+import { findStatic } from '../../helm/values/static.ts'
+import type { Values } from '../../helm/values/tree.ts'
+import { pathText, valueAt } from '../../helm/values/tree.ts'
+import { assignmentsFor } from '../../helm/values/write/write.ts'
+import { parseReference } from '../../oci/reference.ts'
+import { imageRepository, type Layout } from '../format/destination.ts'
+import { createPrivateImages, type PrivateImages } from './private-images.ts'
+
+/** A place in the values that still names a public image. */
+export interface UnboundPlace {
+  readonly path: string
+  readonly reference: string
+  readonly reason: string
+  /** Only when something is switched on that is off now. */
+  readonly off: boolean
+  readonly hook?: string
+}
+
+/** A registry that cannot be one: what is written at export is proven with it, and written anew for the real one. */
+const SOMEWHERE: Layout = {
+  registry: 'registry.invalid',
+  path: '',
+  prefix: 'mirrored',
+  chartPrefix: 'charts',
+}
+
+/** A chart that helm has rendered, kept open so that it can be proven with what the bundle turns out to have. */
+export interface RenderedChart {
+  readonly bound: BoundChart
+  /** Renders it with the override for these images, and judges every reference. */
+  prove(roots: readonly RootContents[]): Promise<ChartProof>
+  close(): Promise<void>
+}
+
+/**
+ * Finds where a chart's values name images, by rendering, and proves each place by writing to it.
+ * @param layers values between the chart's own and the override, the last of which wins
+ * @param variants ways to render it; the first is how it is installed
+ * @returns undefined when helm cannot render the chart at all
+ */
+export async function renderChart(
+  tgz: Uint8Array,
+  layers: readonly Values[],
+  helm: Helm,
+  {
+    variants = [],
+    hints = [],
+  }: { readonly variants?: readonly Variant[]; readonly hints?: readonly SpecHint[] } = {},
+): Promise<RenderedChart | undefined> {
+  const chart = readChart(tgz)
+  const renderer = await helm.open(tgz)
+  try {
+    const search = await findByRendering(chart, layers, renderer, { variants, digests: true })
+    if (search.variants.length === 0) {
+      await renderer.close()
+      return undefined
+    }
+    const destinations = { destinationOf: (reference: string) => placeIn(SOMEWHERE, reference) }
+    const landed = await landOverride(chart, layers, search, renderer, destinations)
+    const { name, version } = chart.metadata
+    const bound: BoundChart = {
+      chart: name,
+      version,
+      rendered: true,
+      bindings: landed.bindings.map((binding) => asRequired(binding, search.variants[0]?.values)),
+      notLanded: landed.notLanded.map(({ binding, reason }) => ({
+        path: pathText(binding.path),
+        reference: binding.reference,
+        reason,
+      })),
+      unreachable: search.unreachable.map(({ reference, at, reason }) => ({ reference, at, reason })),
+    }
+    return {
+      bound,
+      async prove(roots) {
+        const images = createPrivateImages(roots, SOMEWHERE)
+        const { values } = boundValues(bound, tgz, images, SOMEWHERE)
+        const proof = await prove(layers, values, renderer, search, {
+          destinationOf: (reference) => images.rewrite(reference) ?? placeIn(SOMEWHERE, reference),
+          isPrivate: (reference) => reference.startsWith(`${SOMEWHERE.registry}/`),
+          isBundled: (reference) => images.rewrite(reference) !== undefined,
+          variants: variants.length > 0 ? variants : search.variants.slice(0, 1),
+        })
+        return chartProof(bound, proof, hints)
+      },
+      close: () => renderer.close(),
+    }
+  } catch (error) {
+    await renderer.close()
+    throw error
+  }
+}
+
+/** What the names of keys suggest, for when there is no helm. */
+export function staticChart(tgz: Uint8Array, layers: readonly Values[]): BoundChart {
+  const chart = readChart(tgz)
+  const { name, version } = chart.metadata
+  return {
+    chart: name,
+    version,
+    rendered: false,
+    bindings: findStatic(chart, layers),
+    notLanded: [],
+    unreachable: [],
+  }
+}
+
+/**
+ * The values that point a bound chart to the private registry, for the images that are there. A place that makes
+ * several references is written when any of them is there: the others could not be pulled either way.
+ */
+export function boundValues(
+  { bindings }: BoundChart,
+  tgz: Uint8Array,
+  images: PrivateImages,
+  layout: Layout,
+  pinDigests = false,
+): { readonly values: Values; readonly unbound: readonly UnboundPlace[] } {
+  const isThere = (reference: string): boolean => images.rewrite(reference) !== undefined
+  const writable = bindings.filter(({ references }) => references.some(isThere))
+  const { assignments, refused } = assignmentsFor(writable, {
+    destinationOf: (reference) => images.rewrite(reference) ?? placeIn(layout, reference),
+    ...(pinDigests
+      ? { digestOf: (reference: string) => images.find(parseReference(reference))?.digest }
+      : {}),
+  })
+  const about = ({ path, reference, variant, hook }: Binding, reason: string): UnboundPlace => ({
+    path: pathText(path),
+    reference,
+    reason,
+    off: variant !== undefined,
+    ...(hook === undefined ? {} : { hook }),
+  })
+  return {
+    values: overrideValues(assignments, effectiveValues(readChart(tgz))),
+    unbound: [
+      ...refused.map(({ binding, reason }) => about(binding, reason)),
+      ...bindings
+        .filter((binding) => !writable.includes(binding))
+        .map((binding) => about(binding, 'the bundle does not have the image')),
+    ],
+  }
+}
+
+// --- internal ---
+
+/** A chart that refuses to render without a value was given one; what that makes is not what will be pulled. */
+function asRequired(binding: Binding, given: Values | undefined): Binding {
+  const isGiven = binding.leaves.some(({ path }) => valueAt(given, path) !== undefined)
+  return isGiven && binding.variant === undefined ? { ...binding, variant: REQUIRED } : binding
+}
+
+/** Where an import would put an image of that name. */
+function placeIn(layout: Layout, reference: string): string {
+  const parsed = parseReference(reference)
+  const tag = parsed.tag === undefined ? '' : `:${parsed.tag}`
+  const digest = parsed.digest === undefined ? '' : `@${parsed.digest}`
+  return `${layout.registry}/${imageRepository(layout, parsed)}${tag}${digest}`
+}

@@ -1,0 +1,138 @@
+import type { Medium } from '../../archive/random-writer.ts'
+import { integrityError } from '../../lib/errors.ts'
+import { formatPlatform, type Platform } from '../../oci/platform.ts'
+import type { Mirrors } from '../../registry/mirror.ts'
+import { bindAndProve, type BindOptions, type BoundExport } from './prove-charts.ts'
+import { beyondSpec, collectRoots, DEFAULT_PLATFORMS, specFirst, type CollectOptions } from '../resolve/collect.ts'
+import type { Absent } from '../format/contents.ts'
+import { fillArchive, type Filled } from './write-archive.ts'
+import { hubBudget, type HubBudget } from '../resolve/docker-hub-quota.ts'
+import { lintRoots } from '../resolve/ecr-lint.ts'
+import { diffLock, formatChange, lockOf, pinnedBy } from '../spec/lock.ts'
+import type { LockedExport } from '../spec/lock-export.ts'
+import type { Lock } from '../spec/lock-file.ts'
+import { layOut, type Prepared } from './prepared.ts'
+import type { Program } from '../format/importer.ts'
+import { contentsOf } from '../format/root-contents.ts'
+import type { KnownManifests } from '../resolve/image.ts'
+import type { Root } from '../format/root.ts'
+import type { Session } from '../network.ts'
+import { refuseSharedTags } from '../format/shared-tags.ts'
+import { imagesOf, selectGroups } from '../spec/spec.ts'
+
+export interface ExportOptions extends BindOptions {
+  /** The spec as written: it travels in the bundle. */
+  readonly specText: string
+  /** Optional groups to take along. */
+  readonly groups: readonly string[]
+  readonly platforms?: readonly Platform[] | 'all'
+  readonly allowMissingPlatforms: boolean
+  readonly mirrors: Mirrors
+  readonly referrers: boolean
+  /** Told what Docker Hub will count, before it counts anything. */
+  readonly onHub?: (budget: HubBudget) => void
+  /** Manifests of an older bundle, which need not be asked for again. */
+  readonly known?: KnownManifests
+  /** Replays these digests; what has moved since is an error. */
+  readonly lock?: Lock
+  /** The program itself, to be carried along. */
+  readonly programs?: readonly Program[]
+  /**
+   * What the lock says of the export it was written by: takes the same images along, signatures too, and the bindings
+   * and the proof as they are. So the same lock makes the same bytes, whatever helm a machine has or lacks.
+   */
+  readonly replay?: LockedExport
+  /** The blobs that the other side has: the bundle leaves them out. */
+  readonly since?: (roots: readonly Root[]) => Promise<readonly Absent[]>
+}
+
+/** Phase one: resolve everything and lay the archive out. Nothing is written. */
+export async function prepareExport(options: ExportOptions): Promise<Prepared> {
+  const { spec, session } = options
+  const groups = selectGroups(spec, options.groups)
+  const platforms = options.platforms ?? spec.platforms ?? DEFAULT_PLATFORMS
+  const hub = await hubBudget(
+    imagesOf(groups),
+    options.mirrors,
+    platforms === 'all' ? undefined : platforms.length,
+    session,
+    options.known,
+  )
+  if (hub !== undefined) options.onHub?.(hub)
+  const locked = options.lock === undefined ? undefined : pinnedBy(options.lock)
+  const collecting: CollectOptions = {
+    ...options,
+    ...(locked === undefined ? {} : { locked }),
+    ...(spec.platforms === undefined ? {} : { specPlatforms: spec.platforms }),
+  }
+  const { replay } = options
+  const extra = replay === undefined || options.lock === undefined ? [] : beyondSpec(options.lock, groups)
+  const listed = await collectRoots(
+    groups,
+    { ...collecting, referrers: options.referrers && replay === undefined },
+    extra,
+  )
+  session.signal.throwIfAborted()
+  const {
+    bound,
+    proof,
+    missing = [],
+  }: BoundExport = replay ?? (await bindAndProve(listed, options, collecting))
+  const roots = specFirst([...listed, ...missing], groups)
+  session.signal.throwIfAborted()
+  refuseSharedTags(roots.map(contentsOf))
+  const lock = {
+    ...lockOf(spec, roots),
+    export: {
+      platforms: platforms === 'all' ? platforms : platforms.map(formatPlatform),
+      groups: [...new Set(options.groups)].toSorted(),
+      referrers: options.referrers,
+      spec: options.specText,
+      bound,
+      proof,
+    },
+  }
+  if (options.lock !== undefined) checkLock(options.lock, lock, replay !== undefined)
+  const { programs = [] } = options
+  const absent = (await options.since?.(roots)) ?? []
+  const findings = lintRoots(roots)
+  for (const { name, what, remedy } of findings) {
+    session.emit({ type: 'warning', message: `ECR would refuse it: ${what}`, where: name, next: remedy })
+  }
+  return layOut({
+    spec: { ...spec, text: options.specText },
+    roots,
+    contents: roots.map(contentsOf),
+    bound,
+    proof,
+    absent,
+    programs,
+    lock,
+    findings,
+    ...(hub === undefined ? {} : { hub }),
+  })
+}
+
+/** Phase two: fetch everything to its final place. */
+export const writeExport = (medium: Medium, prepared: Prepared, session: Session): Promise<Filled> =>
+  fillArchive(medium, prepared.plan, session)
+
+// --- internal ---
+
+/**
+ * Everything the lock pins that is also in the bundle has to be the same there, platforms included; of a replay,
+ * everything.
+ */
+function checkLock(wanted: Lock, found: Lock, isReplay: boolean): void {
+  const changes = diffLock(wanted, found)
+  const missing = changes.filter(
+    ({ before, after }) => isReplay || before === undefined || after !== undefined,
+  )
+  if (missing.length === 0) return
+  throw integrityError(
+    `${missing.length} things are not as the lock has them:\n${missing.map(formatChange).join('\n')}`,
+    {
+      next: 'use the spec and the platforms the lock was made with, or refresh it with: ma-bundle lock',
+    },
+  )
+}

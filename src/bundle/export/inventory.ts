@@ -1,0 +1,113 @@
+import { usageError } from '../../lib/errors.ts'
+import { createPool } from '../../lib/pool.ts'
+import { digestOf, hexOf, type Digest } from '../../oci/digest.ts'
+import { walk } from '../../oci/graph.ts'
+import { isGone } from '../../registry/error.ts'
+import type { ImportOptions, ImportTarget } from '../import/import.ts'
+
+/** What a registry has, as it told of itself. */
+export interface Inventory {
+  /** Of blobs. */
+  readonly has: (digest: Digest) => boolean
+  readonly count: number
+}
+
+/** How an inventory begins. */
+export const INVENTORY = 'ma-bundle-inventory/1'
+
+/** Digits of a digest that tell a registry's blobs apart, when somebody has to type them. */
+export const SHORT = 12
+
+/**
+ * The blobs of every tag in the repositories that are there, sorted. A mistake in it costs no more than a refusal:
+ * the import looks for each blob by its whole digest.
+ */
+export async function takeInventory(
+  repositories: readonly string[],
+  target: ImportTarget,
+  { concurrency, signal, emit }: Pick<ImportOptions, 'concurrency' | 'signal' | 'emit'>,
+): Promise<readonly Digest[]> {
+  emit({ type: 'phase', phase: 'resolve', items: repositories.length, bytes: 0 })
+  const pool = createPool(concurrency)
+  const found = new Set<Digest>()
+  const look = async (repository: string): Promise<void> => {
+    const from = target.open(repository)
+    for (const tag of await tagsOf(target, repository)) {
+      signal.throwIfAborted()
+      const { nodes } = await walk(from, await from.resolve(tag), `destination ${repository}:${tag}`)
+      for (const { blobs } of nodes) for (const { digest } of blobs) found.add(digest)
+    }
+  }
+  await Promise.all([...new Set(repositories)].map((repository) => pool.run(() => look(repository))))
+  return [...found].toSorted()
+}
+
+/** Text to carry, or to type: a line a digest, and a line that tells whether all of it was typed right. */
+export function encodeInventory(digests: readonly Digest[], isShort: boolean): string {
+  const lines = digests.map((digest) => hexOf(digest).slice(0, isShort ? SHORT : undefined))
+  return [`${INVENTORY} ${lines.length}`, ...lines, `check ${checkOf(lines)}`, ''].join('\n')
+}
+
+/**
+ * Reads one, as it was written or typed: upper case, blanks within a line and empty lines do no harm.
+ * @throws a usage error for one that is not whole, or has a slip in it
+ */
+export function decodeInventory(text: string, where: string): Inventory {
+  const wrong = (why: string, next: string) =>
+    usageError(`the inventory is not right: ${why}`, { where, next })
+  const [head = '', ...rest] = text
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .map((line) => line.trim().toLowerCase())
+    .filter((line) => line !== '')
+  const count = Number(/^ma-bundle-inventory\/1\s+(\d+)$/.exec(head)?.[1] ?? Number.NaN)
+  const check = /^check\s*([0-9a-f]{8})$/.exec(rest.at(-1) ?? '')?.[1]
+  if (Number.isNaN(count))
+    throw wrong(`its first line is "${head.slice(0, 60)}"`, `write ${INVENTORY} and the number of lines`)
+  if (check === undefined)
+    throw wrong('its last line is not "check" and eight digits', 'see whether its end is missing')
+  const lines = rest.slice(0, -1).map((line) => line.replaceAll(/\s+/g, ''))
+  const odd = lines.findIndex(
+    (line) =>
+      !/^[0-9a-f]+$/.test(line) ||
+      line.length !== lines[0]?.length ||
+      line.length < SHORT ||
+      line.length > 64,
+  )
+  if (odd >= 0)
+    throw wrong(
+      `line ${odd + 2} is no digest: "${(lines[odd] ?? '').slice(0, 80)}"`,
+      'compare it with the original',
+    )
+  if (lines.length !== count)
+    throw wrong(
+      `its first line says ${count} digests, it has ${lines.length}`,
+      'see which lines are missing or doubled',
+    )
+  const unsorted = lines.findIndex((line, at) => at > 0 && line <= (lines[at - 1] ?? ''))
+  if (unsorted >= 0)
+    throw wrong(
+      `line ${unsorted + 2} is not behind the one before it`,
+      'compare these two with the original: lines are sorted',
+    )
+  if (checkOf(lines) !== check)
+    throw wrong('a digit is not what it was', 'compare it with the original line by line')
+  const known = new Set(lines)
+  const length = lines[0]?.length ?? 64
+  return { count, has: (digest) => known.has(hexOf(digest).slice(0, length)) }
+}
+
+// --- internal ---
+
+const checkOf = (lines: readonly string[]): string => hexOf(digestOf(lines.join('\n'))).slice(0, 8)
+
+/** None for a repository that is not there. */
+async function tagsOf(target: ImportTarget, repository: string): Promise<readonly string[]> {
+  const tags: string[] = []
+  try {
+    for await (const tag of target.tags(repository)) tags.push(tag)
+  } catch (error) {
+    if (!isGone(error)) throw error
+  }
+  return tags
+}

@@ -1,0 +1,114 @@
+import { createDecoder } from './json-decoder.ts'
+import type { Binding, Leaf, Piece, Recipe, Role, Shape, Spare, Where } from '../../helm/values/binding.ts'
+import type { Path } from '../../helm/values/tree.ts'
+import type { BoundChart } from './bound-chart.ts'
+
+const decoder = createDecoder('image bindings')
+
+/** Reads the bindings that `bundle.json` carries; strictly, because values are written from them. */
+export function decodeBoundCharts(value: unknown): readonly BoundChart[] {
+  if (value === undefined) return []
+  return decoder.list(value).map((item): BoundChart => {
+    const { chart, version, rendered, bindings, notLanded, unreachable } = decoder.object(item)
+    return {
+      chart: decoder.string(chart),
+      version: decoder.string(version),
+      rendered: rendered === true,
+      bindings: decoder.list(bindings).map(binding),
+      notLanded: decoder.list(notLanded).map((one) => texts(one, 'path', 'reference', 'reason')),
+      unreachable: decoder.list(unreachable).map((one) => texts(one, 'reference', 'at', 'reason')),
+    }
+  })
+}
+
+// --- internal ---
+
+const ROLES: readonly string[] = [
+  'reference',
+  'registry',
+  'repository',
+  'name',
+  'tag',
+  'digest',
+] satisfies Role[]
+const WHERES: readonly string[] = ['image', 'arg', 'env', 'configmap', 'secret', 'cr'] satisfies Where[]
+const isRole = (text: string): text is Role => ROLES.includes(text)
+const isWhere = (text: string): text is Where => WHERES.includes(text)
+
+function texts<Key extends string>(value: unknown, ...keys: readonly Key[]): Record<Key, string> {
+  const from = decoder.object(value)
+  return Object.fromEntries(keys.map((key) => [key, decoder.string(from[key])])) as Record<Key, string>
+}
+
+/** Names that would reach into every object instead of one. */
+const FORBIDDEN = new Set(['__proto__', 'prototype', 'constructor'])
+
+const path = (value: unknown): Path =>
+  decoder.list(value).map((step) => {
+    if (typeof step === 'number' && Number.isSafeInteger(step) && step >= 0) return step
+    const text = decoder.string(step)
+    if (FORBIDDEN.has(text)) throw decoder.damaged()
+    return text
+  })
+
+function binding(value: unknown): Binding {
+  const from = decoder.object(value)
+  const where = decoder.string(from['where'])
+  if (!isWhere(where)) throw decoder.damaged()
+  const optional = (key: string) => (from[key] === undefined ? {} : { [key]: decoder.string(from[key]) })
+  return {
+    path: path(from['path']),
+    leaves: decoder.list(from['leaves']).map(leaf),
+    reference: decoder.string(from['reference']),
+    references: decoder.list(from['references']).map(decoder.string),
+    where,
+    at: decoder.list(from['at']).map(decoder.string),
+    proven: from['proven'] === true,
+    recipes: decoder.list(from['recipes']).map(recipe),
+    ...(from['stem'] === true ? { stem: true } : {}),
+    ...(from['consents'] === undefined ? {} : { consents: decoder.list(from['consents']).map(path) }),
+    ...optional('hook'),
+    ...optional('variant'),
+    ...optional('note'),
+  }
+}
+
+function leaf(value: unknown): Leaf {
+  const from = decoder.object(value)
+  const role = decoder.string(from['role'])
+  if (!isRole(role)) throw decoder.damaged()
+  return { path: path(from['path']), role, declared: from['declared'] === true }
+}
+
+function recipe(value: unknown): Recipe {
+  const { shape: made, tag, digest } = decoder.object(value)
+  return {
+    shape: shape(made),
+    ...(tag === undefined ? {} : { tag: spare(tag) }),
+    ...(digest === undefined ? {} : { digest: spare(digest) }),
+  }
+}
+
+function shape(value: unknown): Shape {
+  const { name, tag, digest } = decoder.object(value)
+  return {
+    name: decoder.list(name).map(piece),
+    tag: decoder.list(tag).map(piece),
+    digest: decoder.list(digest).map(piece),
+  }
+}
+
+function piece(value: unknown): Piece {
+  const { text, leaf: at } = decoder.object(value)
+  return { text: decoder.string(text), ...(at === undefined ? {} : { leaf: path(at) }) }
+}
+
+function spare(value: unknown): Spare {
+  const { path: at, before, after, replacesTag } = decoder.object(value)
+  return {
+    path: path(at),
+    before: decoder.string(before),
+    after: decoder.string(after),
+    ...(replacesTag === true ? { replacesTag } : {}),
+  }
+}

@@ -1,0 +1,26 @@
+import type { Binding } from '../../helm/values/binding.ts'
+
+/** The image bindings of one chart, found in the chart itself. */
+export interface BoundChart {
+  readonly chart: string
+  readonly version: string
+  /** A real helm rendered it; otherwise the bindings are what the names of keys suggest, unproven. */
+  readonly rendered: boolean
+  /** Those whose override was seen to land; the recipe that landed is their first. */
+  readonly bindings: readonly Binding[]
+  /** Found, but what was written to them did not land, or could not be written. */
+  readonly notLanded: readonly {
+    readonly path: string
+    readonly reference: string
+    readonly reason: string
+  }[]
+  /** References that no value reaches. */
+  readonly unreachable: readonly {
+    readonly reference: string
+    readonly at: string
+    readonly reason: string
+  }[]
+}
+
+/** `variant` of a binding whose leaf was filled in because the chart refuses to render without a value there. */
+export const REQUIRED = 'the chart requires a value here'

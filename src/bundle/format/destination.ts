@@ -1,0 +1,62 @@
+import { isTag, parseReference, type Reference } from '../../oci/reference.ts'
+import type { ChartContents, ImageContents } from './contents.ts'
+
+/** Where things land in the private registry. */
+export interface Layout {
+  /** Host, optional port. */
+  readonly registry: string
+  /** Repository path before everything: a registry shared with others. May be empty. */
+  readonly path: string
+  /** Before images; `mirrored` unless told otherwise. */
+  readonly prefix: string
+  /** Before charts; `charts` unless told otherwise. */
+  readonly chartPrefix: string
+}
+
+/**
+ * The repository an image lands in: `<prefix>/<source registry>/<path>`. A port's colon becomes `-`, because a
+ * repository name has none. The one function that decides it, for the push and for the values override.
+ */
+export const imageRepository = (layout: Layout, reference: Reference): string =>
+  joined(
+    layout.path,
+    layout.prefix,
+    reference.registry.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-'),
+    reference.repository,
+  )
+
+/** The repository a chart lands in: `<chartPrefix>/<name>`, which is where `helm push` would put it. */
+export const chartRepository = (layout: Layout, chart: string): string =>
+  joined(layout.path, layout.chartPrefix, chart)
+
+/** Helm writes `+` as `_`, because tags have none: https://helm.sh/docs/topics/registries/#oci-feature-deprecation-and-behavior-changes-with-v380 */
+export const chartTag = (version: string): string => version.replaceAll('+', '_')
+
+/**
+ * All tags a chart version gets, the commit record (its exact version) last. `v1.17.2` is also known as `1.17.2`,
+ * because Helm takes a `--version` literally as the tag and does not see tags with a `v` when it looks for ranges.
+ */
+export function chartTags(version: string): readonly string[] {
+  const exact = chartTag(version)
+  const alias = /^v(\d+\.\d+\.\d+(?:[-+_].*)?)$/.exec(exact)?.[1]
+  return alias !== undefined && isTag(alias) ? [alias, exact] : [exact]
+}
+
+/** Where a root lands, and under which tags (the commit record last). */
+export function destinationOf(
+  root: Pick<ImageContents, 'kind' | 'name'> | Pick<ChartContents, 'kind' | 'chart' | 'version'>,
+  layout: Layout,
+): { readonly repository: string; readonly tags: readonly string[] } {
+  if (root.kind === 'chart') {
+    return { repository: chartRepository(layout, root.chart), tags: chartTags(root.version) }
+  }
+  const reference = parseReference(root.name)
+  return {
+    repository: imageRepository(layout, reference),
+    tags: reference.tag === undefined ? [] : [reference.tag],
+  }
+}
+
+// --- internal ---
+
+const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('/')

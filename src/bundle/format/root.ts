@@ -1,0 +1,51 @@
+import type { Source } from '../../oci/content.ts'
+import type { Descriptor } from '../../oci/descriptor.ts'
+import type { Digest } from '../../oci/digest.ts'
+import type { Graph } from '../../oci/graph.ts'
+
+/** An image of the bundle, resolved: everything below it is known by digest and size. */
+export interface ImageRoot {
+  readonly kind: 'image'
+  /** The reference as the spec has it, completed: `docker.io/library/busybox:1.36`. */
+  readonly name: string
+  readonly graph: Graph
+  readonly source: Source
+  /** Where it was really fetched from, when a mirror served it. */
+  readonly from?: string
+  /** The index as the registry has it, when platforms were left out and the bundle holds a smaller one. */
+  readonly original?: Descriptor
+}
+
+/** A chart, as Helm keeps it in OCI registries, with its tgz. */
+export interface ChartRoot {
+  readonly kind: 'chart'
+  /** `<name>:<version>`, the version as Chart.yaml has it. */
+  readonly name: string
+  readonly chart: string
+  readonly version: string
+  /** The repository's address as the spec has it. */
+  readonly repository: string
+  readonly graph: Graph
+  readonly source: Source
+  readonly tgz: Uint8Array
+  readonly from?: string
+}
+
+/** A plain file. */
+export interface FileRoot {
+  readonly kind: 'file'
+  readonly name: string
+  readonly descriptor: Descriptor
+  readonly source: Source
+}
+
+export type Root = ImageRoot | ChartRoot | FileRoot
+
+/** The digest that pins a root in the lock. */
+export const digestOfRoot = (root: Root): Digest =>
+  root.kind === 'file' ? root.descriptor.digest : root.graph.root.descriptor.digest
+
+/** Where a chart's tgz lies in the archive. */
+export const chartPath = (chart: string, version: string): string => `charts/${chart}-${version}.tgz`
+
+export const filePath = (name: string): string => `files/${name}`

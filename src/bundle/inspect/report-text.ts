@@ -1,0 +1,104 @@
+import { formatBytes, plural } from '../../lib/format.ts'
+import { verdictLine } from '../charts/proof.ts'
+import type { Attached } from './attached.ts'
+import type { BundleReport, ReportedRoot } from './report.ts'
+
+/** The report for people, as Markdown. */
+export function formatReport(report: BundleReport): string {
+  const { name, version, size, entries, sums, tool, contents, absent } = report
+  return [
+    `# ${cell([name, version].filter(Boolean).join(' '))}`,
+    '',
+    `${plural(contents.length, 'item')}, ${formatBytes(size)}, ${plural(entries, 'file')}. Reported by ${tool}.`,
+    ...(sums === undefined
+      ? []
+      : [
+          '',
+          `SHA256SUMS, which names every file and is what a signature is over, has the digest \`${sums}\`.`,
+        ]),
+    ...(absent.count === 0
+      ? []
+      : [
+          '',
+          `${plural(absent.count, 'blob')} (${formatBytes(absent.bytes)}) are left out, because the other side has them.`,
+        ]),
+    '',
+    '## Contents',
+    '',
+    ...table(
+      ['kind', 'name', 'digest', 'size', 'platforms', 'source', 'licences'],
+      contents.map((root) => contentRow(root)),
+    ),
+    '',
+    '## Signatures, attestations and SBOMs carried',
+    '',
+    ...carried(report),
+    '',
+    '## Proof of the charts’ images',
+    '',
+    verdictLine(report.proof),
+    ...proofRows(report),
+    '',
+  ].join('\n')
+}
+
+// --- internal ---
+
+/** Strangers wrote what stands in it: no line break, no end of a cell, no markup. */
+const cell = (text: string): string =>
+  text
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replaceAll(/[\\|<[]/g, (letter) => (letter === '<' ? '&lt;' : `\\${letter}`))
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+
+const table = (titles: readonly string[], rows: readonly (readonly string[])[]): readonly string[] => [
+  line(titles),
+  line(titles.map(() => '---')),
+  ...rows.map((row) => line(row.map(cell))),
+]
+
+const contentRow = ({ kind, name, digest, size, platforms = [], source, licences }: ReportedRoot) => [
+  kind,
+  name,
+  digest,
+  formatBytes(size),
+  platforms.join(', '),
+  source,
+  licences.length === 0 ? 'not annotated' : licences.join(', '),
+]
+
+function carried({ contents, attached }: BundleReport): readonly string[] {
+  const images = contents.filter(({ kind, subject }) => kind === 'image' && subject === undefined)
+  const about = new Set(attached.map((one) => one.of))
+  const without = images.filter(({ name }) => !about.has(name))
+  const count = `${images.length - without.length} of ${plural(images.length, 'image')} come with any.`
+  if (attached.length === 0) return [`${count} Export with --referrers takes along what there is.`]
+  const row = ({ of = 'not in the bundle', about: digest, type, name, digest: own }: Attached) => [
+    of,
+    digest,
+    type,
+    name,
+    own,
+  ]
+  return [
+    `${count} They are carried byte for byte; whether they hold is for cosign or notation to say.`,
+    '',
+    ...table(['of', 'about', 'type', 'name', 'digest'], attached.map(row)),
+  ]
+}
+
+function proofRows({ proof }: BundleReport): readonly string[] {
+  const rows = proof.flatMap(({ chart, version, open, accepted, failures }) => [
+    ...open.map(({ reference, verdict, at, remedy }) => [
+      chart,
+      version,
+      reference,
+      verdict,
+      `${at}: ${remedy}`,
+    ]),
+    ...accepted.map(({ reference, reason }) => [chart, version, reference, 'accepted', reason]),
+    ...failures.map((why) => [chart, version, '', 'did not render', why]),
+  ])
+  return rows.length === 0 ? [] : ['', ...table(['chart', 'version', 'reference', 'verdict', 'why'], rows)]
+}

@@ -1,0 +1,171 @@
+import { createOnce, type Once } from '../../lib/once.ts'
+import { createPool } from '../../lib/pool.ts'
+import type { Digest } from '../../oci/digest.ts'
+import type { Platform } from '../../oci/platform.ts'
+import { formatReference, parseReference } from '../../oci/reference.ts'
+import type { Mirrors } from '../../registry/mirror.ts'
+import type { RootKind } from '../events.ts'
+import { FailuresError, settleAll } from '../failures.ts'
+import type { Lock } from '../spec/lock-file.ts'
+import { resolveChart } from './chart.ts'
+import { resolveFile } from './file.ts'
+import { resolveImage, type KnownManifests, type Wanted } from './image.ts'
+import { resolveReferrers } from './referrers.ts'
+import { digestOfRoot, type Root } from '../format/root.ts'
+import type { Session } from '../network.ts'
+import { imagesOf, nameOf, type SpecChart, type SpecFile, type SpecGroup, type SpecImage } from '../spec/spec.ts'
+
+export interface CollectOptions {
+  readonly session: Session
+  /** From the command line; absent, the spec's own, else what EKS runs. */
+  readonly platforms?: readonly Platform[] | 'all'
+  readonly specPlatforms?: readonly Platform[]
+  readonly allowMissingPlatforms: boolean
+  readonly mirrors: Mirrors
+  /** Take signatures, attestations and SBOMs along. */
+  readonly referrers: boolean
+  /** Digests that the lock pins, by kind and name. */
+  readonly locked?: (kind: RootKind, name: string) => Digest | undefined
+  /** Manifests that are here already. */
+  readonly known?: KnownManifests
+}
+
+/** What EKS nodes are. */
+export const DEFAULT_PLATFORMS: readonly Platform[] = [
+  { os: 'linux', architecture: 'amd64' },
+  { os: 'linux', architecture: 'arm64' },
+]
+
+/** Manifests are small: latency rules, not bandwidth. */
+const RESOLVE_CONCURRENCY = 16
+
+/**
+ * Resolves everything the groups list, at once. In the order of the spec: images, charts, files.
+ * @param beyond further images, from `beyondSpec`
+ * @throws FailuresError with all that cannot be had, after everything was tried
+ */
+export async function collectRoots(
+  groups: readonly SpecGroup[],
+  options: CollectOptions,
+  beyond: readonly SpecImage[] = [],
+): Promise<readonly Root[]> {
+  const { session } = options
+  const items = [...itemsOf(groups), ...beyond.map(imageItem)]
+  session.emit({ type: 'phase', phase: 'resolve', items: items.length, bytes: 0 })
+  const pool = createPool(RESOLVE_CONCURRENCY)
+  const shared: Shared = { indexes: createOnce<string>(), unreachable: new Set() }
+  const { values, failures } = await settleAll(
+    items,
+    (item) =>
+      pool.run(async () => {
+        session.signal.throwIfAborted()
+        const root = await resolve(item, options, shared)
+        const more = options.referrers && root.kind === 'image' ? await resolveReferrers(root, session) : []
+        const { kind, name } = item
+        session.emit({
+          type: 'root',
+          phase: 'resolve',
+          kind,
+          name,
+          outcome: 'resolved',
+          digest: digestOfRoot(root),
+        })
+        return [root, ...more]
+      }),
+    ({ kind, name }) => ({ kind, name }),
+  )
+  session.signal.throwIfAborted()
+  if (failures.length > 0) {
+    for (const { kind, name } of failures)
+      session.emit({ type: 'root', phase: 'resolve', kind, name, outcome: 'failed' })
+    throw new FailuresError(
+      `${failures.length} of ${items.length} images, charts and files cannot be had; nothing was written`,
+      failures,
+      'mend or leave out what is listed, then run the same command again',
+    )
+  }
+  return unique(values.flat())
+}
+
+/**
+ * The images that a lock pins and the groups do not list: what `--referrers` and `--add-missing` found when it was
+ * written. Those that were taken whole are asked for by digest, because a tag of signatures grows.
+ */
+export function beyondSpec(
+  { images }: Pick<Lock, 'images'>,
+  groups: readonly SpecGroup[],
+): readonly SpecImage[] {
+  const listed = new Set(imagesOf(groups).map((image) => formatReference(nameOf(image))))
+  return images
+    .filter(({ name }) => !listed.has(name))
+    .map(({ name, digest, bundled }): SpecImage => {
+      const as = parseReference(name)
+      return { reference: bundled === undefined ? { ...as, digest } : as, as, allowMissingPlatforms: true }
+    })
+}
+
+/** What the spec lists in its order, then all other images by name: who found them, and when, must not show. */
+export function specFirst(roots: readonly Root[], groups: readonly SpecGroup[]): readonly Root[] {
+  const listed = new Set(imagesOf(groups).map((image) => formatReference(nameOf(image))))
+  const isListed = ({ kind, name }: Root): boolean => kind !== 'image' || listed.has(name)
+  const others = roots.filter((root) => !isListed(root)).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return [...roots.filter(isListed), ...others]
+}
+
+// --- internal ---
+
+/** What the items of a run learn for each other: indexes of chart repositories, mirrors that are down. */
+interface Shared {
+  readonly indexes: Once<string>
+  readonly unreachable: Set<string>
+}
+
+type Item =
+  | { readonly kind: 'image'; readonly name: string; readonly image: SpecImage }
+  | { readonly kind: 'chart'; readonly name: string; readonly chart: SpecChart }
+  | { readonly kind: 'file'; readonly name: string; readonly file: SpecFile }
+
+/** Images of one repository may share a referrer. */
+const unique = (roots: readonly Root[]): readonly Root[] => [
+  ...new Map(roots.map((root) => [`${root.kind} ${root.name}`, root])).values(),
+]
+
+const imageItem = (image: SpecImage): Item => ({
+  kind: 'image',
+  name: formatReference(nameOf(image)),
+  image,
+})
+
+function itemsOf(groups: readonly SpecGroup[]): readonly Item[] {
+  const charts = new Map(
+    groups.flatMap((group) => group.charts).map((chart) => [`${chart.name}:${chart.version}`, chart]),
+  )
+  const files = new Map(groups.flatMap((group) => group.files).map((file) => [file.name, file]))
+  return [
+    ...imagesOf(groups).map(imageItem),
+    ...[...charts].map(([name, chart]): Item => ({ kind: 'chart', name, chart })),
+    ...[...files].map(([name, file]): Item => ({ kind: 'file', name, file })),
+  ]
+}
+
+async function resolve(item: Item, options: CollectOptions, shared: Shared): Promise<Root> {
+  const { session, mirrors, locked } = options
+  const pin = locked?.(item.kind, item.name)
+  const common = { session, mirrors, ...(pin === undefined ? {} : { locked: pin }) }
+  if (item.kind === 'chart') return resolveChart(item.chart, { ...common, ...shared })
+  if (item.kind === 'file') return resolveFile(item.file, common)
+  return resolveImage(item.image.reference, item.name, wantedOf(item.image, options), {
+    ...common,
+    ...shared,
+    ...(options.known === undefined ? {} : { known: options.known }),
+  })
+}
+
+function wantedOf(image: SpecImage, options: CollectOptions): Wanted {
+  const explicit = image.platforms ?? options.platforms
+  return {
+    platforms: explicit ?? options.specPlatforms ?? DEFAULT_PLATFORMS,
+    explicit: explicit !== undefined,
+    allowMissing: options.allowMissingPlatforms || image.allowMissingPlatforms,
+  }
+}

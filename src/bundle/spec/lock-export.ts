@@ -1,0 +1,94 @@
+import { isNode, isScalar } from 'yaml'
+import { BundleError } from '../../lib/errors.ts'
+import type { BoundChart } from '../format/bound-chart.ts'
+import { decodeBoundCharts } from '../format/bound-chart-json.ts'
+import { decodeProofs, type ChartProof } from '../charts/proof.ts'
+import { fields, items, nodeOf, problem, type Place } from './yaml-reader.ts'
+import { flag, text } from './yaml-values.ts'
+
+/**
+ * What an export was asked for and what helm told it: all that bundle.json holds besides digests. With it a lock makes
+ * the same bytes on a machine that has no spec, no helm, or another one.
+ */
+export interface LockedExport {
+  /** Names of platforms, or `all`. */
+  readonly platforms: readonly string[] | 'all'
+  /** Optional groups that were taken along, sorted. */
+  readonly groups: readonly string[]
+  readonly referrers: boolean
+  /** The text of the spec. */
+  readonly spec: string
+  readonly bound: readonly BoundChart[]
+  readonly proof: readonly ChartProof[]
+}
+
+/** The block as it stands in the file: the spec a line a line, a chart a line, so that a diff can be read. */
+export function encodeLockedExport({
+  platforms,
+  groups,
+  referrers,
+  spec,
+  bound,
+  proof,
+}: LockedExport): string {
+  const list = (values: readonly unknown[]): string =>
+    values.length === 0
+      ? '[]'
+      : `[\n${values.map((value) => `      ${JSON.stringify(value)}`).join(',\n')}\n    ]`
+  return [
+    '{',
+    `    "platforms": ${JSON.stringify(platforms)},`,
+    `    "groups": ${JSON.stringify(groups)},`,
+    `    "referrers": ${referrers},`,
+    `    "spec": ${list(spec.split('\n'))},`,
+    `    "bound": ${list(bound)},`,
+    `    "proof": ${list(proof)}`,
+    '  }',
+  ].join('\n')
+}
+
+/** Notes what is wrong as `decodeLock` does. */
+export function readLockedExport(place: Place): LockedExport | undefined {
+  const block = fields(place, ['platforms', 'groups', 'referrers', 'spec', 'bound', 'proof'])
+  const platforms = platformsAt(block?.need('platforms'))
+  const groups = items(block?.need('groups'), 'groups').flatMap((item) => text(item, 'a group') ?? [])
+  const referrers = flag(block?.need('referrers'))
+  const spec = linesOf(block?.need('spec'))
+  const bound = decoded(block?.need('bound'), decodeBoundCharts)
+  const proof = decoded(block?.need('proof'), decodeProofs)
+  if (platforms === undefined || referrers === undefined || bound === undefined || proof === undefined)
+    return undefined
+  return { platforms, groups, referrers, spec, bound, proof }
+}
+
+// --- internal ---
+
+function platformsAt(place: Place | undefined): LockedExport['platforms'] | undefined {
+  if (place === undefined) return undefined
+  const node = nodeOf(place)
+  if (isScalar(node) && node.value === 'all') return 'all'
+  return items(place, 'platforms').flatMap((item) => text(item, 'a platform') ?? [])
+}
+
+/** Lines may be empty, which no other text of a lock may. */
+function linesOf(place: Place | undefined): string {
+  const lines = items(place, 'lines of the spec').map((item) => {
+    const node = nodeOf(item)
+    if (isScalar(node) && typeof node.value === 'string') return node.value
+    problem(item, 'found something else, expected a line of text')
+    return ''
+  })
+  return lines.join('\n')
+}
+
+/** What bundle.json holds too is read by the same decoders. */
+function decoded<T>(place: Place | undefined, decode: (value: unknown) => T): T | undefined {
+  if (place === undefined) return undefined
+  const node = nodeOf(place)
+  try {
+    return decode(isNode(node) ? node.toJS(place.file.document, { maxAliasCount: 0 }) : node)
+  } catch (error) {
+    if (error instanceof BundleError || error instanceof ReferenceError) return problem(place, error.message)
+    throw error
+  }
+}

@@ -1,0 +1,107 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { Platform } from '../../oci/platform.ts'
+import type { Reference } from '../../oci/reference.ts'
+
+/** What to bundle. Written in `manifests/*.yaml`; Manifest, in this code, is only ever the OCI one. */
+export interface BundleSpec {
+  readonly name: string
+  /** Absent in lists that say none. */
+  readonly version?: string
+  readonly description?: string
+  /** For images that name none of their own; absent: the command's default. */
+  readonly platforms?: readonly Platform[]
+  /** By source registry or chart repository, the places to try before it, in order. */
+  readonly mirrors: ReadonlyMap<string, readonly string[]>
+  readonly groups: readonly SpecGroup[]
+  /** Where each chart's values name images, by chart name. */
+  readonly bindings: ReadonlyMap<string, readonly SpecBinding[]>
+  /** What no value of a chart tells, by chart name. */
+  readonly hints: ReadonlyMap<string, readonly SpecHint[]>
+  readonly consumer?: Consumer
+}
+
+/** Charts, images and files that belong together. An optional group is left out unless it is asked for. */
+export interface SpecGroup {
+  readonly name: string
+  readonly description?: string
+  readonly optional: boolean
+  readonly charts: readonly SpecChart[]
+  readonly images: readonly SpecImage[]
+  readonly files: readonly SpecFile[]
+}
+
+export interface SpecChart {
+  readonly name: string
+  /** As the list says it; Chart.yaml may have a `v` in front. */
+  readonly version: string
+  /** `https://…` of a chart repository, or `oci://host/path` that the chart's name is appended to. */
+  readonly repository: string
+  /** What the consumer chart calls it; its name unless told otherwise. */
+  readonly key: string
+}
+
+export interface SpecImage {
+  readonly reference: Reference
+  readonly platforms?: readonly Platform[]
+  readonly allowMissingPlatforms: boolean
+  /** The name it gets in the bundle, when it is fetched from somewhere else than the charts say. */
+  readonly as?: Reference
+}
+
+export interface SpecFile {
+  readonly name: string
+  readonly url: string
+  /** Absent when nobody knows it yet: the first export pins it in the lock. */
+  readonly digest?: Digest
+  readonly size?: number
+}
+
+/** A place in a chart's values that names an image. */
+export interface SpecBinding {
+  /** Dotted, from the chart's top: `prometheus.prometheusSpec.image`. */
+  readonly path: string
+  /** The keys below `path` that may be written, in the chart's own shape; none when `path` is itself the text. */
+  readonly leaves: readonly string[]
+  /** What the chart runs unless told otherwise, as it renders it: `busybox:1.35`, `docker.io/grafana/grafana:11.6.1`. */
+  readonly reference: string
+  /** More references that the same place makes, told apart by the chart's own code. */
+  readonly also: readonly string[]
+  /** The image that takes its place, when that has another name. */
+  readonly image?: Reference
+  /** Where it is rendered: `image`, `arg`, `env`, `cr`, `configmap`. */
+  readonly where: string
+  /** `helm.sh/hook` of the object it is in, when it is only in hooks. */
+  readonly hook?: string
+  /** Not pulled with the chart's own values. */
+  readonly off: boolean
+  readonly note?: string
+}
+
+/** An image that no value names, and what to do about it. */
+export interface SpecHint {
+  readonly path?: string
+  readonly reference: string
+  readonly where: string
+  readonly reason: string
+  readonly when?: string
+  readonly action: HintAction
+}
+
+/**
+ * `bind`: the path works although the chart does not declare it. `bundle`: it is pulled, carry it. `ignore`: nothing
+ * pulls it as the chart is used here. `patch`: only a change of the rendered text or of the node's mirrors reaches it.
+ */
+export type HintAction = (typeof HINT_ACTIONS)[number]
+export const HINT_ACTIONS = ['bind', 'bundle', 'ignore', 'patch'] as const
+
+/** A chart that installs the others, and how it wants to be told where they are. */
+export interface Consumer {
+  readonly chart: string
+  /** Dotted path for the registry's host. */
+  readonly registryAt: string
+  /** Dotted path of the mapping of charts by key. */
+  readonly chartsAt: string
+  readonly bindings: readonly SpecBinding[]
+  /** References that the consumer's own values change in a child chart, by the child's key. */
+  readonly sets: ReadonlyMap<string, readonly { readonly path: string; readonly reference: string }[]>
+}

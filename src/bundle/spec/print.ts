@@ -1,0 +1,109 @@
+import { stringify } from 'yaml'
+import { formatPlatform } from '../../oci/platform.ts'
+import { hexOf } from '../../oci/digest.ts'
+import { formatReference } from '../../oci/reference.ts'
+import { API_VERSION } from './read.ts'
+import type {
+  BundleSpec,
+  Consumer,
+  SpecBinding,
+  SpecChart,
+  SpecFile,
+  SpecGroup,
+  SpecHint,
+  SpecImage,
+} from './model.ts'
+
+/** A spec as YAML that `parseSpec` reads back to the same. */
+export function specText(spec: BundleSpec): string {
+  const { name, version, description, platforms, mirrors, groups, bindings, hints, consumer } = spec
+  return stringify(
+    {
+      apiVersion: API_VERSION,
+      kind: 'BundleSpec',
+      name,
+      version,
+      description,
+      platforms: platforms?.map(formatPlatform),
+      ...(mirrors.size === 0 ? {} : { mirrors: Object.fromEntries(mirrors) }),
+      groups: groups.map(groupText),
+      ...(bindings.size === 0 ? {} : { bindings: mapped(bindings, bindingText) }),
+      ...(hints.size === 0 ? {} : { hints: mapped(hints, hintText) }),
+      ...(consumer === undefined ? {} : { consumer: consumerText(consumer) }),
+    },
+    { lineWidth: 0, aliasDuplicateObjects: false, version: '1.2' },
+  )
+}
+
+// --- internal ---
+
+const mapped = <Item>(
+  map: ReadonlyMap<string, readonly Item[]>,
+  text: (item: Item) => unknown,
+): Record<string, unknown> => Object.fromEntries([...map].map(([key, items]) => [key, items.map(text)]))
+
+/** What is empty or off is left out. */
+const some = (key: string, list: readonly unknown[]) => (list.length === 0 ? {} : { [key]: list })
+
+const groupText = ({ name, description, optional, charts, images, files }: SpecGroup) => ({
+  name,
+  description,
+  ...(optional ? { optional } : {}),
+  ...some('charts', charts.map(chartText)),
+  ...some('images', images.map(imageText)),
+  ...some('files', files.map(fileText)),
+})
+
+const chartText = ({ name, version, repository, key }: SpecChart) => ({
+  name,
+  version,
+  repository,
+  ...(key === name ? {} : { key }),
+})
+
+function imageText({ reference, platforms, allowMissingPlatforms, as }: SpecImage): unknown {
+  const text = formatReference(reference)
+  if (platforms === undefined && !allowMissingPlatforms && as === undefined) return text
+  return {
+    reference: text,
+    platforms: platforms?.map(formatPlatform),
+    ...(allowMissingPlatforms ? { allowMissingPlatforms } : {}),
+    as: as === undefined ? undefined : formatReference(as),
+  }
+}
+
+const fileText = ({ name, url, digest, size }: SpecFile) => ({
+  name,
+  url,
+  sha256: digest === undefined ? undefined : hexOf(digest),
+  size,
+})
+
+const bindingText = (binding: SpecBinding) => ({
+  path: binding.path,
+  ...some('leaves', binding.leaves),
+  reference: binding.reference,
+  ...some('also', binding.also),
+  image: binding.image === undefined ? undefined : formatReference(binding.image),
+  where: binding.where,
+  hook: binding.hook,
+  ...(binding.off ? { off: true } : {}),
+  note: binding.note,
+})
+
+const hintText = ({ path, reference, where, reason, when, action }: SpecHint) => ({
+  path,
+  reference,
+  where,
+  reason,
+  when,
+  action,
+})
+
+const consumerText = ({ chart, registryAt, chartsAt, bindings, sets }: Consumer) => ({
+  chart,
+  registryAt,
+  chartsAt,
+  ...some('bindings', bindings.map(bindingText)),
+  ...(sets.size === 0 ? {} : { sets: mapped(sets, ({ path, reference }) => ({ path, reference })) }),
+})

@@ -1,0 +1,140 @@
+import { didYouMean } from '../../lib/suggest.ts'
+import { parseReference } from '../../oci/reference.ts'
+import { HINT_ACTIONS, type Consumer, type SpecBinding, type SpecChart, type SpecHint } from './model.ts'
+import { entries, fields, items, problem, type Place } from './yaml-reader.ts'
+import { flag, matching, oneOf, parsed, text } from './yaml-values.ts'
+
+/** `bindings:` by chart name. */
+export const readBindings = (
+  place: Place | undefined,
+  charts: readonly SpecChart[],
+): ReadonlyMap<string, readonly SpecBinding[]> =>
+  byChart(
+    place,
+    'bindings',
+    charts.map(({ name }) => name),
+    readBinding,
+  )
+
+/** `hints:` by chart name; the consumer chart may have some too. */
+export const readHints = (
+  place: Place | undefined,
+  charts: readonly SpecChart[],
+  consumer: Consumer | undefined,
+): ReadonlyMap<string, readonly SpecHint[]> =>
+  byChart(
+    place,
+    'hints',
+    [...charts.map(({ name }) => name), ...(consumer === undefined ? [] : [consumer.chart])],
+    readHint,
+  )
+
+export function readConsumer(place: Place | undefined, charts: readonly SpecChart[]): Consumer | undefined {
+  if (place === undefined) return undefined
+  const found = fields(place, ['chart', 'registryAt', 'chartsAt', 'bindings', 'sets'])
+  const keys = charts.map(({ key }) => key)
+  return {
+    chart: text(found?.need('chart'), 'the name of the consumer chart') ?? '',
+    registryAt: matching(found?.need('registryAt'), PATH, PATH_RULE) ?? '',
+    chartsAt: matching(found?.need('chartsAt'), PATH, PATH_RULE) ?? '',
+    bindings: items(found?.get('bindings'), 'bindings').flatMap((item) => readBinding(item) ?? []),
+    sets: byChart(found?.get('sets'), 'references', keys, readSet),
+  }
+}
+
+// --- internal ---
+
+const PATH = /^[^\s.]+(?:\.[^\s.]+)*$/
+const PATH_RULE = 'a dotted path of values keys, as in controller.image'
+const LEAF = /^[^\s.]+$/
+const WHERE =
+  /^(?:image|arg|env|cr|configmap|script|code|values)(?:\+(?:image|arg|env|cr|configmap|script))*$/
+const WHERE_RULE = 'image, arg, env, cr, configmap, script, code or values, joined by +'
+
+function byChart<Item>(
+  place: Place | undefined,
+  what: string,
+  charts: readonly string[],
+  read: (place: Place) => Item | undefined,
+): ReadonlyMap<string, readonly Item[]> {
+  const found = entries(place, `lists of ${what} by chart`).map(([chart, list]) => {
+    if (!charts.includes(chart)) {
+      const hint = didYouMean(chart, charts)
+      problem(list, `no chart of this spec is called "${chart}"${hint === undefined ? '' : `; ${hint}`}`)
+    }
+    return [chart, items(list, what).flatMap((item) => read(item) ?? [])] as const
+  })
+  return new Map(found)
+}
+
+function readBinding(place: Place): SpecBinding | undefined {
+  const found = fields(place, [
+    'path',
+    'leaves',
+    'reference',
+    'also',
+    'image',
+    'where',
+    'hook',
+    'off',
+    'note',
+  ])
+  const path = matching(found?.need('path'), PATH, PATH_RULE)
+  const leaves = items(found?.get('leaves'), 'keys').flatMap(
+    (item) => matching(item, LEAF, 'a values key') ?? [],
+  )
+  const reference = readReference(found?.need('reference'))
+  const also = items(found?.get('also'), 'references').flatMap((item) => readReference(item) ?? [])
+  const image = parsed(found?.get('image'), 'an image reference', parseReference)
+  const where = matching(found?.get('where'), WHERE, WHERE_RULE) ?? 'image'
+  const hook = text(found?.get('hook'), 'the value of helm.sh/hook')
+  const off = flag(found?.get('off')) ?? false
+  const note = text(found?.get('note'), 'a note')
+  if (path === undefined || reference === undefined) return undefined
+  return {
+    path,
+    leaves,
+    reference,
+    also,
+    ...(image === undefined ? {} : { image }),
+    where,
+    ...(hook === undefined ? {} : { hook }),
+    off,
+    ...(note === undefined ? {} : { note }),
+  }
+}
+
+function readHint(place: Place): SpecHint | undefined {
+  const found = fields(place, ['path', 'reference', 'where', 'reason', 'when', 'action'])
+  const path = matching(found?.get('path'), PATH, PATH_RULE)
+  const reference = text(found?.need('reference'), 'an image reference')
+  const where = matching(found?.need('where'), WHERE, WHERE_RULE)
+  const reason = text(found?.need('reason'), 'why no value reaches it')
+  const when = text(found?.get('when'), 'when it is pulled')
+  const action = oneOf(found?.need('action'), HINT_ACTIONS)
+  if (reference === undefined || where === undefined || reason === undefined || action === undefined) {
+    return undefined
+  }
+  return {
+    ...(path === undefined ? {} : { path }),
+    reference,
+    where,
+    reason,
+    ...(when === undefined ? {} : { when }),
+    action,
+  }
+}
+
+function readSet(place: Place): { readonly path: string; readonly reference: string } | undefined {
+  const found = fields(place, ['path', 'reference'])
+  const path = matching(found?.need('path'), PATH, PATH_RULE)
+  const reference = readReference(found?.need('reference'))
+  return path === undefined || reference === undefined ? undefined : { path, reference }
+}
+
+/** Kept as written, because the chart's own spelling decides what has to be overridden; but it has to parse. */
+const readReference = (place: Place | undefined): string | undefined =>
+  parsed(place, 'an image reference', (written) => {
+    parseReference(written)
+    return written
+  })

@@ -1,0 +1,197 @@
+import { parseDigest } from '../../oci/digest.ts'
+import { parsePlatform, type Platform } from '../../oci/platform.ts'
+import { parseReference } from '../../oci/reference.ts'
+import { parseMirrors } from '../../registry/mirror.ts'
+import { readBindings, readConsumer, readHints } from './read-bindings.ts'
+import type { BundleSpec, SpecChart, SpecFile, SpecGroup, SpecImage } from './model.ts'
+import { entries, expected, fields, isMapping, items, problem, type Place } from './yaml-reader.ts'
+import { flag, matching, oneOf, parsed, size, text } from './yaml-values.ts'
+
+export const API_VERSION = 'ma-bundle/v1'
+
+/** Reads the file's own format. What is wrong is noted; the result counts only when nothing was. */
+export function readBundleSpec(root: Place): BundleSpec {
+  const top = fields(root, TOP)
+  oneOf(top?.need('apiVersion'), [API_VERSION])
+  oneOf(top?.need('kind'), ['BundleSpec'])
+  const groups = items(top?.need('groups'), 'groups').map(readGroup)
+  const description = text(top?.get('description'), 'a description')
+  const platforms = readPlatforms(top?.get('platforms'))
+  const charts = groups.flatMap((group) => group.charts)
+  const consumer = readConsumer(top?.get('consumer'), charts)
+  const version = matching(top?.need('version'), VERSION, 'a version, as in "3.3.6"')
+  const spec: BundleSpec = {
+    name: matching(top?.need('name'), NAME, NAME_RULE) ?? '',
+    ...(version === undefined ? {} : { version }),
+    ...(description === undefined ? {} : { description }),
+    ...(platforms === undefined ? {} : { platforms }),
+    mirrors: new Map(entries(top?.get('mirrors'), 'lists of mirrors by registry').map(readMirrors)),
+    groups,
+    bindings: readBindings(top?.get('bindings'), charts),
+    hints: readHints(top?.get('hints'), charts, consumer),
+    ...(consumer === undefined ? {} : { consumer }),
+  }
+  checkNames(top?.get('groups') ?? root, spec)
+  return spec
+}
+
+/** The parts of a chart, checked; shared with the list format, where all stand in one text. */
+export function checkChart(chart: SpecChart, at: (part: keyof SpecChart) => Place): SpecChart | undefined {
+  const faults = [
+    ['name', CHART_NAME.test(chart.name) ? undefined : CHART_NAME_RULE] as const,
+    ['version', CHART_VERSION.test(chart.version) ? undefined : CHART_VERSION_RULE] as const,
+    ['repository', repositoryFault(chart.repository)] as const,
+  ].filter(([, rule]) => rule !== undefined)
+  for (const [part, rule] of faults)
+    problem(at(part), `found the chart ${part} "${chart[part]}", expected ${rule}`)
+  return faults.length === 0 ? chart : undefined
+}
+
+// --- internal ---
+
+const TOP = [
+  'apiVersion',
+  'kind',
+  'name',
+  'version',
+  'description',
+  'platforms',
+  'mirrors',
+  'groups',
+  'bindings',
+  'hints',
+  'consumer',
+]
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/
+const NAME_RULE = 'a name of letters, digits, . _ and -'
+const VERSION = /^[a-zA-Z0-9][a-zA-Z0-9._+-]{0,99}$/
+// A chart's name is the last part of a repository's name, which has no capitals.
+const CHART_NAME = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*$/
+const CHART_NAME_RULE = 'lower-case letters, digits, . _ and -'
+const CHART_VERSION_RULE = 'an exact version, as in 1.17.2'
+const CHART_VERSION = /^v?\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/
+
+function readGroup(place: Place): SpecGroup {
+  const group = fields(place, ['name', 'description', 'optional', 'charts', 'images', 'files'])
+  const description = text(group?.get('description'), 'a description')
+  return {
+    name: matching(group?.need('name'), NAME, NAME_RULE) ?? '',
+    ...(description === undefined ? {} : { description }),
+    optional: flag(group?.get('optional')) ?? false,
+    charts: items(group?.get('charts'), 'charts').flatMap((chart) => readChart(chart) ?? []),
+    images: items(group?.get('images'), 'images').flatMap((image) => readImage(image) ?? []),
+    files: items(group?.get('files'), 'files').flatMap((file) => readFile(file) ?? []),
+  }
+}
+
+function readChart(place: Place): SpecChart | undefined {
+  const chart = fields(place, ['name', 'version', 'repository', 'key'])
+  const name = text(chart?.need('name'), 'a chart name')
+  const version = text(chart?.need('version'), 'a chart version')
+  const repository = text(chart?.need('repository'), 'https://… or oci://…')
+  const key = text(chart?.get('key'), 'the chart’s key in the consumer chart')
+  if (name === undefined || version === undefined || repository === undefined) return undefined
+  return checkChart({ name, version, repository, key: key ?? name }, (part) => chart?.get(part) ?? place)
+}
+
+function repositoryFault(repository: string): string | undefined {
+  const url = URL.canParse(repository) ? new URL(repository) : undefined
+  if (url === undefined || !['http:', 'https:', 'oci:'].includes(url.protocol) || url.host === '') {
+    return 'https://… or oci://…'
+  }
+  // A spec is copied into the bundle.
+  const isSecret = [...url.searchParams.keys()].some((key) => SECRET.test(key))
+  // The spec travels in the bundle as it was written.
+  return url.username === '' && url.password === '' && !isSecret
+    ? undefined
+    : 'an address without credentials'
+}
+
+function readImage(place: Place): SpecImage | undefined {
+  if (!isMapping(place)) {
+    const reference = parsed(place, 'an image reference or a mapping', parseReference)
+    return reference === undefined ? undefined : { reference, allowMissingPlatforms: false }
+  }
+  const image = fields(place, ['reference', 'platforms', 'allowMissingPlatforms', 'as'])
+  const reference = parsed(image?.need('reference'), 'an image reference', parseReference)
+  const platforms = readPlatforms(image?.get('platforms'))
+  const as = parsed(image?.get('as'), 'an image reference', parseReference)
+  const allowMissingPlatforms = flag(image?.get('allowMissingPlatforms')) ?? false
+  if (reference === undefined) return undefined
+  return {
+    reference,
+    ...(platforms === undefined ? {} : { platforms }),
+    allowMissingPlatforms,
+    ...(as === undefined ? {} : { as }),
+  }
+}
+
+function readPlatforms(place: Place | undefined): readonly Platform[] | undefined {
+  if (place === undefined) return undefined
+  const platforms = items(place, 'platforms').flatMap(
+    (item) => parsed(item, 'os/architecture', parsePlatform) ?? [],
+  )
+  if (items(place, 'platforms').length === 0) expected(place, 'at least one platform, as in linux/amd64')
+  return platforms
+}
+
+function readFile(place: Place): SpecFile | undefined {
+  const file = fields(place, ['name', 'url', 'sha256', 'size'])
+  const name = matching(file?.need('name'), NAME, 'a file name without folders')
+  const url = matching(file?.need('url'), /^https?:\/\/[^\s@]+$/, 'https://… without credentials')
+  const digest = parsed(file?.get('sha256'), '64 hex digits', (hex) =>
+    parseDigest(hex.startsWith('sha256:') ? hex : `sha256:${hex}`),
+  )
+  const bytes = size(file?.get('size'))
+  if (name === undefined || url === undefined) return undefined
+  return {
+    name,
+    url,
+    ...(digest === undefined ? {} : { digest }),
+    ...(bytes === undefined ? {} : { size: bytes }),
+  }
+}
+
+function readMirrors([origin, place]: readonly [string, Place]): [string, readonly string[]] {
+  const places = items(place, 'mirrors').flatMap(
+    (item) => parsed(item, 'host or host/path', (text) => mirrorsOf(origin, text)) ?? [],
+  )
+  return [origin, places]
+}
+
+/** One mirror, checked as `--mirror` checks it. */
+const mirrorsOf = (origin: string, text: string): readonly string[] =>
+  [...parseMirrors([`${origin}=${text}`]).values()].flat()
+
+/** Names that must differ: of groups, of files, of the keys a consumer knows charts by. */
+function checkNames(place: Place, spec: BundleSpec): void {
+  const twice = (what: string, names: readonly string[]): void => {
+    for (const name of new Set(names.filter((name, at) => names.indexOf(name) !== at))) {
+      problem(place, `two ${what} are called "${name}"`)
+    }
+  }
+  twice(
+    'groups',
+    spec.groups.map((group) => group.name),
+  )
+  const files = new Map(
+    spec.groups.flatMap((group) => group.files.map((file) => [`${file.name} ${file.url}`, file])),
+  )
+  twice(
+    'files',
+    [...files.values()].map((file) => file.name),
+  )
+  if (spec.consumer === undefined) return
+  const charts = new Map(
+    spec.groups.flatMap((group) =>
+      group.charts.map((chart) => [`${chart.name} ${chart.version} ${chart.key}`, chart]),
+    ),
+  )
+  twice(
+    'chart keys',
+    [...charts.values()].map((chart) => chart.key),
+  )
+}
+
+/** Parameters of presigned URLs and of chart repositories that take a token in the query. */
+const SECRET = /token|sig(?:nature)?$|credential|passw|secret|api-?key|auth/i

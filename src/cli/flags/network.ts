@@ -1,0 +1,145 @@
+import { usageError } from '../../lib/errors.ts'
+import { createHttp } from '../../lib/http/client.ts'
+import { mostAtOnce } from '../../lib/pool.ts'
+import { createTrust, type ClientCertificate } from '../../lib/http/tls.ts'
+import type { Session as Journey } from '../../bundle/network.ts'
+import { createClient } from '../../registry/client.ts'
+import { chain, dockerCredentials, type Credentials } from '../../registry/auth/credentials.ts'
+import { awsCredentialsFor } from './aws-credentials.ts'
+import type { Args, ArgsDef } from '../args/flags.ts'
+import type { Session } from '../session.ts'
+
+/** Flags of every command that talks to registries. */
+export const networkArgs = {
+  username: {
+    type: 'string',
+    multiple: true,
+    hint: '[host=]name',
+    description: 'User name for a registry; its password comes with --password-stdin, one a line',
+  },
+  passwordStdin: { type: 'boolean', description: 'Read the password for --username from standard input' },
+  insecureRegistry: {
+    type: 'string',
+    multiple: true,
+    hint: 'host',
+    description: 'Speak plain http to this registry (loopback needs no flag)',
+  },
+  caFile: {
+    type: 'string',
+    multiple: true,
+    hint: 'file',
+    description: 'Trust the CA certificates of this PEM file too',
+  },
+  clientCert: {
+    type: 'string',
+    multiple: true,
+    hint: 'host=cert.pem,key.pem',
+    description: 'Show this client certificate to a host that asks for one',
+  },
+  concurrency: { type: 'integer', min: 1, max: 64, default: 8, description: 'Transfers at a time' },
+} as const satisfies ArgsDef
+
+export type NetworkArgs = Args<typeof networkArgs>
+
+export interface NetworkOptions {
+  /** The registry that `--username` without a host is for. */
+  readonly home?: string
+  /** Asked after the flags and before docker's files; what AWS hands out for its registries, unless told otherwise. */
+  readonly own?: Credentials
+}
+
+/** Opens connections as the flags and the environment say. */
+export async function openNetwork(
+  args: NetworkArgs,
+  session: Session,
+  { home, own }: NetworkOptions = {},
+): Promise<Journey> {
+  const { env, emit, signal } = session
+  const http = createHttp({
+    env,
+    caFiles: args.caFile,
+    clientCertificates: clientCertificates(args.clientCert),
+  })
+  const given = await givenCredentials(args, session, home)
+  const trust = createTrust({ env, caFiles: args.caFile })
+  const credentials = chain(
+    ...given,
+    own ?? awsCredentialsFor(session, trust),
+    dockerCredentials(env, {
+      warn: (message: string) => emit({ type: 'warning', message }),
+    }),
+  )
+  const client = createClient({
+    http,
+    credentials,
+    insecure: args.insecureRegistry,
+    emit,
+    signal,
+    concurrencyPerHost: mostAtOnce(args.concurrency),
+  })
+  return { http, client, credentials, emit, signal, concurrency: args.concurrency }
+}
+
+// --- internal ---
+
+function clientCertificates(texts: readonly string[]): Record<string, ClientCertificate> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, host, certFile, keyFile] = /^([^=]+)=([^,]+)(?:,(.+))?$/.exec(text) ?? []
+      if (host === undefined || certFile === undefined) {
+        throw usageError(`--client-cert "${text}" is not host=cert.pem,key.pem`)
+      }
+      return [host, { certFile, keyFile: keyFile ?? certFile }]
+    }),
+  )
+}
+
+async function givenCredentials(
+  args: NetworkArgs,
+  session: Session,
+  home?: string,
+): Promise<readonly Credentials[]> {
+  if (args.username.length === 0) {
+    if (args.passwordStdin) throw usageError('--password-stdin needs --username')
+    return []
+  }
+  if (!args.passwordStdin) {
+    throw usageError('--username needs --password-stdin', {
+      next: 'pipe the password in: printf %s "$PASSWORD" | ma-bundle …',
+    })
+  }
+  const users = args.username.map((text) => {
+    const at = text.indexOf('=')
+    const host = at < 0 ? home : text.slice(0, at)
+    if (host !== undefined) return { host, username: text.slice(at + 1) }
+    throw usageError('--username does not say for which registry', { next: 'write --username host=name' })
+  })
+  const passwords = await readPasswords(session, users.length)
+  return users.map(({ host, username }, at) => {
+    const credential = { username, password: passwords[at] ?? '' }
+    return (asked) => Promise.resolve(host === asked ? credential : undefined)
+  })
+}
+
+/** One a line when there are several; a single one may be anything but that its last line break is none of it. */
+async function readPasswords(session: Session, count: number): Promise<readonly string[]> {
+  const text = await readText(session)
+  const found = count === 1 ? [text] : text.split(/\r?\n/)
+  if (found.length === count) return found
+  throw usageError(
+    `--password-stdin read ${found.length} ${found.length === 1 ? 'line' : 'lines'} for ${count} users`,
+    {
+      next: 'write one password a line, in the order of --username',
+    },
+  )
+}
+
+async function readText({ stdin }: Session): Promise<string> {
+  let text = ''
+  for await (const chunk of stdin) {
+    text += String(chunk)
+    if (text.length > 64 * 1024)
+      throw usageError('what --password-stdin read is no password: more than 64 KiB')
+  }
+  return text.replace(/\r?\n$/, '')
+}

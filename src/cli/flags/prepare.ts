@@ -1,0 +1,52 @@
+import { prepareExport, type ExportOptions } from '../../bundle/export/export.ts'
+import type { Prepared } from '../../bundle/export/prepared.ts'
+import type { Session as Journey } from '../../bundle/network.ts'
+import { mergeMirrors, parseMirrors } from '../../registry/mirror.ts'
+import type { Args, ArgsDef } from '../args/flags.ts'
+import { openHelm, type HelmArgs } from './helm.ts'
+import { readLock } from '../output/lock-io.ts'
+import type { Session } from '../session.ts'
+import { hubText } from '../output/forecast.ts'
+import { askedFor } from './replay.ts'
+import { sourceArgs } from './source.ts'
+
+/** Flags that say what to take, and the lock that pins it. */
+export const prepareArgs = {
+  ...sourceArgs,
+  lock: {
+    type: 'string',
+    hint: 'file',
+    description:
+      'Take exactly what this lock pins; a tag that has moved is an error. The lock of an export makes the same bytes again',
+  },
+} as const satisfies ArgsDef
+
+export type PrepareArgs = Args<typeof prepareArgs> & HelmArgs
+
+/** Resolves everything the flags ask for, and lays it out. */
+export async function prepare(
+  args: PrepareArgs,
+  session: Session,
+  network: Journey,
+  { since, known, programs = [] }: Pick<ExportOptions, 'since' | 'known' | 'programs'> = {},
+): Promise<Prepared> {
+  const lock = args.lock === undefined ? undefined : await readLock(args.lock)
+  const asked = await askedFor(args, lock, session)
+  const { spec, text } = asked.spec
+  const helm = asked.replay === undefined ? await openHelm(args, spec, session) : undefined
+  return prepareExport({
+    session: network,
+    spec,
+    specText: text,
+    ...asked.options,
+    ...(helm === undefined ? {} : { helm }),
+    addMissing: args.addMissing,
+    onHub: (budget) => session.note(`Docker Hub ${hubText(budget)}\n`),
+    ...(since === undefined ? {} : { since }),
+    ...(known === undefined ? {} : { known }),
+    programs,
+    ...(lock === undefined ? {} : { lock }),
+    ...(asked.replay === undefined ? {} : { replay: asked.replay }),
+    mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
+  })
+}

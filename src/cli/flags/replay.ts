@@ -1,0 +1,88 @@
+import { loadSpec, type LoadedSpec } from '../../bundle/spec/bundled.ts'
+import type { ExportOptions } from '../../bundle/export/export.ts'
+import type { LockedExport } from '../../bundle/spec/lock-export.ts'
+import type { Lock } from '../../bundle/spec/lock-file.ts'
+import { parseSpec } from '../../bundle/spec/spec.ts'
+import { formatPlatform, parsePlatform, type Platform } from '../../oci/platform.ts'
+import type { HelmArgs } from './helm.ts'
+import type { Args } from '../args/flags.ts'
+import type { Session } from '../session.ts'
+import { platformsFrom, type sourceArgs } from './source.ts'
+
+/** What an export takes: from its flags, or from its lock. */
+export interface Asked {
+  readonly spec: LoadedSpec
+  readonly options: Pick<ExportOptions, 'groups' | 'platforms' | 'allowMissingPlatforms' | 'referrers'>
+  /** Undefined when flags ask for something else than the lock was made with; it then only pins digests. */
+  readonly replay?: LockedExport
+}
+
+/** The spec and the choices. Those of a lock count where no flag says something else. */
+export async function askedFor(
+  args: Args<typeof sourceArgs> & HelmArgs,
+  lock: Lock | undefined,
+  session: Session,
+): Promise<Asked> {
+  const made = lock?.export
+  const platforms = platformsFrom(args.platform)
+  if (lock === undefined || made === undefined) return asFlagsSay(args, platforms)
+  const given = args.spec === undefined ? undefined : await loadSpec(args.spec)
+  const other = differences(args, platforms, made, given?.text)
+  if (other.length > 0) {
+    session.note(
+      `Other ${other.join(', ')} than the lock was made with: it pins the digests, but the bundle will have other bytes.\n`,
+    )
+    return asFlagsSay(args, platforms)
+  }
+  const fileName = `${lock.name}.yaml`
+  return {
+    spec: given ?? { spec: parseSpec(made.spec, fileName), text: made.spec, fileName },
+    options: {
+      groups: made.groups,
+      platforms: made.platforms === 'all' ? 'all' : made.platforms.map((name) => parsePlatform(name)),
+      // What was there then is compared with the lock, platform by platform.
+      allowMissingPlatforms: true,
+      referrers: made.referrers,
+    },
+    replay: made,
+  }
+}
+
+// --- internal ---
+
+async function asFlagsSay(
+  args: Args<typeof sourceArgs>,
+  platforms: readonly Platform[] | 'all' | undefined,
+): Promise<Asked> {
+  return {
+    spec: await loadSpec(args.spec),
+    options: {
+      groups: args.with,
+      ...(platforms === undefined ? {} : { platforms }),
+      allowMissingPlatforms: args.allowMissingPlatform,
+      referrers: args.referrers,
+    },
+  }
+}
+
+/** Which flags say something else than the lock; a flag that was not given says nothing. */
+function differences(
+  args: Args<typeof sourceArgs> & HelmArgs,
+  platforms: readonly Platform[] | 'all' | undefined,
+  made: LockedExport,
+  specText: string | undefined,
+): readonly string[] {
+  const { values, consumerValues, apiVersions, kubeVersion } = args
+  const named = platforms === 'all' || platforms === undefined ? platforms : platforms.map(formatPlatform)
+  const rendering = [...values, ...consumerValues, ...apiVersions].length > 0 || kubeVersion !== undefined
+  return [
+    ...(specText === undefined || specText === made.spec ? [] : ['spec']),
+    ...(args.with.length === 0 || isSame(args.with, made.groups) ? [] : ['groups']),
+    ...(named === undefined || isSame([named].flat(), [made.platforms].flat()) ? [] : ['platforms']),
+    ...(args.referrers && !made.referrers ? ['referrers'] : []),
+    ...(rendering ? ['values'] : []),
+  ]
+}
+
+const isSame = (one: readonly string[], other: readonly string[]): boolean =>
+  new Set(one).size === new Set(other).size && one.every((text) => other.includes(text))

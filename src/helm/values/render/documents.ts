@@ -1,0 +1,93 @@
+import { parseAllDocuments } from 'yaml'
+import { MAX_NESTING, nestsDeeper } from '../../../lib/nesting.ts'
+import { isMap, type Values } from '../tree.ts'
+
+/** One object of a rendered chart. */
+export interface RenderedDocument {
+  /** Tells the objects of one render apart, and finds the same object in another. */
+  readonly key: string
+  readonly kind: string
+  readonly name: string
+  /** `helm.sh/hook`: `post-install`, `test`, … */
+  readonly hook?: string
+  readonly object: Values
+}
+
+/**
+ * Reads what `helm template` prints. Most objects are alike in render after render, so what was parsed once is kept.
+ * Custom resource definitions are left out: they name no image that is pulled, only describe fields.
+ */
+export function createDocuments(): (output: string) => RenderedDocument[] {
+  const known = new Map<string, readonly Values[]>()
+  return (output) => {
+    const documents: RenderedDocument[] = []
+    const found: (Omit<RenderedDocument, 'key'> & { readonly source: string })[] = []
+    const seen = new Map<string, number>()
+    for (const text of output.split(/^---$/m)) {
+      let objects = known.get(text)
+      if (objects === undefined) {
+        objects = /^kind: ["']?CustomResourceDefinition/m.test(text) ? [] : objectsOf(text)
+        known.set(text, objects)
+      }
+      const source = /^# Source: (.+)$/m.exec(text)?.[1] ?? ''
+      for (const object of objects) found.push({ source, object, ...identityOf(object) })
+    }
+    // One template may give an object a new name in every render; where it is the only one, its name says nothing.
+    const alike = new Map<string, number>()
+    for (const { source, kind } of found) count(alike, `${source}|${kind}`)
+    for (const { source, object, kind, name, hook } of found) {
+      const only = alike.get(`${source}|${kind}`) === 1
+      const identity = `${source}|${kind}|${only ? '' : name}`
+      const before = count(seen, identity)
+      documents.push({
+        key: before === 0 ? identity : `${identity}|${before}`,
+        kind,
+        name,
+        ...(hook === undefined ? {} : { hook }),
+        object,
+      })
+    }
+    return documents
+  }
+}
+
+// --- internal ---
+
+/** Counts one more, and tells how many there were. */
+function count(counts: Map<string, number>, key: string): number {
+  const before = counts.get(key) ?? 0
+  counts.set(key, before + 1)
+  return before
+}
+
+function objectsOf(text: string): Values[] {
+  // Not an object a cluster would take, and no parser should try.
+  if (nestsDeeper(text, MAX_NESTING)) return [{ kind: 'Unreadable', text }]
+  const objects: Values[] = []
+  for (const document of parseAllDocuments(text, { uniqueKeys: false, logLevel: 'silent', merge: true })) {
+    let read: unknown
+    try {
+      read = document.toJS({ maxAliasCount: 1000 })
+    } catch {
+      // Not an object a cluster would take; its text still counts.
+      read = { kind: 'Unreadable', text }
+    }
+    if (!isMap(read)) continue
+    // helm prints what a template writes, objects or not.
+    if (typeof read.kind !== 'string') continue
+    if (read.kind === 'List' && Array.isArray(read.items)) objects.push(...read.items.filter(isMap))
+    else objects.push(read)
+  }
+  return objects
+}
+
+function identityOf(object: Values): { kind: string; name: string; hook?: string } {
+  const metadata = isMap(object.metadata) ? object.metadata : {}
+  const annotations = isMap(metadata.annotations) ? metadata.annotations : {}
+  const hook = annotations['helm.sh/hook']
+  return {
+    kind: typeof object.kind === 'string' ? object.kind : '',
+    name: typeof metadata.name === 'string' ? metadata.name : '',
+    ...(typeof hook === 'string' ? { hook } : {}),
+  }
+}

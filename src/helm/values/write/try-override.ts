@@ -1,0 +1,247 @@
+import { parseReference, type Reference } from '../../../oci/reference.ts'
+import type { Binding, Recipe } from '../binding.ts'
+import type { Chart } from '../chart/files.ts'
+import { effectiveValues } from '../chart/effective.ts'
+import { grow } from '../render/largest-working-set.ts'
+import type { Rendered, Renderer } from '../render/helm.ts'
+import { overrideValues } from '../override.ts'
+import { looksLikeStem, normalisedReference } from '../reference-text.ts'
+import { placeKey, referencesOf, type RenderedReference } from '../render/rendered.ts'
+import type { Search } from '../search.ts'
+import { leavesOf, type Path, type Values } from '../tree.ts'
+import { optionsOf, type Variant } from '../render/variant.ts'
+import { assignmentsFor, type Assignment, type NotWritten, type WriteOptions, type Written } from './write.ts'
+
+export type Destinations = Omit<WriteOptions, 'recipeOf'>
+
+export interface Landed {
+  /** Every one of them was rendered and gives the private reference. */
+  readonly assignments: readonly Assignment[]
+  readonly values: Values
+  /** The bindings written, each with the recipe that landed first. */
+  readonly bindings: readonly Binding[]
+  /** Reported, not written. */
+  readonly notLanded: readonly NotWritten[]
+}
+
+/**
+ * Writes the override and renders it, in every variant of the search. A binding whose references do not all become
+ * their destinations is written by its next recipe; when none is left it is not written at all.
+ */
+export async function landOverride(
+  chart: Chart,
+  layers: readonly Values[],
+  search: Search,
+  renderer: Renderer,
+  destinations: Destinations,
+): Promise<Landed> {
+  const base = effectiveValues(chart, layers)
+  const ways = new Map<Binding, readonly Recipe[]>()
+  for (const binding of search.bindings) {
+    if (binding.proven && binding.references.length > 0) ways.set(binding, waysOf(binding, destinations))
+  }
+  const chosen = new Map<Binding, number>([...ways.keys()].map((binding) => [binding, 0]))
+  const reasons = new Map<Binding, string>()
+  const recipeOf = (binding: Binding): Recipe | undefined => ways.get(binding)?.[chosen.get(binding) ?? -1]
+  const consents: Path[] = []
+  const write = (bindings: Iterable<Binding>): Written =>
+    assignmentsFor([...bindings], { ...destinations, recipeOf, consents })
+  const stages = await stagesOf(layers, search, renderer)
+
+  let written = write(chosen.keys())
+  const consent = await consentOf(written, stages, base)
+  if (consent !== undefined) {
+    consents.push(consent)
+    written = write(chosen.keys())
+  }
+  let landed = new Set<Binding>()
+  let changed: readonly Binding[] = []
+  for (let round = 0; ; round += 1) {
+    const failed = new Map(written.refused.map(({ binding, reason }) => [binding, reason]))
+    for (const stage of stages) {
+      const rendered = await stage.render(overrideValues(written.assignments, base))
+      if (rendered.ok) misses(rendered, stage, search, destinations, failed)
+      else
+        for (const binding of await culprits([...chosen.keys()], stage, write, base))
+          failed.set(binding, rendered.message.slice(0, 300))
+    }
+    const open = [...failed].filter(([binding]) => chosen.has(binding))
+    if (open.length === 0) break
+    // What landed before and no longer does was spoilt by what was tried since, such as one registry for all.
+    const spoilt = open.some(([binding]) => landed.has(binding))
+    for (const [binding, reason] of spoilt
+      ? changed.map((one) => [one, 'it would change other images'] as const)
+      : open) {
+      const next = (chosen.get(binding) ?? 0) + 1
+      reasons.set(binding, reason)
+      if (round < ROUNDS && next < (ways.get(binding)?.length ?? 0)) chosen.set(binding, next)
+      else chosen.delete(binding)
+    }
+    if (!spoilt) {
+      landed = new Set([...chosen.keys()].filter((binding) => !failed.has(binding)))
+      changed = open.map(([binding]) => binding).filter((binding) => chosen.has(binding))
+    } else changed = changed.filter((binding) => chosen.has(binding))
+    if (spoilt && changed.length === 0) landed = new Set()
+    written = write(chosen.keys())
+  }
+  return {
+    assignments: written.assignments,
+    values: overrideValues(written.assignments, base),
+    bindings: [...chosen.keys()].map((binding) => withFirst(binding, recipeOf(binding), consents)),
+    notLanded: search.bindings
+      .filter((binding) => binding.references.length > 0 && !chosen.has(binding))
+      .map((binding) => ({ binding, reason: reasons.get(binding) ?? binding.note ?? 'no render showed it' })),
+  }
+}
+
+/** What a rendered reference must become. A stem is the beginning of a name. */
+export function destinationText(text: string, { destinationOf }: Destinations): string | undefined {
+  if (looksLikeStem(text)) {
+    const whole = normalisedReference(`${text}x`)
+    return whole === undefined ? undefined : destinationOf(whole).replace(/x(?::latest)?$/, '')
+  }
+  const normal = normalisedReference(text)
+  return normal === undefined ? undefined : destinationOf(normal)
+}
+
+/** The same image by the same name, whatever is left out in writing; a digest counts where there is one. */
+export function sameImage(rendered: string, wanted: string): boolean {
+  if (rendered === wanted) return true
+  const found = parsed(rendered)
+  const want = parsed(wanted)
+  if (found === undefined || want === undefined) return false
+  if (found.registry !== want.registry || found.repository !== want.repository) return false
+  if (found.digest !== undefined || want.tag === undefined) return found.digest === want.digest
+  return (found.tag ?? 'latest') === want.tag
+}
+
+// --- internal ---
+
+/** After so many, what does not land is dropped rather than tried in another way. */
+const ROUNDS = 8
+
+/**
+ * Some charts refuse other registries until a switch says that it is meant: their failure names the switch. It is
+ * written when nothing else makes the override render.
+ */
+async function consentOf(
+  written: Written,
+  stages: readonly Stage[],
+  base: Values,
+): Promise<Path | undefined> {
+  for (const { render } of stages) {
+    const rendered = await render(overrideValues(written.assignments, base))
+    if (rendered.ok) continue
+    for (const { path, value } of leavesOf(base)) {
+      if (value !== false || path.length < 2 || !rendered.message.includes(path.join('.'))) continue
+      const consent = { path, value: true, references: [] }
+      const again = await render(overrideValues([...written.assignments, consent], base))
+      if (again.ok) return path
+    }
+  }
+  return undefined
+}
+
+/** A digest that does not land must not cost the binding: each recipe is tried without it too. */
+const waysOf = ({ recipes }: Binding, { digestOf }: Destinations): readonly Recipe[] =>
+  digestOf === undefined
+    ? recipes
+    : recipes.flatMap(({ digest, ...plain }) =>
+        digest === undefined ? [plain] : [{ ...plain, digest }, plain],
+      )
+
+/** The bindings that make a chart fail to render. */
+async function culprits(
+  bindings: readonly Binding[],
+  { render }: Stage,
+  write: (bindings: Iterable<Binding>) => Written,
+  base: Values,
+): Promise<readonly Binding[]> {
+  const { rejected } = await grow<Binding, boolean>(
+    bindings,
+    async (some) => {
+      const one = await render(overrideValues(write(some).assignments, base))
+      return one.ok ? { ok: true, result: true } : one
+    },
+    true,
+  )
+  return rejected
+}
+
+interface Stage {
+  readonly render: (override: Values) => Promise<Rendered>
+  /** What is checked here: everything in the user's own variant, in another only what that one does not show. */
+  readonly references: readonly RenderedReference[]
+}
+
+async function stagesOf(layers: readonly Values[], search: Search, renderer: Renderer): Promise<Stage[]> {
+  const stages: Stage[] = []
+  const seen = new Set<string>()
+  for (const variant of search.variants) {
+    const render = (override: Values): Promise<Rendered> =>
+      renderer.template(stacked(layers, variant, override))
+    const rendered = await render({})
+    if (!rendered.ok) continue
+    const references = referencesOf(rendered.documents).filter(
+      ({ place, text }) => !seen.has(placeKey(place, text)),
+    )
+    for (const { place, text } of references) seen.add(placeKey(place, text))
+    if (references.length > 0) stages.push({ render, references })
+  }
+  return stages
+}
+
+/** The user's layers, the variant's switches, the override: in helm's order. */
+export const stacked = (layers: readonly Values[], variant: Variant, override: Values) => {
+  const { values = [], ...rest } = optionsOf(variant)
+  return { ...rest, values: [...layers, ...values, ...(Object.keys(override).length > 0 ? [override] : [])] }
+}
+
+function misses(
+  rendered: Rendered & { ok: true },
+  { references }: Stage,
+  search: Search,
+  destinations: Destinations,
+  failed: Map<Binding, string>,
+): void {
+  const wanted = new Map<string, string>()
+  for (const { place, text } of references) {
+    const destination = destinationText(text, destinations)
+    if (destination !== undefined) wanted.set(place, destination)
+  }
+  const names = new Set([...wanted.values()].map(nameOf))
+  // In a long text others may come to look like references too, so that only the field is the same.
+  const after = new Map<string, string[]>()
+  for (const { place, text } of referencesOf(rendered.documents, (token) => names.has(nameOf(token))))
+    after.set(fieldOf(place), [...(after.get(fieldOf(place)) ?? []), text])
+  for (const { place, text } of references) {
+    const binding = search.places.get(placeKey(place, text))
+    const want = wanted.get(place)
+    const there = after.get(fieldOf(place)) ?? []
+    if (binding === undefined || want === undefined) continue
+    const pinned = destinations.digestOf?.(normalisedReference(text) ?? text)
+    const at = there.findIndex((now) => sameImage(now, want) || isPinned(now, want, pinned))
+    if (at >= 0) there.splice(at, 1)
+    else failed.set(binding, `${there[0] ?? 'nothing'} was rendered instead of ${want}`)
+  }
+}
+
+const isPinned = (now: string, want: string, digest: string | undefined): boolean =>
+  digest !== undefined && now.endsWith(`@${digest}`) && nameOf(now) === nameOf(want)
+
+const fieldOf = (place: string): string => place.slice(0, place.lastIndexOf('#'))
+
+const nameOf = (text: string): string => text.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
+
+const parsed = (text: string): Reference | undefined => {
+  const normal = normalisedReference(text)
+  return normal === undefined ? undefined : parseReference(normal)
+}
+
+const withFirst = (binding: Binding, recipe: Recipe | undefined, consents: readonly Path[]): Binding => ({
+  ...binding,
+  ...(consents.length === 0 ? {} : { consents }),
+  ...(recipe === undefined
+    ? {}
+    : { recipes: [recipe, ...binding.recipes.filter((other) => other !== recipe)] }),
+})

@@ -1,0 +1,55 @@
+import { createOnce } from '../../lib/once.ts'
+import { noteSecret } from '../../lib/secrets.ts'
+import type { Credential, Credentials } from './credential.ts'
+
+/** The first that answers. */
+export function chain(...sources: readonly Credentials[]): Credentials {
+  return async (registry, query) => {
+    for (const source of sources) {
+      const found = await source(registry, query)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+}
+
+/** Asks `source` once per registry, shares the answer, also while it is on its way, and asks again on `refresh`. */
+export function perHost(source: Credentials): Credentials {
+  let once = createOnce<Credential | undefined>()
+  const rounds = new Map<string, number>()
+  return (registry, query) => {
+    const round = (rounds.get(registry) ?? 0) + (query?.refresh === true ? 1 : 0)
+    rounds.set(registry, round)
+    return once(`${registry} ${round}`, () => source(registry, query))
+  }
+}
+
+/** Takes note of all that `source` gives, so that no text that leaves the program says it. */
+export function noting(source: Credentials): Credentials {
+  return async (registry, query) => {
+    const found = await source(registry, query)
+    if (found !== undefined) noteSecret(...secretsOf(found))
+    return found
+  }
+}
+
+export type { Credential, CredentialQuery, Credentials } from './credential.ts'
+export { dockerCredentials, type DockerCredentialOptions } from './docker-config.ts'
+
+// --- internal ---
+
+function secretsOf(credential: Credential): readonly string[] {
+  if ('identityToken' in credential) return [credential.identityToken]
+  if ('password' in credential) {
+    const { username, password } = credential
+    return [Buffer.from(`${username}:${password}`).toString('base64'), password]
+  }
+  const value = credential.authorization.replace(/^\w+ +/, '')
+  // ECR's is `AWS:<password>`.
+  return [
+    value,
+    Buffer.from(value, 'base64')
+      .toString('latin1')
+      .replace(/^[^:]*:/, ''),
+  ]
+}

@@ -1,0 +1,72 @@
+import { integrityError } from '../../lib/errors.ts'
+import { parseObject } from '../../oci/manifest.ts'
+import { readBody } from './body.ts'
+import { callTo, type Place } from '../repository-calls.ts'
+
+export interface PageOptions {
+  readonly headers?: Readonly<Record<string, string>>
+  /** Bytes of a page. */
+  readonly most?: number
+}
+
+/**
+ * The pages of a list, by their `Link: <…>; rel="next"`, which is opaque: some registries' order and names are.
+ * https://github.com/opencontainers/distribution-spec/blob/main/spec.md#content-discovery
+ * @throws an integrity error for pages that are too large or do not end: what was read of them is not the list
+ */
+export async function* pages(
+  place: Place,
+  path: string,
+  { headers, most = PAGE_LIMIT }: PageOptions = {},
+): AsyncIterable<Record<string, unknown> | undefined> {
+  const seen = new Set<string>()
+  let next: string | undefined = path
+  while (next !== undefined && !seen.has(next)) {
+    seen.add(next)
+    if (seen.size > MAX_PAGES) {
+      throw integrityError(`the registry goes on with its list after ${MAX_PAGES} pages`, {
+        where: `${place.registry}/${place.repository}`,
+      })
+    }
+    const response = await place.client.send(
+      callTo(place, {
+        method: 'GET',
+        path: next,
+        actions: 'pull',
+        expect: [200],
+        ...(headers === undefined ? {} : { headers }),
+      }),
+    )
+    const page = await readBody(response, {
+      most,
+      refusal: `the registry's list is larger than ${most / 1024 ** 2} MiB a page`,
+      where: `${place.registry}/${place.repository}`,
+    })
+    yield parseObject(page)
+    next = nextOf(response.headers.get('link'), response.url)
+  }
+}
+
+/** Tags as the registry lists them: any order, all pages. */
+export async function* listTags(place: Place): AsyncIterable<string> {
+  // ECR refuses more than 1000 a page: https://github.com/google/go-containerregistry/issues/1091
+  for await (const page of pages(place, 'tags/list?n=1000')) {
+    const tags = page?.['tags']
+    if (Array.isArray(tags)) yield* tags.filter((tag) => typeof tag === 'string')
+  }
+}
+
+// --- internal ---
+
+/** Two million tags. */
+const MAX_PAGES = 2_000
+/** Some registries give all tags at once, whatever is asked. */
+const PAGE_LIMIT = 16 * 1024 * 1024
+
+/** Of the same host only: a list does not continue elsewhere. */
+function nextOf(link: string | null, from: string): string | undefined {
+  const target = /<([^>]*)>\s*;[^,]*\brel\s*=\s*"?next\b/i.exec(link ?? '')?.[1]
+  if (target === undefined || !URL.canParse(target, from)) return undefined
+  const url = new URL(target, from)
+  return url.host === new URL(from).host ? new URL(url.pathname + url.search, from).href : undefined
+}

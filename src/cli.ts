@@ -1,5 +1,8 @@
 #!/usr/bin/env bun
 import manifest from '../package.json' with { type: 'json' }
 import { runOnProcess } from './cli/process.ts'
+import { commands } from './commands/table.ts'
 
-await runOnProcess(manifest)
+const { version, description } = manifest
+
+await runOnProcess({ version, description, commands })

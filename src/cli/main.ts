@@ -8,18 +8,17 @@ import type { Context } from './context.ts'
 import { exitCodes, type ExitCode } from './exit.ts'
 import { isFlag, kebab, sharedArgs } from './args/flags.ts'
 import { rootHelp } from './help.ts'
-import { catalogOf, commands, type CommandRow, type CommandTable } from '../commands/table.ts'
+import { catalogOf, type CommandRow, type CommandTable } from './table.ts'
 
 export interface Program {
   readonly version: string
   readonly description: string
-  /** Another table than the program's own, for tests. */
-  readonly commands?: CommandTable
+  readonly commands: CommandTable
 }
 
 /** Runs one command line to its exit code. Never throws, never exits. */
 export async function main(argv: readonly string[], context: Context, program: Program): Promise<ExitCode> {
-  const table = program.commands ?? commands
+  const table = program.commands
   return guarded(context, early('ma-bundle', argv, context), async () => {
     const { before, name, rest } = split(argv)
     if (name === undefined || name === 'help') return aboutProgram(before, rest, context, program, table)

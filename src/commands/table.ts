@@ -1,13 +1,4 @@
-import type { Catalog } from '../cli/command-spec.ts'
-import type { BundleCommand } from '../cli/command.ts'
-
-export interface CommandRow {
-  /** One line, for the list of commands. */
-  readonly description: string
-  readonly load: () => Promise<BundleCommand>
-}
-
-export type CommandTable = Readonly<Record<string, CommandRow>>
+import type { CommandTable } from '../cli/table.ts'
 
 /** Every command, in the order of the help. A new one is a file and a row; nothing is loaded before it is called. */
 export const commands: CommandTable = {
@@ -100,8 +91,3 @@ export const commands: CommandTable = {
     load: async () => (await import('./completion.ts')).default,
   },
 }
-
-export const catalogOf = (table: CommandTable): Catalog => ({
-  commands: Object.keys(table),
-  specs: async () => Promise.all(Object.values(table).map(async ({ load }) => (await load()).spec)),
-})

@@ -7,7 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { loadSpec } from '../../src/bundle/spec/bundled.ts'
 import { chartsThere, consumerOf } from '../../src/bundle/charts/override-charts.ts'
-import { chartValues, umbrellaOverride, type ChartThere, type Override } from '../../src/bundle/charts/override.ts'
+import {
+  chartValues,
+  umbrellaOverride,
+  type ChartThere,
+  type Override,
+} from '../../src/bundle/charts/override.ts'
 import { imagesOf, nameOf, parseSpec, selectGroups, type Consumer } from '../../src/bundle/spec/spec.ts'
 import { parseReference } from '../../src/oci/reference.ts'
 import { helmBinary } from '../support/helm.ts'

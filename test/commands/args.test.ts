@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
 
 import { defineBundleCommand } from '../../src/cli/command.ts'
-import type { CommandTable } from '../../src/commands/table.ts'
+import type { CommandTable } from '../../src/cli/table.ts'
 import { runShell, type Outcome, type ShellOptions } from '../support/shell.ts'
 
 /** Shows what `run` receives. */

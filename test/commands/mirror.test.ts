@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { catalogOf, commands } from '../../src/commands/table.ts'
+import { catalogOf } from '../../src/cli/table.ts'
+import { commands } from '../../src/commands/table.ts'
 
 const specs = new Map((await catalogOf(commands).specs()).map(({ name, args }) => [name, args]))
 const flagsOf = (command: string): readonly string[] => Object.keys(specs.get(command) ?? {})

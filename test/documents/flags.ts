@@ -12,7 +12,8 @@ import {
   type Flag,
 } from '../../src/cli/args/flags.ts'
 import { defaultText } from '../../src/cli/help.ts'
-import { catalogOf, commands } from '../../src/commands/table.ts'
+import { catalogOf } from '../../src/cli/table.ts'
+import { commands } from '../../src/commands/table.ts'
 
 export const FLAGS = join(import.meta.dirname, '..', '..', 'src', 'commands', 'FLAGS.md')
 

@@ -2,7 +2,8 @@ import { Readable, Writable } from 'node:stream'
 
 import type { Context, Output } from '../../src/cli/context.ts'
 import { main } from '../../src/cli/main.ts'
-import type { CommandTable } from '../../src/commands/table.ts'
+import type { CommandTable } from '../../src/cli/table.ts'
+import { commands as ownCommands } from '../../src/commands/table.ts'
 import { checkJsonLines } from './schema.ts'
 
 /** What a command line came to. */
@@ -33,7 +34,7 @@ export async function runShell(argv: readonly string[], options: ShellOptions = 
   const program = {
     version: '1.2.3',
     description: 'A program under test',
-    ...(commands === undefined ? {} : { commands }),
+    commands: commands ?? ownCommands,
   }
   const code = await main(argv, context, program)
   const text = stdout.text()

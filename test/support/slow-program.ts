@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { defineBundleCommand } from '../../src/cli/command.ts'
 import { runOnProcess } from '../../src/cli/process.ts'
-import type { CommandTable } from '../../src/commands/table.ts'
+import type { CommandTable } from '../../src/cli/table.ts'
 import { usageError } from '../../src/lib/errors.ts'
 
 /** Says "ready" and works until it is stopped, then tidies up. */

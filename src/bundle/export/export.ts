@@ -3,7 +3,13 @@ import { integrityError } from '../../lib/errors.ts'
 import { formatPlatform, type Platform } from '../../oci/platform.ts'
 import type { Mirrors } from '../../registry/mirror.ts'
 import { bindAndProve, type BindOptions, type BoundExport } from './prove-charts.ts'
-import { beyondSpec, collectRoots, DEFAULT_PLATFORMS, specFirst, type CollectOptions } from '../resolve/collect.ts'
+import {
+  beyondSpec,
+  collectRoots,
+  DEFAULT_PLATFORMS,
+  specFirst,
+  type CollectOptions,
+} from '../resolve/collect.ts'
 import type { Absent } from '../format/contents.ts'
 import { fillArchive, type Filled } from './write-archive.ts'
 import { hubBudget, type HubBudget } from '../resolve/docker-hub-quota.ts'

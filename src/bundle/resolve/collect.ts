@@ -13,7 +13,14 @@ import { resolveImage, type KnownManifests, type Wanted } from './image.ts'
 import { resolveReferrers } from './referrers.ts'
 import { digestOfRoot, type Root } from '../format/root.ts'
 import type { Session } from '../network.ts'
-import { imagesOf, nameOf, type SpecChart, type SpecFile, type SpecGroup, type SpecImage } from '../spec/spec.ts'
+import {
+  imagesOf,
+  nameOf,
+  type SpecChart,
+  type SpecFile,
+  type SpecGroup,
+  type SpecImage,
+} from '../spec/spec.ts'
 
 export interface CollectOptions {
   readonly session: Session

@@ -1,6 +1,12 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { ELF_HEAD, platformOfElf, programPath, readProgram, type Program } from '../../bundle/format/importer.ts'
+import {
+  ELF_HEAD,
+  platformOfElf,
+  programPath,
+  readProgram,
+  type Program,
+} from '../../bundle/format/importer.ts'
 import { thisBuild } from '../../lib/build.ts'
 import { collect, type Bytes } from '../../lib/bytes/bytes.ts'
 import { codeOf, usageError } from '../../lib/errors.ts'
@@ -75,7 +81,7 @@ async function candidates(cliFrom: readonly string[]): Promise<readonly string[]
       ? cliFrom
       : own.length > 0
         ? [dirname(process.execPath)]
-        : [join(import.meta.dirname, '..', '..', 'dist')]
+        : [join(import.meta.dirname, '..', '..', '..', 'dist')]
   const found = await Promise.all(
     places.map(async (place) => {
       try {

@@ -2,7 +2,13 @@ import { existsSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { VolumeList } from '../../archive/volumes/list.ts'
 import { openVolumeMedium } from '../../archive/volumes/writer.ts'
-import { listPath, MIN_SPLIT, parseVolumesPath, splitSize, SPLIT_NAMES } from '../../archive/volumes/volume.ts'
+import {
+  listPath,
+  MIN_SPLIT,
+  parseVolumesPath,
+  splitSize,
+  SPLIT_NAMES,
+} from '../../archive/volumes/volume.ts'
 import { writeExport } from '../../bundle/export/export.ts'
 import { readVolumeList } from '../../bundle/media/volumes/open.ts'
 import { remakeVolume } from '../../bundle/media/volumes/remake.ts'

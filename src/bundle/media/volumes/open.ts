@@ -4,7 +4,12 @@ import { readFirst } from '../../../archive/reader.ts'
 import { place } from '../../../archive/tar.ts'
 import { decodeVolumeList, VOLUMES_LIMIT, type VolumeList } from '../../../archive/volumes/list.ts'
 import { joinVolumes, nameParts, partsAt } from '../../../archive/volumes/reader.ts'
-import { chooseListed, chooseNumbered, findVolumes, type FoundVolumes } from '../../../archive/volumes/find.ts'
+import {
+  chooseListed,
+  chooseNumbered,
+  findVolumes,
+  type FoundVolumes,
+} from '../../../archive/volumes/find.ts'
 import type { RandomReader } from '../../../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../../../lib/errors.ts'
 import { digestOf } from '../../../oci/digest.ts'

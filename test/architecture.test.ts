@@ -19,6 +19,24 @@ const levels: Readonly<Record<string, number>> = {
   lib: 0,
 }
 
+/** The rooms of `bundle`, lowest first: a room imports only rooms before it. */
+const rooms = [
+  'run',
+  'format',
+  'spec',
+  'resolve',
+  'charts',
+  'serve',
+  'export',
+  'media',
+  'inspect',
+  'merge',
+  'extract',
+  'import',
+  'verify',
+  'doctor',
+]
+
 const root = resolve(import.meta.dirname, '..')
 const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts'))
@@ -59,6 +77,18 @@ describe('imports', () => {
     expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
   })
 
+  it('go to an earlier room of the bundle or stay in the room', () => {
+    const roomOf = (file: string): number => {
+      const [, , room = ''] = file.split('/')
+      return rooms.indexOf(room.endsWith('.ts') ? 'run' : room)
+    }
+    const wrong = localImports().filter(
+      ({ from, to }) =>
+        [from, to].every((file) => file.startsWith('src/bundle/')) && roomOf(to) > roomOf(from),
+    )
+    expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
+  })
+
   it('belong to a folder that has a layer', () => {
     expect(files.filter((file) => levels[areaOf(file)] === undefined)).toEqual([])
   })
@@ -89,6 +119,20 @@ describe('imports', () => {
 })
 
 describe('files', () => {
+  it('stand in folders of at most 16 entries', () => {
+    const entries = new Map<string, Set<string>>()
+    for (const file of files) {
+      const parts = file.split('/')
+      for (let at = 1; at < parts.length; at += 1) {
+        const folder = parts.slice(0, at).join('/')
+        entries.set(folder, (entries.get(folder) ?? new Set()).add(parts[at] ?? ''))
+      }
+    }
+    // The table of commands has a row a command.
+    const full = [...entries].filter(([folder, { size }]) => size > 16 && folder !== 'src/commands')
+    expect(full.map(([folder]) => folder)).toEqual([])
+  })
+
   it('have at most 250 lines', () => {
     const long = files.filter((file) => (sources.get(file) ?? '').trimEnd().split('\n').length > 250)
     expect(long).toEqual([])

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import manifest from '../../package.json' with { type: 'json' }
 import type { RootContents } from '../bundle/format/contents.ts'
 import { openBundle as openReader } from '../bundle/format/open.ts'
-import type { ChartProof } from '../bundle/charts/proof.ts'
+import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import { reportOf, type BundleReport } from '../bundle/inspect/report.ts'
 import { valuesFor } from '../bundle/charts/values.ts'
 import { verifyBundle, type Verified } from '../bundle/verify/verify.ts'

@@ -1,6 +1,6 @@
-import type { RootKind } from '../bundle/events.ts'
+import type { RootKind } from '../bundle/run/events.ts'
 import type { ProgramContents } from '../bundle/format/importer.ts'
-import type { ChartProof } from '../bundle/charts/proof.ts'
+import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import type { RootWeight } from '../bundle/export/weights.ts'
 import type { Digest } from '../oci/digest.ts'
 

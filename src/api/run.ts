@@ -1,5 +1,5 @@
 import { Readable, Writable } from 'node:stream'
-import type { BundleEvent } from '../bundle/events.ts'
+import type { BundleEvent } from '../bundle/run/events.ts'
 import type { TypedCommand } from '../cli/command.ts'
 import type { ArgsDef, sharedArgs } from '../cli/args/flags.ts'
 import { redacted, type Session } from '../cli/session.ts'

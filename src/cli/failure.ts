@@ -1,4 +1,4 @@
-import { FailuresError } from '../bundle/failures.ts'
+import { FailuresError } from '../bundle/run/failures.ts'
 import { BundleError, codeOf, messageOf, type ErrorKind } from '../lib/errors.ts'
 import { redact } from '../lib/redact.ts'
 import { exitCodes, type ExitCode } from './exit.ts'

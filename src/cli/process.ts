@@ -1,9 +1,10 @@
 import { homedir } from 'node:os'
-import { codeOf } from '../lib/errors.ts'
+import { BundleError, codeOf } from '../lib/errors.ts'
 import { reportCrash } from './command.ts'
 import type { Context } from './context.ts'
-import { abortOnSignals } from './interrupt.ts'
 import { main, type Program } from './main.ts'
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Runs the program on this process: its command line, streams, signals and exit code. Never calls `process.exit`. */
 export async function runOnProcess(program: Program): Promise<void> {
@@ -49,3 +50,25 @@ function giveHome(): void {
     process.env['HOME'] = '/'
   }
 }
+
+/**
+ * The first Ctrl-C (or SIGTERM) asks the run to stop through this controller, so that files are closed and a later
+ * run can continue. The second kills the process the way the system does.
+ */
+function abortOnSignals(controller: AbortController): void {
+  const stop = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) {
+      for (const name of signals) process.removeAllListeners(name)
+      process.kill(process.pid, signal)
+      return
+    }
+    controller.abort(stopped())
+  }
+  for (const name of signals) process.on(name, stop)
+}
+
+export const stopped = (): BundleError =>
+  new BundleError('stopped', {
+    kind: 'cancelled',
+    next: 'run the same command again: what is done is not done twice',
+  })

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 
-import type { BundleEvent } from '../bundle/events.ts'
+import type { BundleEvent } from '../bundle/run/events.ts'
 import type { Emit } from '../lib/events.ts'
 import { redact } from '../lib/redact.ts'
 import type { Context, Output } from './context.ts'

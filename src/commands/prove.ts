@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { openBundle } from '../bundle/format/open.ts'
-import { holds, verdictLine, type ChartProof } from '../bundle/charts/proof.ts'
+import { holds, verdictLine } from '../bundle/charts/proof.ts'
+import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import { closeAll, renderCharts } from '../bundle/charts/render-all.ts'
 import { chartPath } from '../bundle/format/root.ts'
 import { parseSpec } from '../bundle/spec/spec.ts'

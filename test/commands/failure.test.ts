@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-import { FailuresError, type Failure } from '../../src/bundle/failures.ts'
+import { FailuresError, type Failure } from '../../src/bundle/run/failures.ts'
 import { defineBundleCommand } from '../../src/cli/command.ts'
 import { describeFailure } from '../../src/cli/failure.ts'
 import { createStyle } from '../../src/cli/ui/style.ts'

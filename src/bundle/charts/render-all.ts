@@ -2,7 +2,7 @@ import type { Helm } from '../../helm/values/render/helm.ts'
 import type { Values } from '../../helm/values/tree.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
 import { renderChart, type RenderedChart } from './render.ts'
-import type { Session } from '../network.ts'
+import type { Session } from '../run/network.ts'
 import type { BundleSpec } from '../spec/spec.ts'
 
 /** A real helm, and how the charts are installed. */

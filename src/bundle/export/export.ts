@@ -10,7 +10,6 @@ import {
   specFirst,
   type CollectOptions,
 } from '../resolve/collect.ts'
-import type { Absent } from '../format/contents.ts'
 import { fillArchive, type Filled } from './write-archive.ts'
 import { hubBudget, type HubBudget } from '../resolve/docker-hub-quota.ts'
 import { lintRoots } from '../resolve/ecr-lint.ts'
@@ -19,10 +18,10 @@ import type { LockedExport } from '../spec/lock-export.ts'
 import type { Lock } from '../spec/lock-file.ts'
 import { layOut, type Prepared } from './prepared.ts'
 import type { Program } from '../format/importer.ts'
-import { contentsOf } from '../format/root-contents.ts'
+import { contentsOf, type Absent } from '../format/contents.ts'
 import type { KnownManifests } from '../resolve/image.ts'
 import type { Root } from '../format/root.ts'
-import type { Session } from '../network.ts'
+import type { Session } from '../run/network.ts'
 import { refuseSharedTags } from '../format/shared-tags.ts'
 import { imagesOf, selectGroups } from '../spec/spec.ts'
 

@@ -1,15 +1,24 @@
 import { usageError } from '../../lib/errors.ts'
+import type { Emit } from '../../lib/events.ts'
 import { createPool } from '../../lib/pool.ts'
 import { digestOf, hexOf, type Digest } from '../../oci/digest.ts'
 import { walk } from '../../oci/graph.ts'
+import type { BundleEvent } from '../run/events.ts'
 import { isGone } from '../../registry/error.ts'
-import type { ImportOptions, ImportTarget } from '../import/import.ts'
+import type { ImportTarget } from '../run/target.ts'
 
 /** What a registry has, as it told of itself. */
 export interface Inventory {
   /** Of blobs. */
   readonly has: (digest: Digest) => boolean
   readonly count: number
+}
+
+export interface InventoryOptions {
+  readonly emit: Emit<BundleEvent>
+  readonly signal: AbortSignal
+  /** Repositories at a time. */
+  readonly concurrency: number
 }
 
 /** How an inventory begins. */
@@ -25,7 +34,7 @@ export const SHORT = 12
 export async function takeInventory(
   repositories: readonly string[],
   target: ImportTarget,
-  { concurrency, signal, emit }: Pick<ImportOptions, 'concurrency' | 'signal' | 'emit'>,
+  { concurrency, signal, emit }: InventoryOptions,
 ): Promise<readonly Digest[]> {
   emit({ type: 'phase', phase: 'resolve', items: repositories.length, bytes: 0 })
   const pool = createPool(concurrency)

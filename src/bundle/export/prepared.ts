@@ -6,7 +6,7 @@ import type { LintFinding } from '../resolve/ecr-lint.ts'
 import { encodeLock, type Lock } from '../spec/lock-file.ts'
 import { plan, type Plan } from '../format/plan.ts'
 import { programContents, type Program, type ProgramContents } from '../format/importer.ts'
-import type { ChartProof } from '../charts/proof.ts'
+import type { ChartProof } from '../format/chart-proof.ts'
 import { weigh, type RootWeight } from './weights.ts'
 import type { Root } from '../format/root.ts'
 

@@ -4,7 +4,7 @@ import { bytesOf, type Bytes } from '../../lib/bytes/bytes.ts'
 import { BundleError, messageOf } from '../../lib/errors.ts'
 import type { Emit } from '../../lib/events.ts'
 import type { Source } from '../../oci/content.ts'
-import type { BundleEvent } from '../events.ts'
+import type { BundleEvent } from '../run/events.ts'
 import type { Transfer } from '../format/plan.ts'
 
 /** Who hears of a transfer, and can stop it. */

@@ -1,11 +1,12 @@
 import type { Entry } from '../../archive/tar.ts'
 import type { BoundChart } from './bound-chart.ts'
 import { decodeBoundCharts } from './bound-chart-json.ts'
-import { decodeProofs, type ChartProof } from '../charts/proof.ts'
+import { decodeProofs, type ChartProof } from './chart-proof.ts'
 import { decodePrograms, type ProgramContents } from './importer.ts'
 import { integrityError } from '../../lib/errors.ts'
 import { isDigest, type Digest } from '../../oci/digest.ts'
 import { isObject, parseObject } from '../../oci/manifest.ts'
+import { platformsOf, type Root } from './root.ts'
 
 /** What every root of the table says. */
 interface Rooted {
@@ -117,6 +118,18 @@ export function decodeContents(raw: Uint8Array): Contents {
     ...(json['programs'] === undefined ? {} : { programs: decodePrograms(json['programs']) }),
     entries: decodeEntries(entries),
   }
+}
+
+/** What `bundle.json` says of a root. */
+export function contentsOf(root: Root): RootContents {
+  const { kind, name } = root
+  if (kind === 'file') return { kind, name, digest: root.descriptor.digest, size: root.descriptor.size }
+  const { digest, size, mediaType } = root.graph.root.descriptor
+  const common = { name, digest, size, mediaType }
+  if (kind === 'chart')
+    return { kind, ...common, chart: root.chart, version: root.version, repository: root.repository }
+  const original = root.original === undefined ? {} : { original: root.original.digest }
+  return { kind, ...common, platforms: platformsOf(root), ...original }
 }
 
 // --- internal ---

@@ -2,6 +2,7 @@ import type { Source } from '../../oci/content.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Graph } from '../../oci/graph.ts'
+import { formatPlatform } from '../../oci/platform.ts'
 
 /** An image of the bundle, resolved: everything below it is known by digest and size. */
 export interface ImageRoot {
@@ -49,3 +50,13 @@ export const digestOfRoot = (root: Root): Digest =>
 export const chartPath = (chart: string, version: string): string => `charts/${chart}-${version}.tgz`
 
 export const filePath = (name: string): string => `files/${name}`
+
+/** The platforms an image is there for: those of its index's children; a lone manifest's only its config knows. */
+export function platformsOf(root: ImageRoot): readonly string[] {
+  const offered = root.graph.nodes.flatMap(({ manifest }) =>
+    manifest.manifests.flatMap(({ platform }) =>
+      platform === undefined || platform.os === 'unknown' ? [] : [formatPlatform(platform)],
+    ),
+  )
+  return [...new Set(offered)].toSorted()
+}

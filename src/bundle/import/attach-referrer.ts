@@ -1,18 +1,11 @@
 import { integrityError } from '../../lib/errors.ts'
 import type { RawManifest } from '../../oci/content.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
-import { digestOf, hexOf, type Digest } from '../../oci/digest.ts'
+import { digestOf, hexOf } from '../../oci/digest.ts'
 import type { GraphNode } from '../../oci/graph.ts'
 import { parseManifest, parseObject } from '../../oci/manifest.ts'
 import { OCI_INDEX } from '../../oci/media-types.ts'
-
-/** The part of a repository that lists what refers to a digest. */
-export interface ReferrersTarget {
-  head(reference: string): Promise<Descriptor | undefined>
-  resolve(reference: string): Promise<RawManifest>
-  referrers(subject: Digest): Promise<readonly Descriptor[]>
-  pushManifest(manifest: RawManifest, reference: string): Promise<void>
-}
+import type { ReferrersTarget } from '../run/target.ts'
 
 /** Whether the registry lists `node` among what refers to its subject; true for a manifest without subject. */
 export async function isListed(node: GraphNode, target: ReferrersTarget): Promise<boolean> {

@@ -2,8 +2,9 @@ import { createPool } from '../../lib/pool.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Graph } from '../../oci/graph.ts'
 import { destinationOf, type Layout } from '../format/destination.ts'
-import { FailuresError, settleAll } from '../failures.ts'
-import type { ImportOptions, ImportRepository, ImportTarget } from './import.ts'
+import { FailuresError, settleAll } from '../run/failures.ts'
+import type { ImportOptions } from './import.ts'
+import type { ImportRepository, ImportTarget } from '../run/target.ts'
 import { digestOfRoot, type Root } from '../format/root.ts'
 
 /** What an import would find at its destination, and what it would have to bring. */

@@ -1,11 +1,12 @@
 import type { Emit } from '../../lib/events.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { walk, type Graph } from '../../oci/graph.ts'
-import { isListed, type ReferrersTarget } from './attach-referrer.ts'
+import { isListed } from './attach-referrer.ts'
+import type { ReferrersTarget } from '../run/target.ts'
 import type { ChartContents, ImageContents } from '../format/contents.ts'
 import { destinationOf, type Layout } from '../format/destination.ts'
-import type { BundleEvent } from '../events.ts'
-import { settleAll, type Failure } from '../failures.ts'
+import type { BundleEvent } from '../run/events.ts'
+import { settleAll, type Failure } from '../run/failures.ts'
 import { rootManifest, type Bundle } from '../format/open.ts'
 
 /** A root, and what its destination says of it. */

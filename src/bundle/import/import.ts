@@ -1,5 +1,4 @@
 import { placeIn } from '../../archive/reader.ts'
-import type { Bytes } from '../../lib/bytes/bytes.ts'
 import type { Emit } from '../../lib/events.ts'
 import { createOnce, type Once } from '../../lib/once.ts'
 import { createPool, createTransferPool } from '../../lib/pool.ts'
@@ -10,33 +9,15 @@ import { blobsIn, type Graph } from '../../oci/graph.ts'
 import type { ChartContents, ImageContents, RootContents } from '../format/contents.ts'
 import { checkRoots, type Checked } from './compare.ts'
 import type { Layout } from '../format/destination.ts'
-import type { BundleEvent } from '../events.ts'
-import { FailuresError, settleAll, type Failure } from '../failures.ts'
+import type { BundleEvent } from '../run/events.ts'
+import { FailuresError, settleAll, type Failure } from '../run/failures.ts'
 import { locateAbsent } from './left-out.ts'
-import { attachReferrer, type ReferrersTarget } from './attach-referrer.ts'
+import { attachReferrer } from './attach-referrer.ts'
 import { createHomes, type Homes } from './mounts.ts'
 import type { Bundle } from '../format/open.ts'
 import { blobPath } from '../format/plan.ts'
-import { pushGraph, type PushTarget } from './push.ts'
-
-/** A registry that can be imported into. */
-export interface ImportTarget {
-  open(repository: string): ImportRepository
-  /** All tags of a repository. */
-  tags(repository: string): AsyncIterable<string>
-  /** Makes sure that the repository is there; `created` when it was not. */
-  ensure(repository: string): Promise<'created' | 'existed'>
-  /** Whether a blob of one repository can be mounted into another. Asked only when something has to be pushed. */
-  mounting(): Promise<boolean>
-}
-
-export interface ImportRepository extends PushTarget, ReferrersTarget {
-  exists(target: Descriptor): Promise<boolean>
-  /** Content of a blob that is there, for a repository that cannot mount it. */
-  fetch(target: Descriptor, start?: number): Promise<Bytes>
-  /** What a tag or digest stands for; undefined when it, or the repository, is not there. */
-  head(reference: string): Promise<Descriptor | undefined>
-}
+import { pushGraph } from './push.ts'
+import type { ImportTarget, ImportRepository } from '../run/target.ts'
 
 export interface ImportOptions {
   readonly layout: Layout

@@ -7,7 +7,7 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { blobsIn, type Graph } from '../../oci/graph.ts'
 import type { RootContents } from '../format/contents.ts'
-import { FailuresError } from '../failures.ts'
+import { FailuresError } from '../run/failures.ts'
 import type { Bundle } from '../format/open.ts'
 import { blobPath } from '../format/plan.ts'
 

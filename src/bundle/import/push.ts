@@ -3,28 +3,13 @@ import type { Bytes } from '../../lib/bytes/bytes.ts'
 import type { Emit } from '../../lib/events.ts'
 import type { Once } from '../../lib/once.ts'
 import type { Pool } from '../../lib/pool.ts'
-import type { RawManifest, Source } from '../../oci/content.ts'
+import type { Source } from '../../oci/content.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { blobsIn, type Graph, type GraphNode } from '../../oci/graph.ts'
 import { verified } from '../../oci/verify.ts'
-import type { BundleEvent } from '../events.ts'
-
-/** A repository things are pushed to. */
-export interface PushTarget {
-  /** Which of these blobs are known to be there. There may be more: `pushBlob` finds out in passing. */
-  present(blobs: readonly Descriptor[]): Promise<ReadonlySet<Digest>>
-  /**
-   * Uploads a blob, or mounts it from another repository of the registry when `from` has it.
-   * `open` gives content that is verified while it is read.
-   */
-  pushBlob(
-    target: Descriptor,
-    open: (start?: number) => Promise<Bytes>,
-    from?: string,
-  ): Promise<'copied' | 'mounted' | 'exists'>
-  pushManifest(manifest: RawManifest, reference: string): Promise<void>
-}
+import type { BundleEvent } from '../run/events.ts'
+import type { PushTarget } from '../run/target.ts'
 
 export interface PushOptions {
   readonly pool: Pool

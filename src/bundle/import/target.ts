@@ -10,8 +10,8 @@ import { isDigest, type Digest } from '../../oci/digest.ts'
 import { openRepository, type Repository } from '../../registry/repository.ts'
 import { createSelfMounts } from '../../registry/requests/self-mount.ts'
 import type { RegistryClient } from '../../registry/client.ts'
-import type { BundleEvent } from '../events.ts'
-import type { ImportRepository, ImportTarget } from './import.ts'
+import type { BundleEvent } from '../run/events.ts'
+import type { ImportRepository, ImportTarget } from '../run/target.ts'
 import type { UploadRecords } from './upload-state.ts'
 
 /** Any OCI registry: repositories come into being with the first push, and blobs can be mounted. */

@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
-import type { RootKind } from '../events.ts'
+import type { RootKind } from '../run/events.ts'
 import type { LockChange } from '../spec/lock.ts'
 
 /** What became of one thing from one bundle to the next, as somebody who approves it asks. */

@@ -6,7 +6,8 @@ import { isObject, parseObject } from '../../oci/manifest.ts'
 import { verified } from '../../oci/verify.ts'
 import type { ChartContents, ImageContents, RootContents } from '../format/contents.ts'
 import { rootManifest, type Bundle } from '../format/open.ts'
-import { holds, type ChartProof } from '../charts/proof.ts'
+import { holds } from '../charts/proof.ts'
+import type { ChartProof } from '../format/chart-proof.ts'
 import { attachedOf, attachmentsOf, type Attached, type Attachments } from './attached.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { Anatomy, Part } from './sizes.ts'
-import type { RootKind } from '../events.ts'
+import type { RootKind } from '../run/events.ts'
 
 /** Bytes of the bundle that the same items have: those of one item alone, or those that several share. */
 export interface SizeGroup {

@@ -16,7 +16,7 @@ import { verified } from '../../oci/verify.ts'
 import { candidates, urlCandidates, type Mirrors } from '../../registry/mirror.ts'
 import { openRepository } from '../../registry/repository.ts'
 import type { ChartRoot } from '../format/root.ts'
-import type { Session } from '../network.ts'
+import type { Session } from '../run/network.ts'
 import type { SpecChart } from '../spec/spec.ts'
 
 export interface ChartOptions {

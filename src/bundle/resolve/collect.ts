@@ -4,15 +4,15 @@ import type { Digest } from '../../oci/digest.ts'
 import type { Platform } from '../../oci/platform.ts'
 import { formatReference, parseReference } from '../../oci/reference.ts'
 import type { Mirrors } from '../../registry/mirror.ts'
-import type { RootKind } from '../events.ts'
-import { FailuresError, settleAll } from '../failures.ts'
+import type { RootKind } from '../run/events.ts'
+import { FailuresError, settleAll } from '../run/failures.ts'
 import type { Lock } from '../spec/lock-file.ts'
 import { resolveChart } from './chart.ts'
 import { resolveFile } from './file.ts'
 import { resolveImage, type KnownManifests, type Wanted } from './image.ts'
 import { resolveReferrers } from './referrers.ts'
 import { digestOfRoot, type Root } from '../format/root.ts'
-import type { Session } from '../network.ts'
+import type { Session } from '../run/network.ts'
 import {
   imagesOf,
   nameOf,

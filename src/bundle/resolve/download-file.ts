@@ -3,7 +3,7 @@ import { getFollowing, judge } from '../../lib/http/get.ts'
 import { messageOf } from '../../lib/errors.ts'
 import { createPatience, retry, type Patience } from '../../lib/retry.ts'
 import { redactUrl } from '../../lib/url.ts'
-import type { Session } from '../network.ts'
+import type { Session } from '../run/network.ts'
 
 type Connected = Pick<Session, 'http' | 'emit' | 'signal'>
 

@@ -6,7 +6,7 @@ import { digestOf, type Digest } from '../../oci/digest.ts'
 import { urlCandidates, type Mirrors } from '../../registry/mirror.ts'
 import { downloadFrom, sizeAt } from './download-file.ts'
 import type { FileRoot } from '../format/root.ts'
-import type { Session } from '../network.ts'
+import type { Session } from '../run/network.ts'
 import type { SpecFile } from '../spec/spec.ts'
 
 /** What is not pinned has to be read before the bundle can be planned. */

@@ -6,14 +6,14 @@ import { walk } from '../../oci/graph.ts'
 import { isObject, parseManifest, parseObject } from '../../oci/manifest.ts'
 import { isIndex, DOCKER_CONFIG, OCI_CONFIG } from '../../oci/media-types.ts'
 import { createMemorySource, type MemorySource } from '../../oci/memory.ts'
-import { formatPlatform, matchesPlatform, parsePlatform, type Platform } from '../../oci/platform.ts'
+import { matchesPlatform, parsePlatform, type Platform } from '../../oci/platform.ts'
 import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts'
 import { lacks, platformsIn, selectPlatforms } from '../../oci/select.ts'
 import { verified } from '../../oci/verify.ts'
 import { candidates, type Mirrors } from '../../registry/mirror.ts'
 import { openRepository, type Repository } from '../../registry/repository.ts'
 import type { ImageRoot } from '../format/root.ts'
-import type { Session } from '../network.ts'
+import type { Session } from '../run/network.ts'
 
 /** Which platforms an image is wanted for. */
 export interface Wanted {
@@ -70,16 +70,6 @@ export async function resolveImage(
     graph: await walk(memory, index, where),
     ...(index === raw ? {} : { original: raw.descriptor }),
   }
-}
-
-/** The platforms an image is there for: those of its index's children; a lone manifest's only its config knows. */
-export function platformsOf(root: ImageRoot): readonly string[] {
-  const offered = root.graph.nodes.flatMap(({ manifest }) =>
-    manifest.manifests.flatMap(({ platform }) =>
-      platform === undefined || platform.os === 'unknown' ? [] : [formatPlatform(platform)],
-    ),
-  )
-  return [...new Set(offered)].toSorted()
 }
 
 // --- internal ---

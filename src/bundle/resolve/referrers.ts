@@ -6,7 +6,7 @@ import { isIndex } from '../../oci/media-types.ts'
 import { parseReference, repositoryName, type Reference } from '../../oci/reference.ts'
 import { openRepository, type Repository } from '../../registry/repository.ts'
 import type { ImageRoot } from '../format/root.ts'
-import type { Session } from '../network.ts'
+import type { Session } from '../run/network.ts'
 
 /** Where cosign keeps what it has to say about a digest: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md */
 const COSIGN_SUFFIXES = ['sig', 'att', 'sbom'] as const

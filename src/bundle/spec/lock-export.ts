@@ -2,7 +2,7 @@ import { isNode, isScalar } from 'yaml'
 import { BundleError } from '../../lib/errors.ts'
 import type { BoundChart } from '../format/bound-chart.ts'
 import { decodeBoundCharts } from '../format/bound-chart-json.ts'
-import { decodeProofs, type ChartProof } from '../charts/proof.ts'
+import { decodeProofs, type ChartProof } from '../format/chart-proof.ts'
 import { fields, items, nodeOf, problem, type Place } from './yaml-reader.ts'
 import { flag, text } from './yaml-values.ts'
 

@@ -1,7 +1,7 @@
 import { sameVersion } from '../../helm/version.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { formatPlatform } from '../../oci/platform.ts'
-import type { RootKind } from '../events.ts'
+import type { RootKind } from '../run/events.ts'
 import { LOCK_FORMAT, type Lock, type LockedChart, type LockedImage } from './lock-file.ts'
 import type { ChartRoot, ImageRoot, Root } from '../format/root.ts'
 

@@ -3,8 +3,9 @@ import { BundleError } from '../../lib/errors.ts'
 import { blobsIn, walk } from '../../oci/graph.ts'
 import type { ChartContents, ImageContents, RootContents } from '../format/contents.ts'
 import { destinationOf, type Layout } from '../format/destination.ts'
-import { FailuresError, settleAll } from '../failures.ts'
-import type { ImportOptions, ImportRepository, ImportTarget } from '../import/import.ts'
+import { FailuresError, settleAll } from '../run/failures.ts'
+import type { ImportOptions } from '../import/import.ts'
+import type { ImportRepository, ImportTarget } from '../run/target.ts'
 import { rootManifest, type Bundle } from '../format/open.ts'
 
 /** What a registry has of a bundle's root. */

@@ -8,7 +8,7 @@ import { openBundle, type Bundle } from '../format/open.ts'
 import { HEAD } from '../format/plan.ts'
 import { localContent, type Donor } from './repair-sources.ts'
 import { encodeSums, parseSums, readSums, SUMS } from '../format/sums.ts'
-import type { Damage } from './frame.ts'
+import type { Damage } from '../format/frame.ts'
 import { expectedDigest, verifyBundle, type Verified, type VerifyOptions } from './verify.ts'
 
 /** Opens the bundle as it is now. */

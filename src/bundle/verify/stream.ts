@@ -9,7 +9,7 @@ import { notFromExport } from '../media/open-stream.ts'
 import { HEAD } from '../format/plan.ts'
 import { parseSums, SUMS } from '../format/sums.ts'
 import { expectedDigest, expectedSums, type Verified, type VerifyOptions } from './verify.ts'
-import type { Damage } from './frame.ts'
+import type { Damage } from '../format/frame.ts'
 
 export interface VerifiedPipe extends Verified {
   /** SHA256SUMS: what a signature is over. */

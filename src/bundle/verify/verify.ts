@@ -8,11 +8,11 @@ import { verified } from '../../oci/verify.ts'
 import type { ArchiveReader } from '../../archive/reader.ts'
 import { scanArchive } from '../../archive/scan.ts'
 import type { Placed } from '../../archive/tar.ts'
-import type { BundleEvent } from '../events.ts'
+import type { BundleEvent } from '../run/events.ts'
 import { openBundle } from '../format/open.ts'
 import { HEAD } from '../format/plan.ts'
 import { encodeSums, readSums, SUMS } from '../format/sums.ts'
-import { frameDamage, headerDamage, type Damage } from './frame.ts'
+import { frameDamage, headerDamage, type Damage } from '../format/frame.ts'
 
 export interface VerifyOptions {
   readonly emit: Emit<BundleEvent>

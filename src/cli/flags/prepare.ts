@@ -1,6 +1,6 @@
 import { prepareExport, type ExportOptions } from '../../bundle/export/export.ts'
 import type { Prepared } from '../../bundle/export/prepared.ts'
-import type { Session as Journey } from '../../bundle/network.ts'
+import type { Session as Journey } from '../../bundle/run/network.ts'
 import { mergeMirrors, parseMirrors } from '../../registry/mirror.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
 import { openHelm, type HelmArgs } from './helm.ts'

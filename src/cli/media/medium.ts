@@ -1,6 +1,6 @@
 import type { Prepared } from '../../bundle/export/prepared.ts'
 import type { Filled } from '../../bundle/export/write-archive.ts'
-import type { Session as Journey } from '../../bundle/network.ts'
+import type { Session as Journey } from '../../bundle/run/network.ts'
 import type { Signer } from '../../bundle/format/signature.ts'
 
 /** Where an export goes. */

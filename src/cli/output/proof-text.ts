@@ -1,4 +1,4 @@
-import type { ChartProof } from '../../bundle/charts/proof.ts'
+import type { ChartProof } from '../../bundle/format/chart-proof.ts'
 import type { Session } from '../session.ts'
 import { table } from '../ui/table.ts'
 

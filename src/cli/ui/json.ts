@@ -1,4 +1,4 @@
-import type { BundleEvent } from '../../bundle/events.ts'
+import type { BundleEvent } from '../../bundle/run/events.ts'
 import type { Renderer } from './renderer.ts'
 
 /** Milliseconds between two `progress` lines of one transfer; a line per chunk would drown a log. */

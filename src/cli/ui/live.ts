@@ -1,4 +1,4 @@
-import type { BundleEvent } from '../../bundle/events.ts'
+import type { BundleEvent } from '../../bundle/run/events.ts'
 import type { Output } from '../context.ts'
 import { frameLines } from './frame.ts'
 import { createProgress } from './progress.ts'

@@ -1,4 +1,4 @@
-import type { BundleEvent } from '../../bundle/events.ts'
+import type { BundleEvent } from '../../bundle/run/events.ts'
 import { formatBytes, plural } from '../../lib/format.ts'
 import { createProgress, type Progress } from './progress.ts'
 import type { Renderer } from './renderer.ts'

@@ -1,4 +1,4 @@
-import type { BundleEvent, Phase } from '../../bundle/events.ts'
+import type { BundleEvent, Phase } from '../../bundle/run/events.ts'
 import { createRate, type Rate } from './rate.ts'
 
 /** A transfer in flight. */

@@ -1,4 +1,4 @@
-import type { BundleEvent } from '../../bundle/events.ts'
+import type { BundleEvent } from '../../bundle/run/events.ts'
 
 /** Turns events into text while a command runs. */
 export interface Renderer {

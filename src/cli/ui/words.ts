@@ -1,4 +1,4 @@
-import type { BundleEvent, Phase } from '../../bundle/events.ts'
+import type { BundleEvent, Phase } from '../../bundle/run/events.ts'
 import { formatBytes, formatDuration, formatRate, plural } from '../../lib/format.ts'
 import { etaMs, fraction, type Progress } from './progress.ts'
 import { oneLine, type Style } from './style.ts'

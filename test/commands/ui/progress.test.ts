@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import type { BundleEvent } from '../../../src/bundle/events.ts'
+import type { BundleEvent } from '../../../src/bundle/run/events.ts'
 import { createProgress, etaMs, fraction, type Progress } from '../../../src/cli/ui/progress.ts'
 import { createRate } from '../../../src/cli/ui/rate.ts'
 

@@ -21,7 +21,7 @@ import { createProgress, type ObjectProgress } from './progress.ts'
 import { decodeRecord, encodeRecord, type ObjectRecord } from './record.ts'
 import { uploadParts } from './upload.ts'
 import type { Plan } from '../../format/plan.ts'
-import type { Session } from '../../network.ts'
+import type { Session } from '../../run/network.ts'
 
 /**
  * Writes the planned archive as an object of S3, in parts, without a file. It appears when all of it is there and S3

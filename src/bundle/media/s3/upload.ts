@@ -10,7 +10,7 @@ import { createRecorder, type Recorder } from './recorder.ts'
 import { verifierOf } from './verifier.ts'
 import { createPartBuffers } from './part-buffers.ts'
 import type { Plan } from '../../format/plan.ts'
-import type { Session } from '../../network.ts'
+import type { Session } from '../../run/network.ts'
 import { isWrong, type Tally } from '../../export/sources.ts'
 import { streamArchive } from '../../export/stream-archive.ts'
 

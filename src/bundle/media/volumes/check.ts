@@ -3,7 +3,7 @@ import type { RandomReader } from '../../../lib/bytes/bytes.ts'
 import type { Emit } from '../../../lib/events.ts'
 import type { SealedVolume } from '../../../archive/volumes/volume.ts'
 import type { Digest } from '../../../oci/digest.ts'
-import type { BundleEvent } from '../../events.ts'
+import type { BundleEvent } from '../../run/events.ts'
 
 export interface VolumeCheckOptions {
   readonly emit: Emit<BundleEvent>

@@ -2,7 +2,7 @@ import { partsAt } from '../../../archive/volumes/reader.ts'
 import type { Part, RandomReader } from '../../../lib/bytes/bytes.ts'
 import type { VolumeCheckOptions } from './check.ts'
 import { digestOfVolume } from './check.ts'
-import type { Damage } from '../../verify/frame.ts'
+import type { Damage } from '../../format/frame.ts'
 
 /** A damage, and the volumes it lies in. */
 export interface LocatedDamage extends Damage {

@@ -9,7 +9,7 @@ import type { RandomReader } from '../../../lib/bytes/bytes.ts'
 import { integrityError } from '../../../lib/errors.ts'
 import type { Emit } from '../../../lib/events.ts'
 import { digestOf, type Digest } from '../../../oci/digest.ts'
-import type { BundleEvent } from '../../events.ts'
+import type { BundleEvent } from '../../run/events.ts'
 import type { Plan } from '../../format/plan.ts'
 
 export interface SealOptions {

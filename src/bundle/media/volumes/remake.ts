@@ -6,7 +6,7 @@ import { integrityError, usageError } from '../../../lib/errors.ts'
 import { digestOf } from '../../../oci/digest.ts'
 import { fillArchive, type Filled } from '../../export/write-archive.ts'
 import type { Plan } from '../../format/plan.ts'
-import type { Session } from '../../network.ts'
+import type { Session } from '../../run/network.ts'
 import { checkVolume } from './check.ts'
 
 export interface RemakeOptions {

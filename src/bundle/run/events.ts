@@ -1,4 +1,4 @@
-import type { RegistryEvent } from '../registry/events.ts'
+import type { RegistryEvent } from '../../registry/events.ts'
 
 /** What a root of a bundle is: the unit people list, count and read errors about. */
 export type RootKind = 'image' | 'chart' | 'file'

@@ -1,7 +1,7 @@
-import type { ErrorKind } from '../lib/errors.ts'
+import type { ErrorKind } from '../../lib/errors.ts'
 import type { RootKind } from './events.ts'
 
-import { BundleError } from '../lib/errors.ts'
+import { BundleError } from '../../lib/errors.ts'
 
 /** One root that could not be resolved, fetched or pushed. */
 export interface Failure {

@@ -1,7 +1,7 @@
-import type { Emit } from '../lib/events.ts'
-import type { Http } from '../lib/http/client.ts'
-import type { RegistryClient } from '../registry/client.ts'
-import type { Credentials } from '../registry/auth/credentials.ts'
+import type { Emit } from '../../lib/events.ts'
+import type { Http } from '../../lib/http/client.ts'
+import type { RegistryClient } from '../../registry/client.ts'
+import type { Credentials } from '../../registry/auth/credentials.ts'
 import type { BundleEvent } from './events.ts'
 
 /** What every journey that talks to registries is handed: connections, ears, and a way to be stopped. */

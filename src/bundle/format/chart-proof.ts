@@ -1,0 +1,62 @@
+import { createDecoder } from './json-decoder.ts'
+
+const decoder = createDecoder('proof')
+
+/** A reference that would not be pulled from the private registry. */
+export interface OpenReference {
+  /** Normalised, as rendered without the override. */
+  readonly reference: string
+  /** `Deployment/name .spec.…`. */
+  readonly at: string
+  /** `not-bundled`: the bundle lacks it. `unreachable`: no value turns it into the bundled one. */
+  readonly verdict: 'not-bundled' | 'unreachable'
+  readonly remedy: string
+  readonly hook?: string
+}
+
+/** What a real helm showed of one chart with the override on top. */
+export interface ChartProof {
+  readonly chart: string
+  readonly version: string
+  /** Rendered references that point to the private registry and are in the bundle. */
+  readonly boundCount: number
+  readonly open: readonly OpenReference[]
+  /** References that stay public because the spec says that nothing pulls them. */
+  readonly accepted: readonly { readonly reference: string; readonly reason: string }[]
+  /** Variants that did not render, in helm's words. */
+  readonly failures: readonly string[]
+}
+
+/** Reads what `bundle.json` carries. */
+export function decodeProofs(value: unknown): readonly ChartProof[] {
+  if (value === undefined) return []
+  return decoder.list(value).map((item): ChartProof => {
+    const { chart, version, boundCount, open, accepted, failures } = decoder.object(item)
+    if (typeof boundCount !== 'number') throw decoder.damaged()
+    return {
+      chart: decoder.string(chart),
+      version: decoder.string(version),
+      boundCount,
+      open: decoder.list(open).map(openReference),
+      accepted: decoder.list(accepted).map((one) => {
+        const { reference, reason } = decoder.object(one)
+        return { reference: decoder.string(reference), reason: decoder.string(reason) }
+      }),
+      failures: decoder.list(failures).map(decoder.string),
+    }
+  })
+}
+
+// --- internal ---
+
+function openReference(value: unknown): OpenReference {
+  const { reference, at, verdict, remedy, hook } = decoder.object(value)
+  if (verdict !== 'not-bundled' && verdict !== 'unreachable') throw decoder.damaged()
+  return {
+    reference: decoder.string(reference),
+    at: decoder.string(at),
+    verdict,
+    remedy: decoder.string(remedy),
+    ...(hook === undefined ? {} : { hook: decoder.string(hook) }),
+  }
+}

@@ -2,7 +2,7 @@ import { closeSync, constants, fsyncSync, ftruncateSync, openSync, writeSync } f
 import type { Part } from '../lib/bytes/bytes.ts'
 
 /** Where an archive that is there already is changed in place. Offsets are those of the whole archive. */
-export interface Mending {
+export interface RepairWriter {
   write(bytes: Uint8Array, at: number): void
   /** Cuts off what lies behind. */
   truncate(size: number): void
@@ -11,7 +11,7 @@ export interface Mending {
 }
 
 /** One file. */
-export function mendFile(path: string): Mending {
+export function mendFile(path: string): RepairWriter {
   const file = openSync(path, FLAGS)
   return {
     write: (bytes, at) => writeAll(file, bytes, at),
@@ -22,7 +22,7 @@ export function mendFile(path: string): Mending {
 }
 
 /** Volumes, all of which are there and of the size they have to be: there is nothing to cut off. */
-export function mendVolumes(parts: readonly Part[]): Mending {
+export function mendVolumes(parts: readonly Part[]): RepairWriter {
   const open = new Map<Part, number>()
   const fileOf = (part: Part): number => {
     const file = open.get(part) ?? openSync(part.path ?? '', FLAGS)

@@ -2,13 +2,13 @@ import { constants, statSync, writeSync } from 'node:fs'
 import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { formatBytes } from '../lib/format.ts'
-import { cannotWrite, WriteError, type Medium } from './random-writer.ts'
+import { cannotWrite, WriteError, type RandomWriter } from './random-writer.ts'
 
 /**
  * One file, `<path>.partial` until it is whole.
  * @throws WriteError when the folder cannot be written to
  */
-export async function openFileMedium(path: string): Promise<Medium> {
+export async function openFileWriter(path: string): Promise<RandomWriter> {
   const partial = `${path}.partial`
   const name = basename(path)
   const told = async <Result>(work: () => Promise<Result>): Promise<Result> => {

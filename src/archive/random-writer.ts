@@ -4,7 +4,7 @@ import { BundleError, codeOf, messageOf } from '../lib/errors.ts'
  * Where an archive is filled piece by piece, in any order: one file, or volumes. Offsets are those of the whole
  * archive. Everything that cannot be written is a `WriteError`.
  */
-export interface Medium {
+export interface RandomWriter {
   /** Bytes that an earlier run left here; 0 when there was none. */
   readonly left: number
   /** At most `length` bytes from `at` on; fewer where nothing was ever written. */

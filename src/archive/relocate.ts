@@ -1,6 +1,6 @@
 import { BundleError } from '../lib/errors.ts'
 import { decodeLeft, encodeLeft } from './unfinished-mark.ts'
-import type { Medium } from './random-writer.ts'
+import type { RandomWriter } from './random-writer.ts'
 import { BLOCK, decodeHeader, encodeHeader, place, type Entry, type Placed, type Placement } from './tar.ts'
 
 /** Content that lies where another plan had it. */
@@ -20,7 +20,7 @@ const PIECE = 4 * 1024 * 1024
  * this itself is cut off, what was moved by then is still found.
  */
 export async function relocate(
-  medium: Medium,
+  medium: RandomWriter,
   placement: Placement,
   entriesOf: (head: Uint8Array) => readonly Entry[] | undefined,
 ): Promise<void> {
@@ -65,7 +65,7 @@ function ascending(sorted: readonly Move[]): readonly Move[] {
 }
 
 async function earlierPlan(
-  medium: Medium,
+  medium: RandomWriter,
   entriesOf: (head: Uint8Array) => readonly Entry[] | undefined,
 ): Promise<readonly Placed[] | undefined> {
   const block = await medium.read(0, BLOCK)
@@ -94,7 +94,7 @@ function headOf(block: Uint8Array): Entry | undefined {
 const isContentAddressed = (path: string): boolean => path.startsWith('blobs/sha256/')
 
 async function movesBetween(
-  medium: Medium,
+  medium: RandomWriter,
   before: readonly Placed[],
   placement: Placement,
 ): Promise<readonly Move[]> {
@@ -110,7 +110,7 @@ async function movesBetween(
   return moves
 }
 
-async function copy(medium: Medium, { from, to, size }: Move): Promise<void> {
+async function copy(medium: RandomWriter, { from, to, size }: Move): Promise<void> {
   if (from === to) return
   const forward = to > from
   for (let done = 0; done < size;) {
@@ -122,7 +122,7 @@ async function copy(medium: Medium, { from, to, size }: Move): Promise<void> {
   }
 }
 
-async function readWhole(medium: Medium, at: number, length: number): Promise<Uint8Array> {
+async function readWhole(medium: RandomWriter, at: number, length: number): Promise<Uint8Array> {
   const whole = new Uint8Array(length)
   for (let done = 0; done < length;) {
     const chunk = await medium.read(at + done, length - done)

@@ -1,6 +1,6 @@
 import type { Bytes } from '../lib/bytes/bytes.ts'
 import { decodeLeft, encodeLeft } from './unfinished-mark.ts'
-import type { Medium } from './random-writer.ts'
+import type { RandomWriter } from './random-writer.ts'
 import { relocate } from './relocate.ts'
 import { BLOCK, encodeHeader, END_MARK, padded, place, type Entry, type Placed } from './tar.ts'
 
@@ -48,7 +48,7 @@ const ZEROS = new Uint8Array(END_MARK)
  * @throws WriteError when there is no room, or no permission
  */
 export async function openArchiveWriter(
-  medium: Medium,
+  medium: RandomWriter,
   entries: readonly Entry[],
   head: Uint8Array,
   entriesOf: EntriesOf = () => undefined,
@@ -193,7 +193,7 @@ interface Slot extends Placed {
   readonly header: Uint8Array
 }
 
-async function* readBack(medium: Medium, entry: Placed, length: number): Bytes {
+async function* readBack(medium: RandomWriter, entry: Placed, length: number): Bytes {
   for (let at = 0; at < length;) {
     const chunk = await medium.read(entry.dataAt + at, Math.min(PIECE, length - at))
     if (chunk.length === 0) return
@@ -202,7 +202,11 @@ async function* readBack(medium: Medium, entry: Placed, length: number): Bytes {
   }
 }
 
-async function isSamePlan(medium: Medium, head: Uint8Array, entries: readonly Slot[]): Promise<boolean> {
+async function isSamePlan(
+  medium: RandomWriter,
+  head: Uint8Array,
+  entries: readonly Slot[],
+): Promise<boolean> {
   const [first] = entries
   if (first === undefined) return false
   const header = await medium.read(first.headerAt, BLOCK)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { place } from '../../src/archive/tar.ts'
 import { decodeVolumeList, type VolumeList } from '../../src/archive/volumes/list.ts'
-import { openVolumeMedium, type Seal } from '../../src/archive/volumes/writer.ts'
+import { openVolumeWriter, type Seal } from '../../src/archive/volumes/writer.ts'
 import { publishVolumes } from '../../src/archive/volumes/publish.ts'
 import { bundlePath, cutVolumes, parseVolumesPath } from '../../src/archive/volumes/volume.ts'
 import { openArchiveWriter } from '../../src/archive/writer.ts'
@@ -40,7 +40,7 @@ const seal = sealWith(plan, { emit: () => undefined, signal: new AbortController
 
 /** Fills what is not there yet, and tells what that was. */
 async function fill(sealing: Seal = seal, split = SPLIT): Promise<readonly string[]> {
-  const medium = await openVolumeMedium({ folder, base: 'b.tar', split, seal: sealing })
+  const medium = await openVolumeWriter({ folder, base: 'b.tar', split, seal: sealing })
   const writer = await openArchiveWriter(medium, entries, plan.head)
   const lacking = entries.map(({ path }) => path).filter((path) => !writer.has(path))
   try {

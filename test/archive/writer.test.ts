@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openArchive } from '../../src/archive/reader.ts'
 import { scanArchive } from '../../src/archive/scan.ts'
 import { encodeHeader, place } from '../../src/archive/tar.ts'
-import { openFileMedium } from '../../src/archive/file-writer.ts'
+import { openFileWriter } from '../../src/archive/file-writer.ts'
 import { openArchiveWriter } from '../../src/archive/writer.ts'
 import { bytesOf, type Bytes } from '../../src/lib/bytes/bytes.ts'
 import { openFile } from '../../src/lib/bytes/file.ts'
@@ -30,7 +30,7 @@ const entries = Object.entries(files).map(([path, text]) => ({ path, size: text.
 const content = (path: string): Bytes => bytesOf(new TextEncoder().encode(files[path] ?? ''))
 const head = new TextEncoder().encode(files['bundle.json'] ?? '')
 const openWriter = async (path: string, ...plan: [typeof entries, Uint8Array]) =>
-  openArchiveWriter(await openFileMedium(path), ...plan)
+  openArchiveWriter(await openFileWriter(path), ...plan)
 const out = () => join(folder, 'bundle.tar')
 
 async function writeAll(order: readonly string[]): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { openFileMedium } from '../../src/archive/file-writer.ts'
+import { openFileWriter } from '../../src/archive/file-writer.ts'
 import { place } from '../../src/archive/tar.ts'
 import type { BundleEvent } from '../../src/bundle/run/events.ts'
 import { fillArchive } from '../../src/bundle/export/write-archive.ts'
@@ -86,7 +86,7 @@ let whole: Uint8Array
 beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'ma-bundle-stream-'))
   const file = join(folder, 'bundle.tar')
-  await fillArchive(await openFileMedium(file), planOf(serve()), optionsOf())
+  await fillArchive(await openFileWriter(file), planOf(serve()), optionsOf())
   whole = await readFile(file)
   await rm(folder, { recursive: true })
 })

@@ -1,4 +1,4 @@
-import type { Medium } from '../../src/archive/random-writer.ts'
+import type { RandomWriter } from '../../src/archive/random-writer.ts'
 
 /** A disk in memory that loses its power, or its process, at an operation of choice. */
 export interface Disk {
@@ -20,7 +20,7 @@ export interface CrashOptions {
 const PAGE = 512
 
 /** A medium over the disk. Once it has crashed nothing of it works any more, as for a dead process. */
-export function memoryMedium(disk: Disk, crash?: CrashOptions): Medium {
+export function memoryMedium(disk: Disk, crash?: CrashOptions): RandomWriter {
   let operations = 0
   let dead = false
   const unsynced = new Map<number, Uint8Array>()

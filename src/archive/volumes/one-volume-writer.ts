@@ -2,14 +2,14 @@ import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RandomReader } from '../../lib/bytes/bytes.ts'
 import { syncFolder } from '../file-writer.ts'
-import { cannotWrite, type Medium } from '../random-writer.ts'
+import { cannotWrite, type RandomWriter } from '../random-writer.ts'
 import { BLOCK, encodeHeader, type Placed, type Placement } from '../tar.ts'
 import { checkVolumeSpace } from './folder.ts'
 import { openVolumeFiles, partialName } from './files.ts'
 import { joinVolumes } from './reader.ts'
 import type { Volume } from './volume.ts'
 
-export interface WindowOptions {
+export interface OneVolumeOptions {
   readonly folder: string
   /** The one volume that is wanted. */
   readonly volume: Volume
@@ -25,7 +25,7 @@ export interface WindowOptions {
  * no more than what touches the volume; what it writes of that beyond the volume is dropped. It always begins anew.
  * @throws WriteError when the folder cannot be written to, or has no room
  */
-export async function openWindowMedium(options: WindowOptions): Promise<Medium> {
+export async function openOneVolumeWriter(options: OneVolumeOptions): Promise<RandomWriter> {
   const { folder, volume, placement, head, check } = options
   const end = volume.offset + volume.size
   const file = { ...volume, name: `${volume.name}.again`, offset: 0 }

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Part, RandomReader } from '../../lib/bytes/bytes.ts'
 import { syncFolder } from '../file-writer.ts'
-import { cannotWrite, type Medium } from '../random-writer.ts'
+import { cannotWrite, type RandomWriter } from '../random-writer.ts'
 import { checkVolumeSpace, leftVolumes, rearrange, refuseStrays } from './folder.ts'
 import { openVolumeFiles, partialName } from './files.ts'
 import type { VolumeList } from './list.ts'
@@ -17,10 +17,10 @@ import { cutVolumes, type Volume } from './volume.ts'
 export type Seal = (
   file: RandomReader,
   volumes: readonly Volume[],
-  write: Medium['write'],
+  write: RandomWriter['write'],
 ) => Promise<VolumeList>
 
-export interface VolumeMediumOptions {
+export interface VolumeWriterOptions {
   readonly folder: string
   /** Name of the archive; the volumes are `<base>.001` and so on. */
   readonly base: string
@@ -34,7 +34,7 @@ export interface VolumeMediumOptions {
  * after the other, and their list the last of all; what is cut off meanwhile is continued like anything else.
  * @throws WriteError when the folder cannot be written to, or holds half-written volumes of another size
  */
-export async function openVolumeMedium(options: VolumeMediumOptions): Promise<Medium> {
+export async function openVolumeWriter(options: VolumeWriterOptions): Promise<RandomWriter> {
   const { folder, base, split, seal } = options
   const told = async <Result>(work: () => Promise<Result>, name = base): Promise<Result> => {
     try {

@@ -1,4 +1,4 @@
-import type { Medium } from '../../archive/random-writer.ts'
+import type { RandomWriter } from '../../archive/random-writer.ts'
 import { integrityError } from '../../lib/errors.ts'
 import { formatPlatform, type Platform } from '../../oci/platform.ts'
 import type { Mirrors } from '../../registry/mirror.ts'
@@ -119,7 +119,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
 }
 
 /** Phase two: fetch everything to its final place. */
-export const writeExport = (medium: Medium, prepared: Prepared, session: Session): Promise<Filled> =>
+export const writeExport = (medium: RandomWriter, prepared: Prepared, session: Session): Promise<Filled> =>
   fillArchive(medium, prepared.plan, session)
 
 // --- internal ---

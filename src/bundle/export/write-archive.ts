@@ -1,4 +1,4 @@
-import { WriteError, type Medium } from '../../archive/random-writer.ts'
+import { WriteError, type RandomWriter } from '../../archive/random-writer.ts'
 import type { Entry } from '../../archive/tar.ts'
 import { openArchiveWriter, type ArchiveWriter } from '../../archive/writer.ts'
 import { release } from '../../lib/bytes/buffers.ts'
@@ -33,7 +33,7 @@ export interface Filled {
  * Writes the planned archive: every blob goes straight to its final place, verified on the way. The file gets its
  * name only when all of it is there.
  */
-export async function fillArchive(medium: Medium, plan: Plan, options: FillOptions): Promise<Filled> {
+export async function fillArchive(medium: RandomWriter, plan: Plan, options: FillOptions): Promise<Filled> {
   const writer = await openArchiveWriter(medium, plan.entries, plan.head, entriesOf)
   try {
     for (const { path: entry } of plan.entries) {

@@ -9,7 +9,7 @@ import { formatReference, parseReference } from '../../oci/reference.ts'
 import { verified } from '../../oci/verify.ts'
 import type { ChartContents, FileContents, ImageContents, RootContents } from '../format/contents.ts'
 import { imagePlan, type ImageFormat } from './image.ts'
-import { openFileMedium } from '../../archive/file-writer.ts'
+import { openFileWriter } from '../../archive/file-writer.ts'
 import { fillArchive, type FillOptions } from '../export/write-archive.ts'
 import type { Bundle } from '../format/open.ts'
 import { chartPath, filePath } from '../format/root.ts'
@@ -88,7 +88,7 @@ type Writer = (path: string) => Promise<number>
 async function writerOf(bundle: Bundle, root: RootContents, options: ExtractOptions): Promise<Writer> {
   if (root.kind !== 'image') return (path) => writeWhole(path, contentOf(bundle, root))
   const plan = await imagePlan(bundle, root, options)
-  return async (path) => (await fillArchive(await openFileMedium(path), plan, options)).size
+  return async (path) => (await fillArchive(await openFileWriter(path), plan, options)).size
 }
 
 /** `quay.io/x/y:1` -> `quay.io_x_y_1.tar`. */

@@ -1,4 +1,4 @@
-import type { Mending } from '../../archive/edit-in-place.ts'
+import type { RepairWriter } from '../../archive/edit-in-place.ts'
 import { encodeHeader, place, type Placed } from '../../archive/tar.ts'
 import { collect, type RandomReader } from '../../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
@@ -29,7 +29,7 @@ export interface Repaired {
  */
 export async function repairBundle(
   open: OpenBundle,
-  mending: Mending,
+  mending: RepairWriter,
   donor: (bundle: Bundle | undefined) => Promise<Donor>,
   options: VerifyOptions,
 ): Promise<Repaired> {
@@ -68,7 +68,7 @@ async function reading<T>(open: OpenBundle, work: (file: RandomReader) => Promis
 /** When bundle.json or what proves it is damaged, nothing else has a place; only a bundle of the same list can tell. */
 async function mendTable(
   open: OpenBundle,
-  mending: Mending,
+  mending: RepairWriter,
   donor: (bundle: Bundle | undefined) => Promise<Donor>,
 ): Promise<readonly Damage[]> {
   const fault = await reading(open, faultOf)
@@ -110,7 +110,7 @@ async function faultOf(file: RandomReader): Promise<BundleError | undefined> {
 }
 
 async function mendAll(
-  mending: Mending,
+  mending: RepairWriter,
   file: RandomReader,
   bundle: Bundle,
   damages: readonly Damage[],
@@ -146,7 +146,7 @@ async function mendAll(
 
 /** From the bundle itself, where it has the same content twice or can tell it, else from the donor. */
 async function mendOne(
-  mending: Mending,
+  mending: RepairWriter,
   entry: Placed,
   digest: Digest,
   bundle: Bundle,

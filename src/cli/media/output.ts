@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { openFileMedium } from '../../archive/file-writer.ts'
+import { openFileWriter } from '../../archive/file-writer.ts'
 import { isS3 } from '../../aws/s3/location.ts'
 import { writeExport } from '../../bundle/export/export.ts'
 import { lookAtFolder } from './check-folder.ts'
@@ -27,6 +27,6 @@ export function outputOf(args: OutputArgs, session: Session): Output {
 const fileOutput = (path: string): Output => ({
   name: basename(path),
   look: () => lookAtFolder(path),
-  write: async (prepared, network) => writeExport(await openFileMedium(path), prepared, network),
+  write: async (prepared, network) => writeExport(await openFileWriter(path), prepared, network),
   writeLock: ({ lock }) => writeLock(`${path}.lock.json`, lock),
 })

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { VolumeList } from '../../archive/volumes/list.ts'
-import { openVolumeMedium } from '../../archive/volumes/writer.ts'
+import { openVolumeWriter } from '../../archive/volumes/writer.ts'
 import {
   listPath,
   MIN_SPLIT,
@@ -84,7 +84,7 @@ export function volumesOutput({ bundle, split, onlyVolume, lock }: SplitArgs): O
         })
       }
       const seal = sealWith(prepared.plan, network)
-      const medium = await openVolumeMedium({
+      const medium = await openVolumeWriter({
         folder,
         base,
         split: size,

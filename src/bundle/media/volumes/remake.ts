@@ -1,4 +1,4 @@
-import { openWindowMedium } from '../../../archive/volumes/one-volume-writer.ts'
+import { openOneVolumeWriter } from '../../../archive/volumes/one-volume-writer.ts'
 import { place } from '../../../archive/tar.ts'
 import type { VolumeList } from '../../../archive/volumes/list.ts'
 import { cutVolumes, type Volume } from '../../../archive/volumes/volume.ts'
@@ -40,7 +40,7 @@ export async function remakeVolume(plan: Plan, options: RemakeOptions, session: 
   }
   if (list !== undefined) checkSame(plan, volumes, list)
   const listed = list?.volumes[number - 1]
-  const medium = await openWindowMedium({
+  const medium = await openOneVolumeWriter({
     folder,
     volume,
     placement,

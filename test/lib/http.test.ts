@@ -256,7 +256,7 @@ describe('failures', () => {
       if (request.method === 'PUT') return
       if (request.url === '/body') response.write('half')
     })
-    const options = { stallSeconds: 0.2 }
+    const options = { stallSeconds: 1 }
     const stalled = { code: 'STALLED', retryable: true, message: expect.stringContaining('no byte for') }
     expect(await failure(get(url, options))).toMatchObject(stalled)
     const response = await get(`${url}body`, options)
@@ -278,14 +278,14 @@ describe('failures', () => {
         if (left === 0 && bytes > 1) clearInterval(drip)
         else if (!response.destroyed) response.write(Buffer.alloc(bytes))
         if (response.destroyed) clearInterval(drip)
-      }, 50)
+      }, 100)
     })
-    const options = { stallSeconds: 0.3 }
+    const options = { stallSeconds: 1 }
     const dripping = await get(url, options)
     expect(await failure(dripping.text())).toMatchObject({
       code: 'STALLED',
       retryable: true,
-      message: expect.stringMatching(/: \d+ bytes in 1 s$/),
+      message: expect.stringMatching(/: \d+ bytes in \d s$/),
     })
     const slow = await get(`${url}slow`, options)
     expect(await slow.text()).toHaveLength(23 * 400)
@@ -297,10 +297,10 @@ describe('failures', () => {
     })
     async function* slow(): Bytes {
       yield Buffer.alloc(1)
-      await new Promise((resolve) => setTimeout(resolve, 500))
+      await new Promise((resolve) => setTimeout(resolve, 1500))
       yield Buffer.alloc(1)
     }
-    const response = await createHttp({ stallSeconds: 0.2 })({
+    const response = await createHttp({ stallSeconds: 1 })({
       method: 'PUT',
       url,
       body: { size: 2, open: async () => slow() },

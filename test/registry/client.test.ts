@@ -182,7 +182,7 @@ describe('patience', () => {
           { on: /token/, every: 4, change: fault.status(503) },
         ],
       },
-      { net: { stallSeconds: 0.3 }, retry: { attempts: 25, baseMs: 4, maxMs: 40 } },
+      { net: { stallSeconds: 1 }, retry: { attempts: 25, baseMs: 4, maxMs: 40 } },
     )
     const blobs = Array.from({ length: 20 }, (_, at) =>
       double.addBlob('from/app', noise(100_000 + at, at + 1)),
@@ -369,7 +369,7 @@ describe('TLS', () => {
     })
     const address = mute.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
-    const { client } = harness({ net: { stallSeconds: 0.2 } })
+    const { client } = harness({ net: { stallSeconds: 1 } })
     const error = await failureOf(openRepository(client, `127.0.0.1:${port}`, 'a/b').resolve('v1'))
     mute.close()
     expect(error).toMatchObject({ kind: 'network', message: expect.stringContaining('no byte for') })

@@ -83,7 +83,7 @@ describe('fetch', () => {
   test('continues after a stall', async () => {
     const { double, blob, repository, events } = await setUp(
       { faults: [{ on: /^GET .*\/blobs\//, times: 1, change: fault.stallAfter(500_000) }] },
-      0.3,
+      1,
     )
     expect((await digestAll(await repository.fetch(blob))).digest).toBe(blob.digest)
     expect(double.requests.at(-1)?.headers['range']).toBe('bytes=500000-')
@@ -91,11 +91,11 @@ describe('fetch', () => {
   })
 
   test('does not take a slow consumer for a stalled server', async () => {
-    const { double, blob, repository } = await setUp({}, 0.2)
+    const { double, blob, repository } = await setUp({}, 1)
     let size = 0
     for await (const chunk of await repository.fetch(blob)) {
       size += chunk.length
-      if (size === chunk.length) await new Promise((resolve) => setTimeout(resolve, 700))
+      if (size === chunk.length) await new Promise((resolve) => setTimeout(resolve, 1500))
     }
     expect(size).toBe(blob.size)
     expect(double.requests).toHaveLength(1)
@@ -103,8 +103,8 @@ describe('fetch', () => {
 
   test('bears a slow drip', async () => {
     const { double, repository } = await setUp(
-      { faults: [{ on: /^GET .*\/blobs\//, change: fault.drip(7, 40) }] },
-      0.4,
+      { faults: [{ on: /^GET .*\/blobs\//, change: fault.drip(7, 80) }] },
+      1,
     )
     const small = double.addBlob('team/app', noise(140, 2))
     expect((await digestAll(await repository.fetch(small))).digest).toBe(small.digest)

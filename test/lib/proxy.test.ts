@@ -46,7 +46,14 @@ describe('proxyFor', () => {
     expect(via(url, { HTTPS_PROXY: P, NO_PROXY: list }) === undefined).toBe(exempt)
   })
 
-  test.each(['socks5://proxy:1080', 'http://', 'http://bad host'])('%j is refused', (value) => {
+  test('takes a password with a bare % as it stands', () => {
+    const proxy = proxyFor(new URL('https://quay.io'), { HTTPS_PROXY: 'http://me:50%off!@proxy:3128' })
+    expect(decodeURIComponent(proxy?.password ?? '')).toBe('50%off!')
+    const escaped = proxyFor(new URL('https://quay.io'), { HTTPS_PROXY: 'socks5h://me:50%25off@proxy:1080' })
+    expect(decodeURIComponent(escaped?.password ?? '')).toBe('50%off')
+  })
+
+  test.each(['socks4://proxy:1080', 'http://', 'http://bad host'])('%j is refused', (value) => {
     expect(() => proxyFor(new URL('https://quay.io'), { HTTPS_PROXY: value })).toThrow(BundleError)
   })
 })

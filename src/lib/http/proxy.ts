@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { usageError } from '../errors.ts'
+import { noteSecret } from '../secrets.ts'
 import { isLoopback } from '../url.ts'
 
 /** Environment variables, handed in by the command layer. */
@@ -9,7 +10,7 @@ export type Env = Readonly<Record<string, string | undefined>>
  * The proxy for a URL, by the rules curl and Go agree on: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, in lower case too
  * (lower case wins), and `NO_PROXY` with names, `.suffixes`, `*`, `host:port`, addresses and CIDR blocks. Loopback
  * never goes through a proxy. https://pkg.go.dev/golang.org/x/net/http/httpproxy
- * @throws a usage error when the variable does not hold the URL of an http(s) proxy
+ * @throws a usage error when the variable does not hold the URL of an http(s) or SOCKS 5 proxy
  */
 export function proxyFor(url: URL, env: Env): URL | undefined {
   const names = url.protocol === 'https:' ? ['https_proxy', 'all_proxy'] : ['http_proxy', 'all_proxy']
@@ -18,15 +19,37 @@ export function proxyFor(url: URL, env: Env): URL | undefined {
     return undefined
   const written = value(env, chosen) ?? ''
   const text = written.includes('://') ? written : `http://${written}`
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
-    throw usageError(`${chosen.toUpperCase()} does not hold the URL of an http or https proxy`, {
-      next: 'write it as http://proxy.example:3128',
+  if (
+    !URL.canParse(text) ||
+    !/^(https?|socks5h?):\/\/./.test(text.toLowerCase()) ||
+    new URL(text).hostname === ''
+  ) {
+    throw usageError(`${chosen.toUpperCase()} does not hold the URL of an http, https or SOCKS 5 proxy`, {
+      next:
+        'write it as http://proxy.example:3128 or socks5h://127.0.0.1:1080; in a password, write / # ? % as ' +
+        '%2F %23 %3F %25',
     })
   }
-  return new URL(text)
+  return withLogin(new URL(text))
 }
 
+/** A proxy that carries connections of any kind: what `ssh -D` opens. */
+export const isSocks = (proxy: URL): boolean => proxy.protocol.startsWith('socks')
+
 // --- internal ---
+
+/** Its password is a secret like any other; one with a bare % is taken literally, as curl does. */
+function withLogin(proxy: URL): URL {
+  for (const part of ['username', 'password'] as const) {
+    try {
+      decodeURIComponent(proxy[part])
+    } catch {
+      proxy[part] = proxy[part].replaceAll('%', '%25')
+    }
+  }
+  noteSecret(decodeURIComponent(proxy.password))
+  return proxy
+}
 
 function value(env: Env, name: string): string | undefined {
   const found = env[name] ?? env[name.toUpperCase()]

@@ -1,8 +1,9 @@
 import http, { type ClientRequest, type RequestOptions } from 'node:http'
 import https from 'node:https'
 import type { Peer } from './error.ts'
-import { proxyFor, type Env } from './proxy.ts'
-import { createTrust, type TrustOptions } from './tls.ts'
+import { isSocks, proxyFor, type Env } from './proxy.ts'
+import { createSocksAgent } from './socks.ts'
+import { createTrust, type Trust, type TrustOptions } from './tls.ts'
 import { createTunnelAgent } from './tunnel.ts'
 
 /** How to start requests to one URL: directly, through a CONNECT tunnel, or by asking a forward proxy. */
@@ -17,12 +18,13 @@ const KEEP_ALIVE = { keepAlive: true, maxFreeSockets: 64 }
 /** Presigned redirects and cookies of CDNs go over node's 16 KiB; more than this is no registry. */
 const MAX_HEADERS = 64 * 1024
 
-export function createRoutes(options: TrustOptions): (url: URL) => Route {
+export function createRoutes(options: TrustOptions & { readonly trust?: Trust }): (url: URL) => Route {
   const env: Env = options.env ?? {}
-  const trust = createTrust(options)
+  const trust = options.trust ?? createTrust(options)
   const plain = new http.Agent(KEEP_ALIVE)
   const secure = new Map<string, https.Agent>()
   const tunnels = new Map<string, https.Agent>()
+  const sockets = new Map<string, https.Agent>()
 
   const direct = (url: URL): Route => ({
     host: url.host,
@@ -46,6 +48,20 @@ export function createRoutes(options: TrustOptions): (url: URL) => Route {
         createTunnelAgent(url, proxy, trust, KEEP_ALIVE),
       )
       return https.request(url, { ...request, agent, maxHeaderSize: MAX_HEADERS })
+    },
+  })
+
+  /** One connection after the other through the same proxy; the far end does not know of it, nor the proxy of HTTP. */
+  const socks = (url: URL, proxy: URL): Route => ({
+    host: url.host,
+    proxy: proxy.host,
+    forwarded: false,
+    start: (request) => {
+      const agent = keep(sockets, `${url.host} ${proxy.href}`, () =>
+        createSocksAgent(url, proxy, trust, KEEP_ALIVE),
+      )
+      const common = { ...request, agent, maxHeaderSize: MAX_HEADERS }
+      return url.protocol === 'https:' ? https.request(url, common) : http.request(url, common)
     },
   })
 
@@ -73,6 +89,7 @@ export function createRoutes(options: TrustOptions): (url: URL) => Route {
   return (url) => {
     const proxy = proxyFor(url, env)
     if (proxy === undefined) return direct(url)
+    if (isSocks(proxy)) return socks(url, proxy)
     return url.protocol === 'https:' ? tunnel(url, proxy) : forward(url, proxy)
   }
 }

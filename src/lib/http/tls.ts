@@ -16,6 +16,9 @@ export interface ClientCertificate {
   readonly keyFile: string
 }
 
+/** The TLS context for a host, with its port when it is not 443. */
+export type Trust = (host: string) => SecureContext
+
 export interface TrustOptions {
   readonly env?: Env
   /** PEM files of further CAs to trust. */
@@ -31,7 +34,7 @@ export interface TrustOptions {
  * @returns the TLS context for a host (with port)
  * @throws a usage error for a file that cannot be read or is not PEM
  */
-export function createTrust(options: TrustOptions): (host: string) => SecureContext {
+export function createTrust(options: TrustOptions): Trust {
   const named = [
     options.env?.['SSL_CERT_FILE'],
     options.env?.['NODE_EXTRA_CA_CERTS'],

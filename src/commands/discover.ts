@@ -1,11 +1,11 @@
+import { relative, resolve } from 'node:path'
 import { loadSpec } from '../bundle/spec/bundled.ts'
 import { discoveredSpec, driftOf, type DiscoveredChart } from '../bundle/charts/discover.ts'
 import { closeAll, renderCharts, type ChartPackage } from '../bundle/charts/render-all.ts'
 import { resolveChart } from '../bundle/resolve/chart.ts'
 import { imagesOf, parseSpec, selectGroups, type BundleSpec, type SpecChart } from '../bundle/spec/spec.ts'
-import { readChartMetadata } from '../helm/chart.ts'
+import { describeLocalChart } from '../bundle/resolve/local-chart.ts'
 import { usageError } from '../lib/errors.ts'
-import { readSmall, whyUnreadable } from '../lib/bytes/small-file.ts'
 import { createOnce } from '../lib/once.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
 import { defineBundleCommand } from '../cli/command.ts'
@@ -27,7 +27,7 @@ export default defineBundleCommand({
       command: "ma-bundle discover 'shop|1.0.0|https://charts.example' > spec.yaml",
       description: 'a first spec',
     },
-    { command: 'ma-bundle discover ./chart.tgz', description: 'of a packaged chart' },
+    { command: 'ma-bundle discover ./chart.tgz', description: 'of a packaged chart, or of its folder' },
     { command: 'ma-bundle discover --check spec.yaml', description: 'is the list still right?' },
     {
       command: "ma-bundle discover --check spec.yaml 'shop|1.1.0|https://charts.example'",
@@ -39,7 +39,7 @@ export default defineBundleCommand({
       type: 'positional',
       required: false,
       multiple: true,
-      description: 'Charts as name|version|repository, or packaged (.tgz)',
+      description: 'Charts as name|version|repository, or on this machine: packaged (.tgz) or a folder',
     },
     check: {
       type: 'string',
@@ -53,12 +53,14 @@ export default defineBundleCommand({
   async run(args, session) {
     const checked = args.check === undefined ? undefined : (await loadSpec(args.check)).spec
     const given = args.charts
-    const files = given.filter((text) => text.endsWith('.tgz'))
-    const listed = chartsFrom(given.filter((text) => !text.endsWith('.tgz')))
+    const listed = [
+      ...chartsFrom(given.filter((text) => text.includes('|'))),
+      ...(await Promise.all(given.filter((text) => !text.includes('|')).map(localChart))),
+    ]
     const wanted = merged(checked, listed)
-    if (wanted.length + files.length === 0) {
+    if (wanted.length === 0) {
       throw usageError('no chart was named', {
-        next: 'give name|version|repository, a .tgz, or --check <spec>',
+        next: 'give name|version|repository, a packaged chart or its folder, or --check <spec>',
       })
     }
     const spec: BundleSpec = {
@@ -73,8 +75,8 @@ export default defineBundleCommand({
     const network = await openNetwork(args, session)
     const mirrors = mergeMirrors(parseMirrors(args.mirror), spec.mirrors)
     const indexes = createOnce<string>()
-    const packages = await Promise.all([
-      ...wanted.map(async (chart): Promise<Package> => {
+    const packages = await Promise.all(
+      wanted.map(async (chart): Promise<Package> => {
         const {
           chart: name,
           tgz,
@@ -82,8 +84,7 @@ export default defineBundleCommand({
         } = await resolveChart(chart, { session: network, mirrors, indexes })
         return { chart: name, name: `${name}:${version}`, tgz, listed: chart }
       }),
-      ...files.map(readPackage),
-    ])
+    )
     const rendered = await renderCharts(packages, helm, session)
     await closeAll(rendered)
     const charts = packages.flatMap(({ chart, listed: as }): DiscoveredChart[] => {
@@ -136,14 +137,8 @@ function merged(spec: BundleSpec | undefined, listed: readonly SpecChart[]): rea
   return [...old.filter(({ name }) => !listed.some((chart) => chart.name === name)), ...listed]
 }
 
-/** As much as a repository may send. */
-const CHART_LIMIT = 128 * 1024 * 1024
-
-async function readPackage(file: string): Promise<Package> {
-  const tgz = await readSmall(file, CHART_LIMIT).catch((error: unknown) => {
-    throw usageError(`cannot read the chart: ${whyUnreadable(error)}`, { cause: error })
-  })
-  const { name, version } = readChartMetadata(tgz, file)
-  const listed = { name, version, repository: 'https://charts.invalid', key: name }
-  return { chart: name, name: `${name}:${version}`, tgz, listed }
+/** A package or a folder, as a spec in this folder would name it. */
+function localChart(path: string): Promise<SpecChart> {
+  const near = relative(process.cwd(), resolve(path))
+  return describeLocalChart(resolve(path), near.startsWith('.') ? near : `./${near}`)
 }

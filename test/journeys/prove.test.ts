@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { parseSpec } from '../../src/bundle/spec/spec.ts'
+import { packFolder } from '../../src/helm/folder.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { chartYaml, deployment, packChart } from '../support/charts/pack.ts'
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.ts'
@@ -226,6 +227,34 @@ describe.each([3, 4] as const)('with helm %i', (major) => {
         `- ${registry.host}/shop/extra:1  (no chart pulls it)`,
       ]),
     )
+  })
+
+  it('discovers a spec of a folder and of a package, and the spec exports as it is', async () => {
+    const helm = await helmBinary(major)
+    const files = {
+      'local/Chart.yaml': 'apiVersion: v2\nname: local\nversion: 0.1.0\n',
+      'local/values.yaml': `image: ${registry.host}/shop/server:2.5.0\n`,
+      'local/templates/pod.yaml':
+        'apiVersion: v1\nkind: Pod\nmetadata: { name: a }\nspec: { containers: [{ name: a, image: "{{ .Values.image }}" }] }\n',
+    }
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(at(path)), { recursive: true })
+      writeFileSync(at(path), text)
+    }
+    writeFileSync(at('local.tgz'), await packFolder(at('local'), './local'))
+    for (const chart of ['local', 'local.tgz']) {
+      const found = await runShell(['discover', at(chart), '--helm', helm])
+      expect(found).toMatchObject({ code: 0 })
+      const near = relative(process.cwd(), at(chart))
+      expect(found.stdout).toContain(`repository: ${near}\n`)
+      const spec = found.stdout.replace(`repository: ${near}`, `repository: ./${chart}`)
+      writeFileSync(at('local.yaml'), spec)
+      const made = await runShell(['export', at('local.tar'), '--spec', at('local.yaml'), '--helm', helm])
+      expect(made).toMatchObject({ code: 0 })
+      const inspected = await runShell(['inspect', at('local.tar'), '--json'])
+      expect(inspected.stdout).toContain('"local:0.1.0"')
+      expect(inspected.stdout).not.toContain(folder)
+    }
   })
 })
 

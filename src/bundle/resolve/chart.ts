@@ -17,7 +17,9 @@ import { candidates, urlCandidates, type Mirrors } from '../../registry/mirror.t
 import { openRepository } from '../../registry/repository.ts'
 import type { ChartRoot } from '../format/root.ts'
 import type { Session } from '../run/network.ts'
+import { isLocal } from '../spec/read.ts'
 import type { SpecChart } from '../spec/spec.ts'
+import { readLocalChart } from './local-chart.ts'
 
 export interface ChartOptions {
   readonly session: Session
@@ -27,9 +29,10 @@ export interface ChartOptions {
   readonly indexes: Once<string>
 }
 
-/** A chart to its artifact and its tgz, from an HTTP repository or from an OCI one, mirrors first. */
+/** A chart to its artifact and its tgz: from this machine, from an HTTP repository or an OCI one, mirrors first. */
 export async function resolveChart(chart: SpecChart, options: ChartOptions): Promise<ChartRoot> {
   const { repository } = chart
+  if (isLocal(repository)) return packed(chart, await readLocalChart(chart), repository, options)
   if (repository.startsWith('oci://')) return fromOci(chart, `${trimmed(repository)}/${chart.name}`, options)
   const places = urlCandidates(repository, options.mirrors)
   return firstOf(places, chart, options.session, (place) =>
@@ -62,11 +65,16 @@ async function fromHttp(chart: SpecChart, repository: string, options: ChartOpti
   // An index may point to an OCI registry: https://github.com/helm/helm/issues/10312
   if (location.url.startsWith('oci://')) return fromOci(chart, location.url, options)
   const tgz = await fetchChart(http, repository, location, web)
+  return packed(chart, tgz, repository, options)
+}
+
+/** A tgz, which no registry has made an artifact of yet. */
+function packed(chart: SpecChart, tgz: Uint8Array, place: string, options: ChartOptions): Promise<ChartRoot> {
   const { manifest, config, layers } = packChart(tgz, `chart ${chart.name}`)
   const memory = createMemorySource()
   memory.add(digestOf(config), config)
   for (const { descriptor, content } of layers) memory.add(descriptor.digest, content)
-  return finished(chart, tgz, manifest, memory, repository, options)
+  return finished(chart, tgz, manifest, memory, place, options)
 }
 
 /** A user for the host, from where those of registries come from; never in the clear over a network. */

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import spec264 from '../../../manifests/migration-assistant-2.6.4.yaml' with { type: 'text' }
 import spec336 from '../../../manifests/migration-assistant-3.3.6.yaml' with { type: 'text' }
 import { BundleError, codeOf, usageError } from '../../lib/errors.ts'
@@ -40,7 +41,8 @@ export const listBundledSpecs = (): readonly BundledSpec[] => BUNDLED
  */
 export async function loadSpec(pathOrName?: string): Promise<LoadedSpec> {
   const { fileName, text } = findBundled(pathOrName) ?? (await read(pathOrName ?? ''))
-  return { spec: parseSpec(text, fileName), text, fileName }
+  const folder = pathOrName === undefined ? undefined : dirname(resolve(pathOrName))
+  return { spec: parseSpec(text, fileName, folder), text, fileName }
 }
 
 /** What is known of a chart version. */

@@ -34,8 +34,13 @@ export interface SpecChart {
   readonly name: string
   /** As the list says it; Chart.yaml may have a `v` in front. */
   readonly version: string
-  /** `https://…` of a chart repository, or `oci://host/path` that the chart's name is appended to. */
+  /**
+   * `https://…` of a chart repository, `oci://host/path` that the chart's name is appended to, or `./path` of a folder
+   * or package beside the spec.
+   */
   readonly repository: string
+  /** Where that folder or package is on this machine; never written anywhere. */
+  readonly local?: string
   /** What the consumer chart calls it; its name unless told otherwise. */
   readonly key: string
 }

@@ -1,3 +1,4 @@
+import { resolve as resolvePath } from 'node:path'
 import { parseDigest } from '../../oci/digest.ts'
 import { parsePlatform, type Platform } from '../../oci/platform.ts'
 import { parseReference } from '../../oci/reference.ts'
@@ -44,8 +45,14 @@ export function checkChart(chart: SpecChart, at: (part: keyof SpecChart) => Plac
   ].filter(([, rule]) => rule !== undefined)
   for (const [part, rule] of faults)
     problem(at(part), `found the chart ${part} "${chart[part]}", expected ${rule}`)
-  return faults.length === 0 ? chart : undefined
+  if (faults.length > 0) return undefined
+  const { folder } = at('repository').file
+  if (!isLocal(chart.repository) || folder === undefined) return chart
+  return { ...chart, local: resolvePath(folder, chart.repository) }
 }
+
+/** A chart or file that lies beside the spec; an absolute path would be one machine's. */
+export const isLocal = (address: string): boolean => /^\.\.?(?:\/|$)/.test(address)
 
 // --- internal ---
 
@@ -88,16 +95,17 @@ function readChart(place: Place): SpecChart | undefined {
   const chart = fields(place, ['name', 'version', 'repository', 'key'])
   const name = text(chart?.need('name'), 'a chart name')
   const version = text(chart?.need('version'), 'a chart version')
-  const repository = text(chart?.need('repository'), 'https://… or oci://…')
+  const repository = text(chart?.need('repository'), 'https://…, oci://… or ./path')
   const key = text(chart?.get('key'), 'the chart’s key in the consumer chart')
   if (name === undefined || version === undefined || repository === undefined) return undefined
   return checkChart({ name, version, repository, key: key ?? name }, (part) => chart?.get(part) ?? place)
 }
 
 function repositoryFault(repository: string): string | undefined {
+  if (isLocal(repository)) return undefined
   const url = URL.canParse(repository) ? new URL(repository) : undefined
   if (url === undefined || !['http:', 'https:', 'oci:'].includes(url.protocol) || url.host === '') {
-    return 'https://… or oci://…'
+    return 'https://…, oci://… or ./path'
   }
   // A spec is copied into the bundle.
   const isSecret = [...url.searchParams.keys()].some((key) => SECRET.test(key))

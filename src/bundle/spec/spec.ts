@@ -12,10 +12,11 @@ export type * from './model.ts'
  * Parses a BundleSpec, or the list Migration Assistant ships (`charts: ["name|version|repository"]`, `images: […]`)
  * as it is.
  * @param fileName how errors call the file
+ * @param folder where its relative paths start; without it they stand for nothing on this machine
  * @throws SpecError (usage) that names every problem as file:line:column
  */
-export function parseSpec(text: string, fileName: string): BundleSpec {
-  const root = openSpec(text, fileName)
+export function parseSpec(text: string, fileName: string, folder?: string): BundleSpec {
+  const root = openSpec(text, fileName, undefined, folder === undefined ? {} : { folder })
   const spec = isList(root) ? readList(root) : readBundleSpec(root)
   finish(root.file)
   return spec

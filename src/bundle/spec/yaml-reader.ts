@@ -13,6 +13,8 @@ export interface Problem {
 /** A YAML file that is being read, with what was found wrong in it so far. */
 export interface SpecFileReader {
   readonly fileName: string
+  /** What its relative paths start from; absent for text that comes without a folder. */
+  readonly folder?: string
   readonly document: Document.Parsed
   readonly lines: LineCounter
   readonly problems: Problem[]
@@ -52,6 +54,7 @@ export class SpecError extends BundleError {
 const MAX_CHARACTERS = 1024 * 1024
 const MAX_VALUES = 100_000
 const SHOWN = 25
+const DESCRIBED = 'manifests/README.md describes the format'
 
 /**
  * Opens a YAML file for strict reading: every wrong value is noted with its place and reading goes on, so that one
@@ -60,15 +63,23 @@ const SHOWN = 25
 export function openSpec(
   text: string,
   fileName: string,
-  next = 'manifests/README.md describes the format',
-  most = MAX_CHARACTERS,
+  next = DESCRIBED,
+  { most = MAX_CHARACTERS, folder }: { readonly most?: number; readonly folder?: string } = {},
 ): Place {
   if (text.length > most) {
     throw usageError(`${fileName}: ${text.length} characters are too many (at most ${most})`)
   }
   const lines = new LineCounter()
   const document = parse(text, fileName, lines)
-  const file: SpecFileReader = { fileName, document, lines, next, problems: [], values: 0 }
+  const file: SpecFileReader = {
+    fileName,
+    ...(folder === undefined ? {} : { folder }),
+    document,
+    lines,
+    next,
+    problems: [],
+    values: 0,
+  }
   for (const { pos, message } of [...document.errors, ...document.warnings]) {
     note(file, pos[0], `not valid YAML: ${message.split('\n', 1)[0] ?? message}`)
   }

@@ -57,6 +57,8 @@ export interface RegistryClient {
   once(call: Call): Promise<HttpResponse>
   /** @param what the work, in the user's words, for events */
   patience(registry: string, what: string): Patience
+  /** What is known of hosts that refuse HEAD, for the requests that fall back to GET; added to. */
+  readonly headless: Set<string>
   /** What the host last said about its quota (Docker Hub's pulls). */
   rateLimit(registry: string): RateLimit | undefined
 }
@@ -160,6 +162,7 @@ export function createClient(options: ClientOptions): RegistryClient {
   return {
     once,
     patience,
+    headless: new Set(),
     send: (call) => retry(patience(call.registry, call.where), () => once(call)),
     rateLimit: (registry) => traffic.rateLimit(registry === 'docker.io' ? 'registry-1.docker.io' : registry),
   }

@@ -18,6 +18,7 @@ import type { Bundle } from '../format/open.ts'
 import { blobPath } from '../format/plan.ts'
 import { pushGraph } from './push.ts'
 import type { ImportTarget, ImportRepository } from '../run/target.ts'
+import { isGone } from '../../registry/error.ts'
 
 export interface ImportOptions {
   readonly layout: Layout
@@ -184,7 +185,8 @@ async function readBack(
   let found = await target.head(reference)
   if (found === undefined) {
     await target.pushManifest(top, reference)
-    found = await target.head(reference)
+    // Some gateways answer 404 to every HEAD.
+    found = (await target.head(reference)) ?? (await byGet(target, reference))
   }
   if (found?.digest === root.digest) return
   throw new BundleError(
@@ -195,4 +197,13 @@ async function readBack(
       next: 'see whether somebody else pushes to this tag, and run again',
     },
   )
+}
+
+async function byGet(target: ImportRepository, reference: string): Promise<Descriptor | undefined> {
+  try {
+    return (await target.resolve(reference)).descriptor
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
 }

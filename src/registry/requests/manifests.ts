@@ -7,6 +7,7 @@ import { digestOf, isDigest } from '../../oci/digest.ts'
 import { MANIFEST_LIMIT, mediaTypeOf, parseObject } from '../../oci/manifest.ts'
 import { ACCEPT_MANIFESTS, bareMediaType, isManifest } from '../../oci/media-types.ts'
 import { readBody } from './body.ts'
+import { headOrGet, UNCLEAR } from './head.ts'
 import { isGone, RegistryError } from '../error.ts'
 import { callTo, nameOf, type Place } from '../repository-calls.ts'
 import { isHtml } from '../error-body.ts'
@@ -15,33 +16,31 @@ import { isHtml } from '../error-body.ts'
  * HEAD of a manifest: costs no pull at Docker Hub. Falls back to GET where HEAD is not answered in full.
  * @returns undefined when there is no such manifest
  */
-export async function headManifest(place: Place, reference: string): Promise<Descriptor | undefined> {
-  try {
-    const response = await place.client.send(
-      callTo(place, {
-        ...ASK,
-        method: 'HEAD',
-        path: `manifests/${reference}`,
-        where: nameOf(place, reference),
-      }),
-    )
-    await response.discard()
-    if (response.status === 404) return undefined
-    const digest =
-      response.headers.get('docker-content-digest') ?? (isDigest(reference) ? reference : undefined)
-    const size = response.headers.get('content-length')
-    const mediaType = bareMediaType(response.headers.get('content-type') ?? '')
-    if (isDigest(digest) && size !== null && isManifest(mediaType))
-      return { mediaType, digest, size: Number(size) }
-  } catch (error) {
-    if (!(error instanceof RegistryError) || ![400, 405, 501].includes(error.status)) throw error
-  }
-  try {
-    return (await getManifest(place, reference)).descriptor
-  } catch (error) {
-    if (isGone(error)) return undefined
-    throw error
-  }
+export function headManifest(place: Place, reference: string): Promise<Descriptor | undefined> {
+  const where = nameOf(place, reference)
+  return headOrGet(place, 'manifest', {
+    async head() {
+      const call = callTo(place, { ...ASK, method: 'HEAD', path: `manifests/${reference}`, where })
+      const response = await place.client.send(call)
+      await response.discard()
+      if (response.status === 404) return undefined
+      const digest =
+        response.headers.get('docker-content-digest') ?? (isDigest(reference) ? reference : undefined)
+      const size = response.headers.get('content-length')
+      const mediaType = bareMediaType(response.headers.get('content-type') ?? '')
+      return isDigest(digest) && size !== null && Number(size) > 0 && isManifest(mediaType)
+        ? { mediaType, digest, size: Number(size) }
+        : UNCLEAR
+    },
+    async get() {
+      try {
+        return (await getManifest(place, reference)).descriptor
+      } catch (error) {
+        if (isGone(error)) return undefined
+        throw error
+      }
+    },
+  })
 }
 
 /**

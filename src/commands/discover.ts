@@ -3,6 +3,7 @@ import { loadSpec } from '../bundle/spec/bundled.ts'
 import { discoveredSpec, driftOf, type DiscoveredChart } from '../bundle/charts/discover.ts'
 import { closeAll, renderCharts, type ChartPackage } from '../bundle/charts/render-all.ts'
 import { resolveChart } from '../bundle/resolve/chart.ts'
+import { createMirrorLog } from '../bundle/resolve/mirrored.ts'
 import { imagesOf, parseSpec, selectGroups, type BundleSpec, type SpecChart } from '../bundle/spec/spec.ts'
 import { describeLocalChart } from '../bundle/resolve/local-chart.ts'
 import { usageError } from '../lib/errors.ts'
@@ -75,16 +76,18 @@ export default defineBundleCommand({
     const network = await openNetwork(args, session)
     const mirrors = mergeMirrors(parseMirrors(args.mirror), spec.mirrors)
     const indexes = createOnce<string>()
+    const log = createMirrorLog(network.emit)
     const packages = await Promise.all(
       wanted.map(async (chart): Promise<Package> => {
         const {
           chart: name,
           tgz,
           version,
-        } = await resolveChart(chart, { session: network, mirrors, indexes })
+        } = await resolveChart(chart, { session: network, mirrors, indexes, log })
         return { chart: name, name: `${name}:${version}`, tgz, listed: chart }
       }),
     )
+    log.report()
     const rendered = await renderCharts(packages, helm, session)
     await closeAll(rendered)
     const charts = packages.flatMap(({ chart, listed: as }): DiscoveredChart[] => {

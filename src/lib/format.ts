@@ -59,6 +59,12 @@ export const formatRate = (bytesPerSecond: number): string => `${formatBytes(byt
 export const plural = (count: number, noun: string, many = `${noun}s`): string =>
   `${count} ${count === 1 ? noun : many}`
 
+/** `a, b, c and 4 more`. */
+export const listed = (names: readonly string[], shown = 3): string =>
+  names.length <= shown + 1
+    ? names.join(', ')
+    : `${names.slice(0, shown).join(', ')} and ${names.length - shown} more`
+
 // --- internal ---
 
 const pair = (big: number, bigUnit: string, small: number, smallUnit: string): string =>

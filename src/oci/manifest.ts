@@ -25,27 +25,12 @@ export const MANIFEST_LIMIT = 4 * 1024 * 1024
  * https://github.com/opencontainers/image-spec/blob/main/manifest.md, image-index.md
  * @throws an integrity error for anything that is not a manifest this program can carry whole
  */
-export function parseManifest({ descriptor, raw }: RawManifest, where?: string): Manifest {
-  const fail = (why: string) =>
-    integrityError(`manifest ${descriptor.digest}: ${why}`, where === undefined ? {} : { where })
-  if (isSchema1(descriptor.mediaType)) {
-    throw new BundleError('the image is stored in Docker schema 1, which registries no longer take', {
-      kind: 'failed',
-      ...(where === undefined ? {} : { where }),
-      next: 'rebuild or re-push the image with a current tool, or take a newer tag',
-    })
-  }
-  if (raw.length > MANIFEST_LIMIT) throw fail(`${raw.length} bytes are more than the 4 MiB a registry takes`)
-  const json = parseObject(raw)
-  if (json === undefined) throw fail('not a JSON object')
-  const mediaType = mediaTypeOf(json, descriptor.mediaType)
-  if (!isManifest(mediaType)) throw fail(`unknown media type "${mediaType.slice(0, 120)}"`)
-  const list = (key: string): readonly Descriptor[] => {
-    const value = json[key]
-    if (value === undefined || value === null) return []
-    if (!Array.isArray(value)) throw fail(`"${key}" is not a list`)
-    return value.map((item, at) => parseDescriptor(item, () => fail(`"${key}[${at}]" is not a descriptor`)))
-  }
+export function parseManifest(manifest: RawManifest, where?: string): Manifest {
+  const { json, mediaType, fail } = openManifest(manifest, where)
+  const list = (key: string): readonly Descriptor[] =>
+    itemsOf(json, key, fail).map((item, at) =>
+      parseDescriptor(item, () => fail(`"${key}[${at}]" is not a descriptor`)),
+    )
   const one = (key: string): Descriptor | undefined =>
     isObject(json[key]) ? parseDescriptor(json[key], () => fail(`"${key}" is not a descriptor`)) : undefined
   const subject = one('subject')
@@ -59,6 +44,37 @@ export function parseManifest({ descriptor, raw }: RawManifest, where?: string):
   const config = one('config')
   if (config === undefined) throw fail('"config" is missing')
   return { ...common, manifests: [], config, layers: list('layers') }
+}
+
+/** An entry of an index that cannot be carried. */
+export interface OddEntry {
+  /** What the index calls it, for people. */
+  readonly digest: string
+  readonly platform?: Platform
+  /** `its digest is not a sha256`. */
+  readonly why: string
+}
+
+/** The entries of an index: those that can be carried, and the others, which need not be wanted. */
+export interface IndexEntries {
+  readonly children: readonly Descriptor[]
+  readonly odd: readonly OddEntry[]
+}
+
+/**
+ * Reads an index as far as it can be read: one entry of a kind that is not known says nothing about the others.
+ * @throws an integrity error for what is no index
+ */
+export function parseIndex(index: RawManifest, where?: string): IndexEntries {
+  const { json, fail } = openManifest(index, where)
+  const children: Descriptor[] = []
+  const odd: OddEntry[] = []
+  for (const item of itemsOf(json, 'manifests', fail)) {
+    const why = oddity(item)
+    if (why === undefined) children.push(parseDescriptor(item, () => fail('an entry is not a descriptor')))
+    else odd.push({ ...oddEntry(item), why })
+  }
+  return { children, odd }
 }
 
 /** Config first, then layers: everything of a manifest that is a blob. */
@@ -93,6 +109,50 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 // --- internal ---
+
+/** @throws for what no registry would take as a manifest */
+function openManifest({ descriptor, raw }: RawManifest, where?: string) {
+  const fail = (why: string) =>
+    integrityError(`manifest ${descriptor.digest}: ${why}`, where === undefined ? {} : { where })
+  if (isSchema1(descriptor.mediaType)) {
+    throw new BundleError('the image is stored in Docker schema 1, which registries no longer take', {
+      kind: 'failed',
+      ...(where === undefined ? {} : { where }),
+      next: 'rebuild or re-push the image with a current tool, or take a newer tag',
+    })
+  }
+  if (raw.length > MANIFEST_LIMIT) throw fail(`${raw.length} bytes are more than the 4 MiB a registry takes`)
+  const json = parseObject(raw)
+  if (json === undefined) throw fail('not a JSON object')
+  const mediaType = mediaTypeOf(json, descriptor.mediaType)
+  if (!isManifest(mediaType)) throw fail(`unknown media type "${mediaType.slice(0, 120)}"`)
+  return { json, mediaType, fail }
+}
+
+function itemsOf(json: Record<string, unknown>, key: string, fail: (why: string) => Error): unknown[] {
+  const value = json[key]
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value)) throw fail(`"${key}" is not a list`)
+  return value
+}
+
+function oddity(item: unknown): string | undefined {
+  if (!isObject(item)) return 'it is not a descriptor'
+  const { mediaType, digest, size } = item
+  if (typeof mediaType !== 'string') return 'it has no media type'
+  if (isSchema1(mediaType)) return 'it is stored in Docker schema 1, which registries no longer take'
+  if (!isDigest(digest)) return 'its digest is not a sha256, which is all that registries agree on'
+  return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? undefined : 'it has no size'
+}
+
+function oddEntry(item: unknown): Omit<OddEntry, 'why'> {
+  const { digest, platform } = isObject(item) ? item : {}
+  const parsed = parsePlatform(platform)
+  return {
+    digest: typeof digest === 'string' ? digest.slice(0, 140) : 'an entry without a digest',
+    ...(parsed === undefined ? {} : { platform: parsed }),
+  }
+}
 
 function parseDescriptor(value: unknown, fail: () => Error): Descriptor {
   if (!isObject(value)) throw fail()

@@ -70,8 +70,8 @@ describe('selectPlatforms', () => {
   it('counts what nested indexes offer, and keeps them', () => {
     const nested = { mediaType: OCI_INDEX, digest: digestOf('nested'), size: 100 }
     const index = indexOf([nested, child('linux/arm/v7', 'v7')])
-    expect(() => selectPlatforms(index, wanted)).toThrow('no image for linux/amd64, linux/arm64')
-    const { index: cut, missing } = selectPlatforms(index, wanted, undefined, wanted)
+    expect(selectPlatforms(index, wanted).missing).toEqual(wanted)
+    const { index: cut, missing } = selectPlatforms(index, wanted, undefined, { below: wanted })
     expect(missing).toEqual([])
     expect(digests(cut)).toEqual([nested.digest])
   })
@@ -81,10 +81,39 @@ describe('selectPlatforms', () => {
     expect(missing.map(formatPlatform)).toEqual(['linux/arm64'])
   })
 
-  it('refuses an index that has none of them, and says what it has', () => {
+  it('keeps nothing of an index that has none of them', () => {
     const index = indexOf([child('windows/amd64', 'w'), child('linux/ppc64le', 'p')])
-    expect(() => selectPlatforms(index, wanted, 'source x')).toThrow(
-      'no image for linux/amd64, linux/arm64; it comes for windows/amd64, linux/ppc64le',
-    )
+    const { missing, kept, offered } = selectPlatforms(index, wanted, 'source x')
+    expect(kept).toEqual([])
+    expect(missing).toEqual(wanted)
+    expect(offered.map(formatPlatform)).toEqual(['windows/amd64', 'linux/ppc64le'])
+  })
+
+  it('takes what the registry lost for not listed, and what attests it too', () => {
+    const amd64 = child('linux/amd64', 'a')
+    const arm64 = child('linux/arm64', 'b')
+    const index = indexOf([amd64, arm64, child('unknown/unknown', '1', attests(arm64.digest))])
+    const { index: cut, missing } = selectPlatforms(index, wanted, undefined, {
+      lost: new Set([arm64.digest]),
+    })
+    expect(digests(cut)).toEqual([amd64.digest])
+    expect(missing.map(formatPlatform)).toEqual(['linux/arm64'])
+  })
+
+  it('leaves attestations out when they are not wanted, of all platforms too', () => {
+    const amd64 = child('linux/amd64', 'a')
+    const index = indexOf([amd64, child('unknown/unknown', '1', attests(amd64.digest))])
+    expect(digests(selectPlatforms(index, 'all').index)).toHaveLength(2)
+    expect(digests(selectPlatforms(index, 'all', undefined, { dropAttestations: true }).index)).toEqual([
+      amd64.digest,
+    ])
+  })
+
+  it('drops entries that cannot be carried, and says for which platforms', () => {
+    const odd = { ...child('linux/arm64', 'x'), digest: `sha512:${'0'.repeat(128)}` }
+    const index = indexOf([child('linux/amd64', 'a'), odd])
+    const { index: cut, missing } = selectPlatforms(index, wanted)
+    expect(digests(cut)).toEqual([digestOf('a')])
+    expect(missing.map(formatPlatform)).toEqual(['linux/arm64'])
   })
 })

@@ -6,6 +6,7 @@ import type { Emit } from '../../lib/events.ts'
 import type { Source } from '../../oci/content.ts'
 import type { BundleEvent } from '../run/events.ts'
 import type { Transfer } from '../format/plan.ts'
+import type { TransferSource } from '../format/root.ts'
 
 /** Who hears of a transfer, and can stop it. */
 export interface Watched {
@@ -19,18 +20,19 @@ export interface Tally {
 }
 
 /**
- * Brings a transfer about with each source in turn; the last one's error tells why none served. Content that came
+ * Brings a transfer about with each source in turn; the origin's error says why none served. Content that came
  * wrong is asked for once more, because what damages bytes on the way does not do it every time.
  * @param attempt fetches all of it and has it verified
  */
 export async function fromSources(
   { descriptor, name, sources }: Transfer,
   { emit, signal }: Watched,
-  attempt: (source: Source) => Promise<void>,
+  attempt: (source: TransferSource) => Promise<void>,
 ): Promise<void> {
   const { digest: id, size } = descriptor
   const last = sources.at(-1)
   const tries = last === undefined ? [] : [...sources, last]
+  let own: { readonly error: unknown } | undefined
   emit({ type: 'transfer', id, name, size })
   for (const [at, source] of tries.entries()) {
     try {
@@ -43,8 +45,13 @@ export async function fromSources(
       const isFinal = left === 0 || (left === 1 && !isWrong(error)) || error instanceof WriteError
       if (isFinal || signal.aborted) {
         emit({ type: 'transferred', id, outcome: 'failed', size })
-        throw error
+        throw signal.aborted || error instanceof WriteError ? error : (own?.error ?? error)
       }
+      if (source.onFailure !== undefined && source !== last) {
+        source.onFailure(error)
+        continue
+      }
+      own ??= { error }
       emit({ type: 'warning', message: `tried again: ${messageOf(error)}`, where: `source ${name}` })
     }
   }
@@ -70,7 +77,8 @@ export async function* continued(
       return
     } catch (error) {
       if (tries === sources.length - 1) throw error
-      onFailure?.(error)
+      const told = source.onFailure ?? onFailure
+      told?.(error)
     }
   }
 }

@@ -1,12 +1,11 @@
 import type { Entry } from '../../archive/tar.ts'
 import type { Bytes } from '../../lib/bytes/bytes.ts'
 import { bytesOf } from '../../lib/bytes/bytes.ts'
-import type { Source } from '../../oci/content.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { digestOf, hexOf, type Digest } from '../../oci/digest.ts'
 import { encodeContents, type Contents } from './contents.ts'
 import { encodeLayoutIndex, LAYOUT_FILE, type LayoutRoot } from './oci-layout.ts'
-import { chartPath, filePath, type Root } from './root.ts'
+import { chartPath, filePath, type Root, type TransferSource } from './root.ts'
 import { programContents, type Program } from './importer.ts'
 import { encodeSums, SUMS, sumsSize } from './sums.ts'
 
@@ -17,7 +16,7 @@ export interface Transfer {
   /** The root a person knows it by: the first that needs it. */
   readonly name: string
   /** Every place it can be had from, best first. */
-  readonly sources: readonly Source[]
+  readonly sources: readonly TransferSource[]
 }
 
 /** The whole archive, known before the first layer is fetched. */
@@ -131,10 +130,9 @@ const transferOf = ({ path, digest, size, source }: Program): Transfer => ({
 })
 
 function add(map: Map<string, Transfer | undefined>, path: string, descriptor: Descriptor, root: Root): void {
-  const known = map.get(path)
-  if (known === undefined) {
-    if (!map.has(path)) map.set(path, { path, descriptor, name: root.name, sources: [root.source] })
-  } else if (!known.sources.includes(root.source)) {
-    map.set(path, { ...known, sources: [...known.sources, root.source] })
-  }
+  const known =
+    map.get(path) ?? (map.has(path) ? undefined : { path, descriptor, name: root.name, sources: [] })
+  if (known === undefined) return
+  const sources = new Set([...known.sources, root.source, ...(root.alternatives ?? [])])
+  map.set(path, { ...known, sources: [...sources] })
 }

@@ -4,13 +4,25 @@ import type { Digest } from '../../oci/digest.ts'
 import type { Graph } from '../../oci/graph.ts'
 import { formatPlatform } from '../../oci/platform.ts'
 
+/** A place that content comes from. */
+export interface TransferSource extends Source {
+  /** Learns why it was left for the next one; without it, that is a warning. */
+  readonly onFailure?: (error: unknown) => void
+}
+
+/** Where the content of a root is. */
+interface Sourced {
+  readonly source: TransferSource
+  /** Further places that may have its blobs, in order: other mirrors, and the origin. */
+  readonly alternatives?: readonly TransferSource[]
+}
+
 /** An image of the bundle, resolved: everything below it is known by digest and size. */
-export interface ImageRoot {
+export interface ImageRoot extends Sourced {
   readonly kind: 'image'
   /** The reference as the spec has it, completed: `docker.io/library/busybox:1.36`. */
   readonly name: string
   readonly graph: Graph
-  readonly source: Source
   /** Where it was really fetched from, when a mirror served it. */
   readonly from?: string
   /** The index as the registry has it, when platforms were left out and the bundle holds a smaller one. */
@@ -18,7 +30,7 @@ export interface ImageRoot {
 }
 
 /** A chart, as Helm keeps it in OCI registries, with its tgz. */
-export interface ChartRoot {
+export interface ChartRoot extends Sourced {
   readonly kind: 'chart'
   /** `<name>:<version>`, the version as Chart.yaml has it. */
   readonly name: string
@@ -27,17 +39,15 @@ export interface ChartRoot {
   /** The repository's address as the spec has it. */
   readonly repository: string
   readonly graph: Graph
-  readonly source: Source
   readonly tgz: Uint8Array
   readonly from?: string
 }
 
 /** A plain file. */
-export interface FileRoot {
+export interface FileRoot extends Sourced {
   readonly kind: 'file'
   readonly name: string
   readonly descriptor: Descriptor
-  readonly source: Source
 }
 
 export type Root = ImageRoot | ChartRoot | FileRoot

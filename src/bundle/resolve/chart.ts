@@ -1,7 +1,6 @@
-import { collect } from '../../lib/bytes/bytes.ts'
 import { BundleError, messageOf } from '../../lib/errors.ts'
 import type { Once } from '../../lib/once.ts'
-import { isLoopback } from '../../lib/url.ts'
+import { isLoopback, redactUrl } from '../../lib/url.ts'
 import { chartLayer, packChart } from '../../helm/artifact.ts'
 import { readChartMetadata } from '../../helm/chart.ts'
 import { fetchChart, locateChart, type ChartRepositoryOptions } from '../../helm/repository.ts'
@@ -11,8 +10,7 @@ import { digestOf, type Digest } from '../../oci/digest.ts'
 import { walk } from '../../oci/graph.ts'
 import { parseManifest } from '../../oci/manifest.ts'
 import { createMemorySource } from '../../oci/memory.ts'
-import { parseReference } from '../../oci/reference.ts'
-import { verified } from '../../oci/verify.ts'
+import { parseReference, repositoryName } from '../../oci/reference.ts'
 import { candidates, urlCandidates, type Mirrors } from '../../registry/mirror.ts'
 import { openRepository } from '../../registry/repository.ts'
 import type { ChartRoot } from '../format/root.ts'
@@ -20,6 +18,7 @@ import type { Session } from '../run/network.ts'
 import { isLocal } from '../spec/read.ts'
 import type { SpecChart } from '../spec/spec.ts'
 import { readLocalChart } from './local-chart.ts'
+import { fetchWhole, firstOf, sourcesOf, type MirrorLog, type Place } from './mirrored.ts'
 
 export interface ChartOptions {
   readonly session: Session
@@ -27,6 +26,7 @@ export interface ChartOptions {
   readonly locked?: Digest
   /** Indexes of chart repositories, fetched once for all charts. */
   readonly indexes: Once<string>
+  readonly log: MirrorLog
 }
 
 /** A chart to its artifact and its tgz: from this machine, from an HTTP repository or an OCI one, mirrors first. */
@@ -34,15 +34,23 @@ export async function resolveChart(chart: SpecChart, options: ChartOptions): Pro
   const { repository } = chart
   if (isLocal(repository)) return packed(chart, await readLocalChart(chart), repository, options)
   if (repository.startsWith('oci://')) return fromOci(chart, `${trimmed(repository)}/${chart.name}`, options)
-  const places = urlCandidates(repository, options.mirrors)
-  return firstOf(places, chart, options.session, (place) =>
-    place.startsWith('oci://')
-      ? fromOci(chart, `${trimmed(place)}/${chart.name}`, options)
-      : fromHttp(chart, place, options),
-  )
+  const places = urlCandidates(repository, options.mirrors).map((place) => ({
+    place,
+    ...(place === repository ? {} : { mirror: { host: new URL(place).host, place: redactUrl(place) } }),
+  }))
+  return firstOf(places, nameFor(chart), options.log, ({ place }) => {
+    options.session.signal.throwIfAborted()
+    return fromHttp(chart, place, options)
+  })
 }
 
 // --- internal ---
+
+interface ChartPlace extends Place {
+  readonly name: string
+}
+
+const nameFor = ({ name, version }: SpecChart): string => `chart ${name} ${version}`
 
 /** Charts weigh kilobytes; Helm itself gives up at 100 MiB unpacked. */
 const CHART_LIMIT = 128 * 1024 * 1024
@@ -89,28 +97,34 @@ async function loginFor(
 }
 
 async function fromOci(chart: SpecChart, url: string, options: ChartOptions): Promise<ChartRoot> {
-  const { session, mirrors } = options
+  const { session, mirrors, log } = options
   const written = url.slice('oci://'.length)
   const named = parseReference(written)
-  const places = candidates(named, mirrors)
-  return firstOf(places, chart, session, async (place) => {
+  const pinned = /[:@][^/]*$/.test(written.slice(written.indexOf('/')))
+    ? (named.digest ?? named.tag)
+    : undefined
+  const tags = pinned === undefined ? versionTags(chart.version) : [pinned]
+  const places = candidates(named, mirrors).map((place): ChartPlace => {
+    const name = repositoryName(place)
     const source = openRepository(session.client, place.registry, place.repository)
-    const where = `source oci://${place.registry}/${place.repository}`
-    const pinned = /[:@][^/]*$/.test(written.slice(written.indexOf('/')))
-      ? (named.digest ?? named.tag)
-      : undefined
-    const raw = await findVersion(
-      source,
-      pinned === undefined ? versionTags(chart.version) : [pinned],
-      options.locked,
-    )
+    return name === repositoryName(named)
+      ? { name, source }
+      : { name, source, mirror: { host: place.registry, place: name } }
+  })
+  return firstOf(places, nameFor(chart), log, async (place) => {
+    session.signal.throwIfAborted()
+    const where = `source oci://${place.name}`
+    const raw = await findVersion(place.source, tags, options.locked)
     const layer = chartLayer(parseManifest(raw, where), where)
     if (layer.size > CHART_LIMIT)
       throw new BundleError(`the chart has ${layer.size} bytes`, { kind: 'failed', where })
-    const tgz = await collect(verified(await source.fetch(layer), layer, where))
-    const memory = createMemorySource(source)
+    const all = [place, ...places.filter((other) => other !== place)]
+    const tgz = await fetchWhole(all, layer, nameFor(chart), log)
+    const { first, all: sources } = sourcesOf(all, nameFor(chart), log)
+    const memory = createMemorySource(first)
     memory.add(layer.digest, tgz)
-    return finished(chart, tgz, raw, memory, `oci://${place.registry}/${place.repository}`, options)
+    const root = await finished(chart, tgz, raw, memory, `oci://${place.name}`, options)
+    return { ...root, alternatives: sources.slice(1) }
   })
 }
 
@@ -174,29 +188,4 @@ async function finished(
     tgz,
     ...(place.startsWith(trimmed(chart.repository)) ? {} : { from: place }),
   }
-}
-
-/** Tries places in order; the last one's failure is the one that counts. */
-async function firstOf<Place, Result>(
-  places: readonly Place[],
-  chart: SpecChart,
-  { emit, signal }: Session,
-  attempt: (place: Place) => Promise<Result>,
-): Promise<Result> {
-  let failure: unknown
-  for (const [at, place] of places.entries()) {
-    signal.throwIfAborted()
-    try {
-      return await attempt(place)
-    } catch (error) {
-      if (!(error instanceof BundleError) || at === places.length - 1) throw error
-      failure = error
-      emit({
-        type: 'warning',
-        message: `a mirror did not serve it: ${error.message}`,
-        where: `chart ${chart.name}`,
-      })
-    }
-  }
-  throw failure
 }

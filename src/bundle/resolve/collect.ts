@@ -9,7 +9,9 @@ import { FailuresError, settleAll } from '../run/failures.ts'
 import type { Lock } from '../spec/lock-file.ts'
 import { resolveChart } from './chart.ts'
 import { resolveFile } from './file.ts'
-import { resolveImage, type KnownManifests, type Wanted } from './image.ts'
+import type { Wanted } from './choose-children.ts'
+import { resolveImage, type KnownManifests } from './image.ts'
+import { createMirrorLog, type MirrorLog } from './mirrored.ts'
 import { resolveReferrers } from './referrers.ts'
 import { digestOfRoot, type Root } from '../format/root.ts'
 import type { Session } from '../run/network.ts'
@@ -60,7 +62,7 @@ export async function collectRoots(
   const items = [...itemsOf(groups), ...beyond.map(imageItem)]
   session.emit({ type: 'phase', phase: 'resolve', items: items.length, bytes: 0 })
   const pool = createPool(RESOLVE_CONCURRENCY)
-  const shared: Shared = { indexes: createOnce<string>(), unreachable: new Set() }
+  const shared: Shared = { indexes: createOnce<string>(), log: createMirrorLog(session.emit) }
   const { values, failures } = await settleAll(
     items,
     (item) =>
@@ -82,6 +84,7 @@ export async function collectRoots(
     ({ kind, name }) => ({ kind, name }),
   )
   session.signal.throwIfAborted()
+  shared.log.report()
   if (failures.length > 0) {
     for (const { kind, name } of failures)
       session.emit({ type: 'root', phase: 'resolve', kind, name, outcome: 'failed' })
@@ -121,10 +124,10 @@ export function specFirst(roots: readonly Root[], groups: readonly SpecGroup[]):
 
 // --- internal ---
 
-/** What the items of a run learn for each other: indexes of chart repositories, mirrors that are down. */
+/** What the items of a run learn for each other: indexes of chart repositories, mirrors that are down or lack things. */
 interface Shared {
   readonly indexes: Once<string>
-  readonly unreachable: Set<string>
+  readonly log: MirrorLog
 }
 
 type Item =
@@ -160,7 +163,7 @@ async function resolve(item: Item, options: CollectOptions, shared: Shared): Pro
   const pin = locked?.(item.kind, item.name)
   const common = { session, mirrors, ...(pin === undefined ? {} : { locked: pin }) }
   if (item.kind === 'chart') return resolveChart(item.chart, { ...common, ...shared })
-  if (item.kind === 'file') return resolveFile(item.file, common)
+  if (item.kind === 'file') return resolveFile(item.file, { ...common, log: shared.log })
   return resolveImage(item.image.reference, item.name, wantedOf(item.image, options), {
     ...common,
     ...shared,

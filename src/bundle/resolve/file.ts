@@ -1,10 +1,13 @@
 import { bytesOf, collect } from '../../lib/bytes/bytes.ts'
-import { BundleError, integrityError, usageError } from '../../lib/errors.ts'
+import { integrityError, usageError } from '../../lib/errors.ts'
 import { formatBytes } from '../../lib/format.ts'
+import { redactUrl } from '../../lib/url.ts'
 import type { Source } from '../../oci/content.ts'
+import type { Descriptor } from '../../oci/descriptor.ts'
 import { digestOf, type Digest } from '../../oci/digest.ts'
 import { urlCandidates, type Mirrors } from '../../registry/mirror.ts'
 import { downloadFrom, sizeAt } from './download-file.ts'
+import { firstOf, sourcesOf, type MirrorLog, type Place } from './mirrored.ts'
 import type { FileRoot } from '../format/root.ts'
 import type { Session } from '../run/network.ts'
 import type { SpecFile } from '../spec/spec.ts'
@@ -17,37 +20,46 @@ export interface FileOptions {
   readonly session: Session
   readonly mirrors: Mirrors
   readonly locked?: Digest
+  readonly log: MirrorLog
 }
 
 /** A plain file to its digest and size, mirrors first; one that nobody has pinned yet is read whole. */
 export async function resolveFile(file: SpecFile, options: FileOptions): Promise<FileRoot> {
-  const places = urlCandidates(file.url, options.mirrors)
-  for (const place of places) {
-    try {
-      return await resolveAt(place, file, options)
-    } catch (error) {
-      if (!(error instanceof BundleError) || error.kind === 'cancelled' || place === places.at(-1))
-        throw error
-      const message = `a mirror did not serve it: ${error.message}`
-      options.session.emit({ type: 'warning', message, where: `file ${file.name}` })
-    }
-  }
-  throw new Error('a file has no place')
+  const { session, mirrors, log } = options
+  const places = urlCandidates(file.url, mirrors).map((url): WebPlace => {
+    const source = webSource(url, session)
+    if (url === file.url) return { url, source }
+    return { url, source, mirror: { host: new URL(url).host, place: redactUrl(url) } }
+  })
+  return firstOf(places, file.name, log, async (place): Promise<FileRoot> => {
+    const { descriptor, content } = await resolveAt(place, file, options)
+    const common = { kind: 'file' as const, name: file.name, descriptor }
+    if (content !== undefined) return { ...common, source: inMemory(content) }
+    // What is pinned is not read yet, so each place may still have to serve it.
+    const others = places.filter((other) => other !== place)
+    const [source = place.source, ...alternatives] = sourcesOf([place, ...others], file.name, log).all
+    return { ...common, source, alternatives }
+  })
 }
 
 // --- internal ---
 
-async function resolveAt(url: string, file: SpecFile, { session, locked }: FileOptions): Promise<FileRoot> {
+interface WebPlace extends Place {
+  readonly url: string
+}
+
+async function resolveAt(
+  { url, mirror }: WebPlace,
+  file: SpecFile,
+  { session, locked }: FileOptions,
+): Promise<{ readonly descriptor: Descriptor; readonly content?: Uint8Array }> {
   const { name } = file
   const digest = file.digest ?? locked
   const size = file.size ?? (digest === undefined ? undefined : await sizeAt(session, url))
-  if (digest !== undefined && size !== undefined) {
-    return {
-      kind: 'file',
-      name,
-      descriptor: { mediaType: FILE, digest, size },
-      source: webSource(url, session),
-    }
+  // The length of a mirror's login page would be taken for that of the file, so what is small is looked at.
+  const isCertain = file.size !== undefined || mirror === undefined || (size ?? 0) > UNPINNED_LIMIT
+  if (digest !== undefined && size !== undefined && isCertain) {
+    return { descriptor: { mediaType: FILE, digest, size } }
   }
   const content = await readSmall(url, name, session)
   const found = digestOf(content)
@@ -62,12 +74,13 @@ async function resolveAt(url: string, file: SpecFile, { session, locked }: FileO
       next: 'compare it with what the publisher says, and write it into the spec',
     })
   }
-  const source: Source = {
-    resolve: () => Promise.reject(new Error('a file has no manifest')),
-    fetch: (_, start) => Promise.resolve(bytesOf(content, start)),
-  }
-  return { kind: 'file', name, descriptor: { mediaType: FILE, digest: found, size: content.length }, source }
+  return { descriptor: { mediaType: FILE, digest: found, size: content.length }, content }
 }
+
+const inMemory = (content: Uint8Array): Source => ({
+  resolve: () => Promise.reject(new Error('a file has no manifest')),
+  fetch: (_, start) => Promise.resolve(bytesOf(content, start)),
+})
 
 const webSource = (url: string, session: Session): Source => ({
   resolve: () => Promise.reject(new Error('a file has no manifest')),

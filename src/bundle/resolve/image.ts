@@ -1,6 +1,6 @@
-import { collect } from '../../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
 import type { RawManifest, Source } from '../../oci/content.ts'
+import type { Descriptor } from '../../oci/descriptor.ts'
 import { isDigest, type Digest } from '../../oci/digest.ts'
 import { walk } from '../../oci/graph.ts'
 import { isObject, parseManifest, parseObject } from '../../oci/manifest.ts'
@@ -8,27 +8,18 @@ import { isIndex, DOCKER_CONFIG, OCI_CONFIG } from '../../oci/media-types.ts'
 import { createMemorySource, type MemorySource } from '../../oci/memory.ts'
 import { matchesPlatform, parsePlatform, type Platform } from '../../oci/platform.ts'
 import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts'
-import { lacks, platformsIn, selectPlatforms } from '../../oci/select.ts'
-import { verified } from '../../oci/verify.ts'
+import { lacks } from '../../oci/select.ts'
 import { candidates, type Mirrors } from '../../registry/mirror.ts'
 import { openRepository, type Repository } from '../../registry/repository.ts'
-import type { ImageRoot } from '../format/root.ts'
+import type { ImageRoot, TransferSource } from '../format/root.ts'
 import type { Session } from '../run/network.ts'
-
-/** Which platforms an image is wanted for. */
-export interface Wanted {
-  readonly platforms: readonly Platform[] | 'all'
-  /** The user (or the spec, for this image) named the platforms: each must be there. */
-  readonly explicit: boolean
-  /** Missing platforms are warned about, not refused. */
-  readonly allowMissing: boolean
-}
+import { chooseChildren, type Wanted } from './choose-children.ts'
+import { fetchWhole, firstOf, sourcesOf, type MirrorLog, type Place } from './mirrored.ts'
 
 export interface ResolveOptions {
   readonly session: Session
   readonly mirrors: Mirrors
-  /** Mirrors that could not be reached in this run; added to. */
-  readonly unreachable: Set<string>
+  readonly log: MirrorLog
   /** Digest from the lock: what the tag has to stand for. */
   readonly locked?: Digest
   /** Manifests that are here already, by digest; asking for them would be counted by Docker Hub. */
@@ -48,28 +39,34 @@ export async function resolveImage(
   wanted: Wanted,
   options: ResolveOptions,
 ): Promise<ImageRoot> {
-  const { session } = options
+  const { session, log } = options
   const where = `source ${formatReference(reference)}`
-  const { raw, source, from } = await findManifest(reference, options)
-  const memory = createMemorySource(source)
-  const common = { kind: 'image' as const, name, ...(from === undefined ? {} : { from }) }
+  const { raw, places, from } = await findManifest(reference, options)
+  const { first, all } = sourcesOf(places, formatReference(reference), log)
+  const memory = createMemorySource(first)
+  const [, ...alternatives] = all
+  const source: TransferSource = { ...all[0], ...memory }
+  const common = {
+    kind: 'image' as const,
+    name,
+    source,
+    alternatives,
+    ...(from === undefined ? {} : { from }),
+  }
   if (!isIndex(raw.descriptor.mediaType)) {
-    await checkPlatform(raw, memory, wanted, session, where)
-    return { ...common, source: memory, graph: await walk(memory, raw, where) }
+    const content = (target: Descriptor) => fetchWhole(places, target, formatReference(reference), log)
+    await checkPlatform(raw, memory, content, wanted, session, where)
+    return { ...common, graph: await walk(memory, raw, where) }
   }
-  if (wanted.platforms === 'all' || reference.digest !== undefined) {
-    return { ...common, source: memory, graph: await walk(memory, raw, where) }
-  }
-  const below = await nestedPlatforms(raw, memory, where)
-  const { index, missing, offered } = selectPlatforms(raw, wanted.platforms, where, below)
-  if (missing.length > 0) tolerate(lacks(missing, offered, where), wanted.allowMissing, session)
-  if (index !== raw) memory.addManifest(index)
-  return {
-    ...common,
-    source: memory,
-    graph: await walk(memory, index, where),
-    ...(index === raw ? {} : { original: raw.descriptor }),
-  }
+  const index = await chooseChildren(raw, memory, wanted, {
+    session,
+    where,
+    isPinned: reference.digest !== undefined,
+    hasBlob: (blob) => firstOf(places, name, log, ({ repository }) => repository.exists(blob)),
+  })
+  if (index === raw) return { ...common, graph: await walk(memory, raw, where) }
+  memory.addManifest(index)
+  return { ...common, graph: await walk(memory, index, where), original: raw.descriptor }
 }
 
 // --- internal ---
@@ -77,45 +74,43 @@ export async function resolveImage(
 /** Real configs have kilobytes; a larger one is fetched with the layers, and its platform is not looked at. */
 const CONFIG_LIMIT = 4 * 1024 * 1024
 
+interface ImagePlace extends Place {
+  readonly repository: Repository
+  readonly name: string
+}
+
 interface Found {
   readonly raw: RawManifest
-  readonly source: Source
+  /** That which delivered it first, then the others in their order. */
+  readonly places: readonly ImagePlace[]
   readonly from?: string
 }
 
-async function findManifest(
-  reference: Reference,
-  { session, mirrors, locked, unreachable, known }: ResolveOptions,
-): Promise<Found> {
+async function findManifest(reference: Reference, options: ResolveOptions): Promise<Found> {
+  const { session, mirrors, locked, log, known } = options
   const digest = reference.digest ?? locked
-  const places = candidates(reference, mirrors)
-  let failure: unknown
-  for (const place of places) {
+  const places = candidates(reference, mirrors).map((place): ImagePlace => {
+    const repository = openRepository(session.client, place.registry, place.repository, { foreign: true })
+    const source = known === undefined ? repository : sparing(repository, known)
+    const own = repositoryName(place)
+    return own === repositoryName(reference)
+      ? { repository, source, name: own }
+      : { repository, source, name: own, mirror: { host: place.registry, place: own } }
+  })
+  const found = await firstOf(places, formatReference(reference), log, async (place) => {
     session.signal.throwIfAborted()
-    if (place !== places.at(-1) && unreachable.has(place.registry)) continue
-    try {
-      const repository = openRepository(session.client, place.registry, place.repository, { foreign: true })
-      const source = known === undefined ? repository : sparing(repository, known)
-      if (locked !== undefined && reference.digest === undefined)
-        await checkMoved(repository, reference, locked)
-      const raw = await source.resolve(digest ?? reference.tag ?? 'latest')
-      const from = repositoryName(place)
-      return from === repositoryName(reference) ? { raw, source } : { raw, source, from }
-    } catch (error) {
-      if (!(error instanceof BundleError) || error.kind === 'integrity') throw error
-      failure = error
-      if (place !== places.at(-1)) {
-        // A mirror that is down would cost every image its retries.
-        if (error.kind === 'network') unreachable.add(place.registry)
-        session.emit({
-          type: 'warning',
-          message: `mirror ${repositoryName(place)} did not serve it: ${error.message}`,
-          where: `source ${formatReference(reference)}`,
-        })
-      }
-    }
+    if (locked !== undefined && reference.digest === undefined)
+      await checkMoved(place.repository, reference, locked)
+    const raw = await place.source.resolve(digest ?? reference.tag ?? 'latest')
+    return { raw, place }
+  })
+  const { raw, place } = found
+  const others = places.filter((other) => other !== place)
+  return {
+    raw,
+    places: [place, ...others],
+    ...(place.mirror === undefined ? {} : { from: place.name }),
   }
-  throw failure
 }
 
 /** Looks first among what is known, by digest; a tag is turned into one by HEAD. */
@@ -138,25 +133,11 @@ async function checkMoved(source: Repository, reference: Reference, locked: Dige
   })
 }
 
-/** What indexes within an index offer that does not name their platforms; such an index is kept whole. */
-async function nestedPlatforms(
-  index: RawManifest,
-  source: Source,
-  where: string,
-): Promise<readonly Platform[]> {
-  const nested = parseManifest(index, where).manifests.filter(
-    ({ platform, mediaType }) => platform === undefined && isIndex(mediaType),
-  )
-  const graphs = await Promise.all(
-    nested.map(async ({ digest }) => walk(source, await source.resolve(digest), where)),
-  )
-  return graphs.flatMap(({ nodes }) => nodes.flatMap(({ manifest }) => platformsIn(manifest.manifests)))
-}
-
 /** A lone manifest offers no choice: it is taken when it runs on one of the platforms, and refused when on none. */
 async function checkPlatform(
   raw: RawManifest,
   memory: MemorySource,
+  contentOf: (target: Descriptor) => Promise<Uint8Array>,
   wanted: Wanted,
   session: Session,
   where: string,
@@ -164,7 +145,7 @@ async function checkPlatform(
   const { config } = parseManifest(raw, where)
   const isImage = config?.mediaType === OCI_CONFIG || config?.mediaType === DOCKER_CONFIG
   if (wanted.platforms === 'all' || config === undefined || !isImage || config.size > CONFIG_LIMIT) return
-  const content = await collect(verified(await memory.fetch(config), config, where))
+  const content = await contentOf(config)
   memory.add(config.digest, content)
   const offered = configPlatform(content)
   if (offered === undefined) return

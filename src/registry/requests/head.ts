@@ -5,8 +5,8 @@ import type { Place } from '../repository-calls.ts'
 export const UNCLEAR = Symbol('an answer without its headers')
 
 export interface Question<Found> {
-  head(): Promise<Found | undefined | typeof UNCLEAR>
-  get(): Promise<Found | undefined>
+  readonly head: () => Promise<Found | undefined | typeof UNCLEAR>
+  readonly get: () => Promise<Found | undefined>
 }
 
 /**

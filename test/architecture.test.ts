@@ -150,6 +150,11 @@ describe('files', () => {
     expect(filesWith(/\b(process|Bun)\.env\b/, /^src\/(cli\.ts|cli\/|commands\/|api\/)/)).toEqual([])
   })
 
+  it('know what kind of medium a bundle lies on only in the room of the media', () => {
+    const kinds = /\bisS3\(|\bPIPE\b|\bisSplit\b|\bareVolumes\b|\bparseVolumesPath\b|\bmedium\.kind\b/
+    expect(filesWith(kinds, /^src\/(bundle\/media|archive\/volumes|aws\/s3)\//)).toEqual([])
+  })
+
   it('make http requests only in src/lib/http*', () => {
     const clients = ['node:http', 'node:https', 'http', 'https', 'undici', 'https-proxy-agent']
     const http = /^src\/lib\/http/

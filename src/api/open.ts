@@ -2,13 +2,13 @@ import { basename } from 'node:path'
 import manifest from '../../package.json' with { type: 'json' }
 import type { RootContents } from '../bundle/format/contents.ts'
 import { openBundle as openReader } from '../bundle/format/open.ts'
+import { mediumAt } from '../bundle/media/at.ts'
+import { checkSignature } from '../bundle/media/trust.ts'
 import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import { reportOf, type BundleReport } from '../bundle/inspect/report.ts'
 import { valuesFor } from '../bundle/charts/values.ts'
 import { verifyBundle, type Verified } from '../bundle/verify/verify.ts'
-import { openBundleFile } from '../cli/media/open-bundle.ts'
 import { layoutOf } from '../cli/flags/registry.ts'
-import { checkSignature } from '../cli/flags/signing.ts'
 import { speaking } from './error.ts'
 import { openSession, type RunOptions } from './run.ts'
 
@@ -66,12 +66,11 @@ export async function openBundle(bundle: string, options: OpenOptions = {}): Pro
   const session = openSession(options, () => undefined)
   const { signal } = session
   return speaking(signal, async () => {
-    const file = await openBundleFile(bundle, session)
+    const medium = await mediumAt(bundle, session)
+    const file = await medium.open()
     try {
       const opened = await openReader(file)
-      const { verifyKey, signature } = options
-      const signing = { bundle, verifyKey, signature, requireSignature: false }
-      await checkSignature(opened, signing, session)
+      await checkSignature(opened, medium, options)
       const { contents, roots } = opened
       const close = (): Promise<void> => file.close()
       return {

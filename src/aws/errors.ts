@@ -145,7 +145,7 @@ const DENIED = /^(AccessDenied|AccessDeniedException|UnauthorizedOperation|Forbi
 const THROTTLED =
   /^(Throttling|ThrottlingException|ThrottledException|TooManyRequestsException|RequestLimitExceeded)$/
 const NETWORK =
-  /^(E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|CONNABORTED|HOSTUNREACH|NETUNREACH|TIMEDOUT|PIPE)|ConnectionRefused|ConnectionClosed|UND_ERR_.*|ERR_PROXY_TUNNEL)$/
+  /^(E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|CONNABORTED|HOSTUNREACH|NETUNREACH|TIMEDOUT)|EPIPE|ConnectionRefused|ConnectionClosed|UND_ERR_.*|ERR_PROXY_TUNNEL)$/
 
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : 'Error')
 

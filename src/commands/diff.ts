@@ -1,11 +1,10 @@
 import { basename } from 'node:path'
 import { diffBundles } from '../bundle/inspect/diff.ts'
-import { openBase, type BaseFile } from '../cli/media/older-file.ts'
-import type { World } from '../cli/media/open-bundle.ts'
+import { openBase, type BaseFile } from '../bundle/media/base.ts'
+import { checkSignature, type TrustOptions } from '../bundle/media/trust.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { diffData, diffText, sideOf } from '../cli/output/diff-text.ts'
-import type { Args } from '../cli/args/flags.ts'
-import { checkSignature, signatureArgs, type SignatureArgs } from '../cli/flags/signing.ts'
+import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
@@ -31,13 +30,13 @@ export default defineBundleCommand({
     ...volumesArgs,
   },
   async run({ before, after, ...signing }, session) {
-    const world = { ...session, volumes: signing.volumes }
-    const old = await openBase(before, world)
+    const options = { ...session, volumes: signing.volumes }
+    const old = await openBase(before, options)
     try {
-      await checkSide(old, before, signing, session)
-      const now = await openBase(after, world)
+      await checkSide(old, signing)
+      const now = await openBase(after, options)
       try {
-        await checkSide(now, after, signing, session)
+        await checkSide(now, signing)
         const found = await diffBundles(sideOf(old), sideOf(now))
         const data = { before: basename(before), after: basename(after), ...diffData(found) }
         session.result(data, () => diffText(found))
@@ -52,12 +51,6 @@ export default defineBundleCommand({
 
 // --- internal ---
 
-async function checkSide(
-  file: BaseFile,
-  path: string,
-  signing: Omit<SignatureArgs, 'signature'> & Args<typeof volumesArgs>,
-  session: World,
-): Promise<void> {
-  if (file.kind === 'bundle')
-    await checkSignature(file.bundle, { ...signing, bundle: path, signature: undefined }, session)
+async function checkSide(file: BaseFile, trust: TrustOptions): Promise<void> {
+  if (file.kind === 'bundle') await checkSignature(file.bundle, file.medium, trust)
 }

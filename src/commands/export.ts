@@ -1,22 +1,28 @@
 import { basename } from 'node:path'
 import type { Program } from '../bundle/format/importer.ts'
 import { verdictLine } from '../bundle/charts/proof.ts'
+import type { Prepared } from '../bundle/export/prepared.ts'
+import type { Signer } from '../bundle/format/signature.ts'
+import { SUMS } from '../bundle/format/sums.ts'
+import { isStandardOutput, newMediumAt } from '../bundle/media/at.ts'
+import type { Medium } from '../bundle/media/medium.ts'
+import { signOn } from '../bundle/media/trust.ts'
+import { encodeLock } from '../bundle/spec/lock-file.ts'
+import { BundleError } from '../lib/errors.ts'
 import { formatBytes, plural } from '../lib/format.ts'
-import { forecast, roomFor, rateArgs } from '../cli/output/forecast.ts'
+import { forecast, rateArgs } from '../cli/output/forecast.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
-import { openSigner, signExported } from '../cli/flags/signing.ts'
+import { openSigner } from '../cli/flags/signing.ts'
 import { nextSteps } from '../cli/ui/next.ts'
 import { tallyText } from '../cli/ui/words.ts'
 import { olderArgs, openOlder } from '../cli/flags/since-reuse.ts'
-import { outputOf } from '../cli/media/output.ts'
-import { PIPE } from '../cli/media/pipe.ts'
-import { writeLock } from '../cli/output/lock-io.ts'
+import { splitArgs, storageArgs, writeSettings } from '../cli/flags/output.ts'
+import type { Session } from '../cli/session.ts'
 import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
 import { findPrograms, programArgs } from '../cli/flags/importer.ts'
-import { abandon, s3Args } from '../cli/media/s3.ts'
-import { splitArgs } from '../cli/media/volumes.ts'
+import { writtenText } from '../cli/output/written.ts'
 import { exportSummary } from '../cli/output/summary.ts'
 
 export default defineBundleCommand({
@@ -47,7 +53,7 @@ export default defineBundleCommand({
       description: 'see what it would fetch, and how much',
     },
   ],
-  dataOnStdout: ({ bundle }) => bundle === PIPE,
+  dataOnStdout: ({ bundle }) => isStandardOutput(bundle),
   args: {
     bundle: { type: 'positional', description: 'File to write, s3://bucket/key, or - for standard output' },
     ...prepareArgs,
@@ -59,7 +65,12 @@ export default defineBundleCommand({
     },
     ...rateArgs,
     ...splitArgs,
-    ...s3Args,
+    ...storageArgs,
+    abort: {
+      type: 'boolean',
+      description:
+        'Give up an unfinished export to S3: delete the parts it left, which cost money; nothing else happens',
+    },
     sign: {
       type: 'string',
       hint: 'file|awskms://…',
@@ -80,9 +91,10 @@ export default defineBundleCommand({
     ...networkArgs,
   },
   async run(args, session) {
-    if (args.abort) return abandon(args.bundle, session)
-    const output = outputOf(args, session)
-    if (!args.dryRun) await output.look?.()
+    const signed = args.sign !== undefined && args.signatureOut === undefined
+    const medium = await newMediumAt(args.bundle, writeSettings({ ...args, signed }), session)
+    if (args.abort) return abandon(args.bundle, medium, session)
+    if (!args.dryRun) await medium.check()
     const older = await openOlder(args, session)
     let signer: Awaited<ReturnType<typeof openSigner>> | undefined
     try {
@@ -92,39 +104,37 @@ export default defineBundleCommand({
       const resolved = await prepare(args, session, network, { ...older, programs: programs.list })
       const { prepared, given } = older.reuse(resolved)
       if (args.dryRun) {
-        const outlook = { rate: args.rate, network, split: args.split, ...(await roomFor(args.bundle)) }
+        const outlook = { rate: args.rate, network, split: args.split, free: await medium.free() }
         session.result(...forecast(prepared, outlook, session))
         return
       }
       const { weights } = prepared
       const started = performance.now()
-      const filled = await output.write(prepared, network)
-      const { size } = filled
-      await (args.lockOut === undefined ? output.writeLock(prepared) : writeLock(args.lockOut, prepared.lock))
-      const signed =
-        signer === undefined
-          ? undefined
-          : await (output.sign?.(prepared, signer) ??
-              signExported(output.path ?? args.bundle, signer, session, args.signatureOut))
+      const written = await medium.write(prepared, network)
+      const { name, size } = written
+      // A pipe has nothing beside it, and a volume that is made again has its lock already.
+      if (args.lockOut !== undefined || (medium.can.sidecar && args.onlyVolume === undefined))
+        await medium.writeSidecar('.lock.json', encodeLock(prepared.lock), args.lockOut)
+      const signature =
+        signer === undefined ? undefined : await signExport(medium, name, prepared, signer, args.signatureOut)
       const reused = given()
-      const fetched = Math.max(0, filled.fetched - reused - programs.given())
+      const fetched = Math.max(0, written.fetched - reused - programs.given())
       const seconds = (performance.now() - started) / 1000
-      const told = output.told?.()
-      const name = told?.name ?? output.name
+      const text = writtenText(written, carryNext(name, programs.list[0]))
       const absentBytes = prepared.absent.reduce((sum, blob) => sum + blob.size, 0)
       session.result(
         {
           bundle: name,
           size,
           fetched,
-          kept: filled.kept,
+          kept: written.kept,
           reused,
           absent: { count: prepared.absent.length, bytes: absentBytes },
           seconds,
           programs: prepared.programs,
           proof: prepared.proof,
-          ...(signed === undefined ? {} : { signature: signed.file }),
-          ...told?.data,
+          ...(signature === undefined ? {} : { signature: signature.file }),
+          ...text.data,
           roots: weights,
         },
         () =>
@@ -132,7 +142,7 @@ export default defineBundleCommand({
             exportSummary(weights, session),
             ...(prepared.proof.length === 0 ? [] : [verdictLine(prepared.proof)]),
             `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')}, fetched ${formatBytes(fetched)} in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
-            ...(filled.kept === 0 ? [] : [`${formatBytes(filled.kept)} were there from an earlier run.`]),
+            ...(written.kept === 0 ? [] : [`${formatBytes(written.kept)} were there from an earlier run.`]),
             ...(reused === 0 ? [] : [`${formatBytes(reused)} came from ${basename(args.reuse ?? '')}.`]),
             ...(prepared.absent.length === 0
               ? []
@@ -143,11 +153,11 @@ export default defineBundleCommand({
               ({ path, platform, size }) =>
                 `Carries ma-bundle for ${platform} along, as ${path} (${formatBytes(size)})${args.split === undefined ? '' : `: cat ${name}.[0-9]* | tar xf - ${path}`}.`,
             ),
-            ...(signed === undefined ? [] : [`Signed with ${signed.algorithm}: carry ${signed.file} along.`]),
-            ...(told?.lines ?? []),
-            ...(args.bundle === PIPE
+            ...(signature === undefined
               ? []
-              : [nextSteps(told === undefined ? nextOf(name, programs.list[0]) : [told.next], session)]),
+              : [`Signed with ${signature.algorithm}: carry ${signature.file} along.`]),
+            ...text.lines,
+            ...(text.next === undefined ? [] : [nextSteps([text.next], session)]),
             '',
           ].join('\n'),
       )
@@ -160,8 +170,41 @@ export default defineBundleCommand({
 
 // --- internal ---
 
-function nextOf(bundle: string, program: Program | undefined): readonly string[] {
+/** Deletes what an unfinished export left. */
+async function abandon(bundle: string, medium: Medium, session: Session): Promise<void> {
+  const there = await medium.abandon()
+  session.result(
+    { bundle, aborted: there },
+    there
+      ? `Deleted the parts that an export to ${bundle} had left.\n`
+      : `No export to ${bundle} is unfinished.\n`,
+  )
+}
+
+/** A bundle may take long to write: it is there, even if it cannot be signed now. */
+async function signExport(
+  medium: Medium,
+  name: string,
+  { plan }: Prepared,
+  signer: Signer,
+  to: string | undefined,
+): ReturnType<typeof signOn> {
+  try {
+    return await signOn(medium, plan.ready.get(SUMS) ?? new Uint8Array(), signer, to)
+  } catch (error) {
+    if (!(error instanceof BundleError) || error.kind === 'cancelled' || !medium.can.seek) throw error
+    throw new BundleError(`the bundle is complete, but could not be signed: ${error.message}`, {
+      kind: error.kind,
+      ...(error.where === undefined ? {} : { where: error.where }),
+      next: `${error.next ?? 'mend that'}; then run: ma-bundle sign ${name} --key <key>`,
+      cause: error,
+    })
+  }
+}
+
+function carryNext(bundle: string, program: Program | undefined): string {
   const run = `import ${bundle} --registry <host>`
-  if (program === undefined) return [`carry it, then: ma-bundle ${run}`]
-  return [`carry it, then: tar xf ${bundle} ${program.path} && ./${program.path} ${run}`]
+  return program === undefined
+    ? `carry it, then: ma-bundle ${run}`
+    : `carry it, then: tar xf ${bundle} ${program.path} && ./${program.path} ${run}`
 }

@@ -1,13 +1,12 @@
 import { basename } from 'node:path'
 import { chooseRoots, extractRoots } from '../bundle/extract/extract.ts'
 import { IMAGE_FORMATS } from '../bundle/extract/image.ts'
-import { openBundle } from '../bundle/format/open.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { formatBytes } from '../lib/format.ts'
 import { parsePlatform } from '../oci/platform.ts'
-import { openBundleFile } from '../cli/media/open-bundle.ts'
+import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
-import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
+import { signatureArgs } from '../cli/flags/signing.ts'
 import { table } from '../cli/ui/table.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
@@ -43,10 +42,7 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     const platform = args.platform === undefined ? undefined : parsePlatform(args.platform)
-    const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
-    try {
-      const bundle = await openBundle(file)
-      await checkSignature(bundle, args, session)
+    await withBundle(args.bundle, { ...session, ...args }, async ({ bundle }) => {
       const options = {
         emit: session.emit,
         signal: session.signal,
@@ -73,9 +69,7 @@ export default defineBundleCommand({
             session.columns,
           )}\n`,
       )
-    } finally {
-      await file.close()
-    }
+    })
   },
 })
 

@@ -1,16 +1,31 @@
-import { basename } from 'node:path'
 import { importRoots } from '../bundle/import/import.ts'
-import { openBundle } from '../bundle/format/open.ts'
-import { openBundleFile } from '../cli/media/open-bundle.ts'
+import { importPipe } from '../bundle/import/import-stream.ts'
+import { mediumAt } from '../bundle/media/at.ts'
+import type { Medium } from '../bundle/media/medium.ts'
+import { openBundlePipe } from '../bundle/media/open-stream.ts'
+import { checkSignature, checkTrustOptions } from '../bundle/media/trust.ts'
+import { withBundleOn } from '../bundle/media/with-bundle.ts'
+import type { Args, ArgsDef } from '../cli/args/flags.ts'
+import type { Session } from '../cli/session.ts'
+import type { Layout } from '../bundle/format/destination.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { finishImport, valuesArgs } from '../cli/output/import-result.ts'
 import { networkArgs } from '../cli/flags/network.ts'
-import { importFromPipe } from '../cli/media/pipe-input.ts'
-import { PIPE } from '../cli/media/pipe.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { repositoryArgs } from '../cli/flags/repository.ts'
-import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
+import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
+
+const args = {
+  bundle: { type: 'positional', description: 'Bundle to import, or - for standard input' },
+  ...layoutArgs,
+  ...valuesArgs,
+  ...volumesArgs,
+  ...signatureArgs,
+  ...ecrArgs,
+  ...repositoryArgs,
+  ...networkArgs,
+} as const satisfies ArgsDef
 
 export default defineBundleCommand({
   name: 'import',
@@ -31,37 +46,48 @@ export default defineBundleCommand({
       description: 'from a pipe, while it comes',
     },
   ],
-  args: {
-    bundle: { type: 'positional', description: 'Bundle to import, or - for standard input' },
-    ...layoutArgs,
-    ...valuesArgs,
-    ...volumesArgs,
-    ...signatureArgs,
-    ...ecrArgs,
-    ...repositoryArgs,
-    ...networkArgs,
-  },
-  async run(args, session) {
-    const layout = layoutOf(args)
-    if (args.bundle === PIPE) {
-      await importFromPipe(args, layout, session)
-      return
-    }
-    const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
-    try {
-      const bundle = await openBundle(file)
-      await checkSignature(bundle, args, session)
-      const opened = await openTarget(args, session)
+  args,
+  async run(given, session) {
+    const layout = layoutOf(given)
+    const options = { ...session, volumes: given.volumes, stdinTaken: given.passwordStdin }
+    const medium = await mediumAt(given.bundle, options)
+    if (!medium.can.seek) return importOnce(medium, given, layout, session)
+    await withBundleOn(medium, given, async ({ bundle }) => {
+      const opened = await openTarget(given, session)
       const { target, network } = opened
       const started = performance.now()
       try {
         const imported = await importRoots(bundle, target, { ...network, layout })
-        await finishImport({ imported, bundle, layout, started, name: basename(args.bundle) }, args, session)
+        await finishImport({ imported, bundle, layout, started, name: medium.name }, given, session)
       } finally {
         opened.close()
       }
-    } finally {
-      await file.close()
-    }
+    })
   },
 })
+
+// --- internal ---
+
+/** Imports a bundle while it comes. */
+async function importOnce(
+  medium: Medium,
+  given: Args<typeof args>,
+  layout: Layout,
+  session: Session,
+): Promise<void> {
+  checkTrustOptions(medium, given)
+  await medium.stream(async (bytes) => {
+    // Before anything is read: a login that fails is known at once.
+    const opened = await openTarget(given, session)
+    try {
+      const started = performance.now()
+      const pipe = await openBundlePipe(bytes)
+      const { bundle } = pipe
+      await checkSignature(bundle, medium, given)
+      const imported = await importPipe(pipe, opened.target, { ...opened.network, layout })
+      await finishImport({ imported, bundle, layout, started, name: medium.name }, given, session)
+    } finally {
+      opened.close()
+    }
+  })
+}

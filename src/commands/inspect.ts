@@ -1,14 +1,15 @@
 import { basename } from 'node:path'
 import { diffBundles, type BundleDiff } from '../bundle/inspect/diff.ts'
-import { openBundle, type Bundle } from '../bundle/format/open.ts'
+import type { Bundle } from '../bundle/format/open.ts'
 import { verdictLine } from '../bundle/charts/proof.ts'
 import { formatBytes, plural } from '../lib/format.ts'
-import { openBase } from '../cli/media/older-file.ts'
-import { openBundleFile, type World } from '../cli/media/open-bundle.ts'
+import { openBase } from '../bundle/media/base.ts'
+import type { MediumOptions } from '../bundle/media/medium.ts'
+import { signatureStateOf } from '../bundle/media/trust.ts'
+import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { diffData, diffText, sideOf } from '../cli/output/diff-text.ts'
 import { writeHtmlReport } from '../cli/output/html-report.ts'
-import { signatureStateOf } from '../cli/flags/signature-state.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { table } from '../cli/ui/table.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
@@ -42,12 +43,10 @@ export default defineBundleCommand({
     ...signatureArgs,
   },
   async run(args, session) {
-    const world = { ...session, volumes: args.volumes }
-    const file = await openBundleFile(args.bundle, world)
-    try {
-      const bundle = await openBundle(file)
-      const signature = await signatureStateOf(bundle, args, session)
-      const compared = args.compare === undefined ? undefined : await compare(args.compare, bundle, world)
+    const options = { ...session, ...args }
+    await withBundle(args.bundle, options, async ({ bundle, file, medium, signed }) => {
+      const signature = await signatureStateOf(medium, signed, args)
+      const compared = args.compare === undefined ? undefined : await compare(args.compare, bundle, options)
       const name = basename(args.bundle)
       const page = args.html === undefined ? undefined : basename(args.html)
       if (args.html !== undefined)
@@ -69,9 +68,7 @@ export default defineBundleCommand({
             ...(page === undefined ? [] : [`Wrote ${page}.\n`]),
           ].join('\n'),
       )
-    } finally {
-      await file.close()
-    }
+    })
   },
 })
 
@@ -80,9 +77,9 @@ export default defineBundleCommand({
 async function compare(
   path: string,
   bundle: Bundle,
-  world: World,
+  options: MediumOptions,
 ): Promise<{ readonly file: string; readonly diff: BundleDiff }> {
-  const old = await openBase(path, world)
+  const old = await openBase(path, options)
   try {
     return { file: basename(path), diff: await diffBundles(sideOf(old), { bundle }) }
   } finally {

@@ -2,18 +2,18 @@ import { basename } from 'node:path'
 import { chartRepository, destinationOf, imageRepository, type Layout } from '../bundle/format/destination.ts'
 import { loadSpec } from '../bundle/spec/bundled.ts'
 import { encodeInventory, takeInventory } from '../bundle/export/inventory.ts'
-import { openBundle } from '../bundle/format/open.ts'
 import { imagesOf, nameOf } from '../bundle/spec/spec.ts'
 import { usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
-import { openBundleFile, type World } from '../cli/media/open-bundle.ts'
+import type { MediumOptions } from '../bundle/media/medium.ts'
+import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
 import { sourceArgs } from '../cli/flags/source.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
-import { writeWhole } from '../cli/output/write-file.ts'
+import { writeWhole } from '../lib/bytes/write-whole.ts'
 
 export default defineBundleCommand({
   name: 'inventory',
@@ -71,7 +71,7 @@ export default defineBundleCommand({
 async function repositoriesOf(
   { bundle, spec }: { readonly bundle: string | undefined; readonly spec: string | undefined },
   layout: Layout,
-  session: World,
+  options: MediumOptions,
 ): Promise<readonly string[]> {
   if (bundle === undefined) {
     const { groups } = (await loadSpec(spec)).spec
@@ -80,15 +80,11 @@ async function repositoriesOf(
       ...groups.flatMap(({ charts }) => charts.map(({ name }) => chartRepository(layout, name))),
     ])
   }
-  const file = await openBundleFile(bundle, session)
-  try {
-    const { roots } = await openBundle(file)
-    return sorted(
-      roots.flatMap((root) => (root.kind === 'file' ? [] : [destinationOf(root, layout).repository])),
-    )
-  } finally {
-    await file.close()
-  }
+  return withBundle(bundle, options, ({ bundle: { roots } }) =>
+    Promise.resolve(
+      sorted(roots.flatMap((root) => (root.kind === 'file' ? [] : [destinationOf(root, layout).repository]))),
+    ),
+  )
 }
 
 const sorted = (names: readonly string[]): readonly string[] => [...new Set(names)].toSorted()

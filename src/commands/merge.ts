@@ -2,18 +2,18 @@ import { basename } from 'node:path'
 import { prepareMerge } from '../bundle/merge/merge.ts'
 import { readPart, type Part } from '../bundle/merge/part.ts'
 import { openBundle } from '../bundle/format/open.ts'
+import { isStandardOutput, mediumAt, newMediumAt } from '../bundle/media/at.ts'
+import { checkSignature } from '../bundle/media/trust.ts'
+import { encodeLock } from '../bundle/spec/lock-file.ts'
 import { usageError } from '../lib/errors.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import type { RandomReader } from '../lib/bytes/bytes.ts'
-import { openBundleFile } from '../cli/media/open-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
-import { outputOf } from '../cli/media/output.ts'
-import { PIPE } from '../cli/media/pipe.ts'
-import { storageArgs } from '../cli/media/s3.ts'
-import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
+import { splitArgs, storageArgs, writeSettings } from '../cli/flags/output.ts'
+import { signatureArgs } from '../cli/flags/signing.ts'
+import { writtenText } from '../cli/output/written.ts'
 import { exportSummary } from '../cli/output/summary.ts'
-import { splitArgs } from '../cli/media/volumes.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { nextSteps } from '../cli/ui/next.ts'
 
@@ -33,7 +33,7 @@ export default defineBundleCommand({
       description: 'a full bundle of one that was exported --since base.tar',
     },
   ],
-  dataOnStdout: ({ output }) => output === PIPE,
+  dataOnStdout: ({ output }) => isStandardOutput(output),
   args: {
     bundles: { type: 'positional', multiple: true, description: 'Bundles to take everything of' },
     output: {
@@ -66,8 +66,8 @@ export default defineBundleCommand({
   async run(args, session) {
     if (args.bundles.length < 2)
       throw usageError('one bundle alone cannot be merged', { next: 'name two or more' })
-    const output = outputOf({ ...args, bundle: args.output }, session)
-    await output.look?.()
+    const medium = await newMediumAt(args.output, writeSettings(args), session)
+    await medium.check()
     const files: RandomReader[] = []
     try {
       const parts: Part[] = []
@@ -78,13 +78,12 @@ export default defineBundleCommand({
       })
       const network = await openNetwork({ ...args, ...NO_REGISTRY }, session)
       const started = performance.now()
-      const filled = await output.write(prepared, network)
-      await output.writeLock(prepared)
+      const written = await medium.write(prepared, network)
+      if (medium.can.sidecar) await medium.writeSidecar('.lock.json', encodeLock(prepared.lock))
       const seconds = (performance.now() - started) / 1000
       const { absent, weights } = prepared
-      const { size, kept } = filled
-      const told = output.told?.()
-      const name = told?.name ?? output.name
+      const { name, size, kept } = written
+      const text = writtenText(written, `carry it, then: ma-bundle import ${name} --registry <host>`)
       const absentBytes = absent.reduce((sum, blob) => sum + blob.size, 0)
       session.result(
         {
@@ -96,7 +95,7 @@ export default defineBundleCommand({
           seconds,
           programs: prepared.programs,
           proof: prepared.proof,
-          ...told?.data,
+          ...text.data,
           roots: weights,
         },
         () =>
@@ -108,15 +107,10 @@ export default defineBundleCommand({
               : [
                   `It leaves out ${plural(absent.length, 'blob')} (${formatBytes(absentBytes)}) that none of them has; only a registry that has them takes it.`,
                 ]),
-            ...(told?.lines ?? []),
-            ...(args.output === PIPE
+            ...text.lines,
+            ...(text.next === undefined
               ? []
-              : [
-                  nextSteps(
-                    [...provenNext(name, prepared.proof.length > 0), told?.next ?? importNext(name)],
-                    session,
-                  ),
-                ]),
+              : [nextSteps([...provenNext(name, prepared.proof.length > 0), text.next], session)]),
             '',
           ].join('\n'),
       )
@@ -125,10 +119,11 @@ export default defineBundleCommand({
     }
 
     async function openPart(path: string): Promise<Part> {
-      const file = await openBundleFile(path, { ...session, volumes: args.volumes })
+      const place = await mediumAt(path, { ...session, volumes: args.volumes })
+      const file = await place.open()
       files.push(file)
       const bundle = await openBundle(file)
-      await checkSignature(bundle, { ...args, bundle: path, signature: `${path}.sig` }, session)
+      await checkSignature(bundle, place, args)
       return readPart(basename(path), bundle)
     }
   },
@@ -141,5 +136,3 @@ const NO_REGISTRY = { username: [], passwordStdin: false, insecureRegistry: [], 
 
 const provenNext = (name: string, isProven: boolean): readonly string[] =>
   isProven ? [`what helm showed of each part still holds; prove the whole: ma-bundle prove ${name}`] : []
-
-const importNext = (name: string): string => `carry it, then: ma-bundle import ${name} --registry <host>`

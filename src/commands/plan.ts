@@ -6,10 +6,11 @@ import { INVENTORY } from '../bundle/export/inventory.ts'
 import { diffLock } from '../bundle/spec/lock.ts'
 import type { Lock } from '../bundle/spec/lock-file.ts'
 import { usageError } from '../lib/errors.ts'
-import { openBase } from '../cli/media/older-file.ts'
+import { newMediumAt } from '../bundle/media/at.ts'
+import { openBase } from '../bundle/media/base.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import type { Args, ArgsDef } from '../cli/args/flags.ts'
-import { forecast, roomFor, rateArgs, type Outlook } from '../cli/output/forecast.ts'
+import { forecast, rateArgs, type Outlook } from '../cli/output/forecast.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { olderArgs, openOlder } from '../cli/flags/since-reuse.ts'
@@ -17,7 +18,7 @@ import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
 import type { Session } from '../cli/session.ts'
-import { splitArgs } from '../cli/media/volumes.ts'
+import { splitArgs } from '../cli/flags/output.ts'
 import { splitLogin } from '../cli/flags/split-login.ts'
 
 const { required: _, ...registry } = layoutArgs.registry
@@ -82,12 +83,13 @@ export default defineBundleCommand({
       const older = await openOlder(args, session)
       try {
         const network = await openNetwork({ ...args, ...(opened === undefined ? {} : source) }, session)
+        const medium = await newMediumAt(args.bundle ?? 'bundle.tar', { split: args.split }, session)
         const { prepared } = older.reuse(await prepare(args, session, network, older))
         const outlook: Outlook = {
           rate: args.rate,
           split: args.split,
           network,
-          ...(await roomFor(args.bundle ?? 'bundle.tar')),
+          free: await medium.free(),
           ...(before === undefined ? {} : { against: changesSince(before, prepared) }),
           ...(opened === undefined || layout === undefined
             ? {}

@@ -1,18 +1,17 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Layout } from '../bundle/format/destination.ts'
-import { openBundle } from '../bundle/format/open.ts'
 import { PLUGIN_NAME, postRenderPlugin } from '../bundle/charts/post-render-plugin.ts'
 import { rewriteManifests } from '../bundle/charts/post-render.ts'
 import { createPrivateImages } from '../bundle/charts/private-images.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
-import { openBundleFile } from '../cli/media/open-bundle.ts'
+import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { exitCodes } from '../cli/exit.ts'
 import type { Args } from '../cli/args/flags.ts'
 import { layoutArgs, layoutOf } from '../cli/flags/registry.ts'
-import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
+import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 const args = {
@@ -59,10 +58,7 @@ export default defineBundleCommand({
   dataOnStdout: ({ writePlugin }) => writePlugin === undefined,
   async run(given, session) {
     const layout = layoutOf(given)
-    const file = await openBundleFile(given.bundle, { ...session, volumes: given.volumes })
-    try {
-      const bundle = await openBundle(file)
-      await checkSignature(bundle, given, session)
+    return withBundle(given.bundle, { ...session, ...given }, async ({ bundle }) => {
       const { roots } = bundle
       if (given.writePlugin !== undefined) {
         const folder = await writePlugin(given.writePlugin, given, layout)
@@ -89,9 +85,7 @@ export default defineBundleCommand({
       }
       session.result({ registry: layout.registry, replaced: replaced.size, open }, '')
       return fails ? exitCodes.failed : exitCodes.ok
-    } finally {
-      await file.close()
-    }
+    })
   },
 })
 

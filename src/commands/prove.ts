@@ -1,16 +1,15 @@
 import { basename } from 'node:path'
-import { openBundle } from '../bundle/format/open.ts'
 import { holds, verdictLine } from '../bundle/charts/proof.ts'
 import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import { closeAll, renderCharts } from '../bundle/charts/render-all.ts'
 import { chartPath } from '../bundle/format/root.ts'
 import { parseSpec } from '../bundle/spec/spec.ts'
 import { BundleError, usageError } from '../lib/errors.ts'
-import { openBundleFile } from '../cli/media/open-bundle.ts'
+import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { helmArgs, openHelm } from '../cli/flags/helm.ts'
 import { proofText } from '../cli/output/proof-text.ts'
-import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
+import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 const { prove: _prove, addMissing: _addMissing, ...args } = helmArgs
@@ -34,10 +33,7 @@ export default defineBundleCommand({
     ...signatureArgs,
   },
   async run(given, session) {
-    const file = await openBundleFile(given.bundle, { ...session, volumes: given.volumes })
-    try {
-      const bundle = await openBundle(file)
-      await checkSignature(bundle, given, session)
+    await withBundle(given.bundle, { ...session, ...given }, async ({ bundle }) => {
       const { contents, roots } = bundle
       if (contents === undefined) throw usageError('a layout of another tool carries no charts to prove')
       const spec = parseSpec(contents.spec, `${contents.name}.yaml`)
@@ -78,8 +74,6 @@ export default defineBundleCommand({
         where: basename(given.bundle),
         next: 'follow the remedies listed, or accept what is never switched on',
       })
-    } finally {
-      await file.close()
-    }
+    })
   },
 })

@@ -1,14 +1,11 @@
 import { basename } from 'node:path'
-import { isS3 } from '../aws/s3/location.ts'
 import manifest from '../../package.json' with { type: 'json' }
-import { bundlePath } from '../archive/volumes/volume.ts'
-import { openBundle } from '../bundle/format/open.ts'
 import { reportOf } from '../bundle/inspect/report.ts'
 import { formatReport } from '../bundle/inspect/report-text.ts'
-import { openBundleFile } from '../cli/media/open-bundle.ts'
+import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
-import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
-import { writeWhole } from '../cli/output/write-file.ts'
+import { signatureArgs } from '../cli/flags/signing.ts'
+import { writeWhole } from '../lib/bytes/write-whole.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
@@ -35,13 +32,9 @@ export default defineBundleCommand({
     ...signatureArgs,
   },
   async run(args, session) {
-    const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
-    try {
-      const bundle = await openBundle(file)
-      const signed = await checkSignature(bundle, args, session)
+    await withBundle(args.bundle, { ...session, ...args }, async ({ bundle, file, medium, signed }) => {
       const report = await reportOf(bundle, file.size, `ma-bundle ${manifest.version}`)
-      const output =
-        args.output ?? `${isS3(args.bundle) ? basename(args.bundle) : bundlePath(args.bundle)}.report`
+      const output = args.output ?? `${medium.stem}.report`
       await writeWhole(`${output}.json`, `${JSON.stringify(report, undefined, 2)}\n`, 'report')
       await writeWhole(`${output}.md`, formatReport(report), 'report')
       const files = [`${basename(output)}.json`, `${basename(output)}.md`]
@@ -49,8 +42,6 @@ export default defineBundleCommand({
         { bundle: basename(args.bundle), files, signatureChecked: signed, report },
         `Wrote ${files.join(' and ')}.\n`,
       )
-    } finally {
-      await file.close()
-    }
+    })
   },
 })

@@ -1,16 +1,15 @@
 import { basename } from 'node:path'
-import { openBundle } from '../bundle/format/open.ts'
 import { createRegistry } from '../bundle/serve/serve.ts'
 import { catalogOf } from '../bundle/serve/catalog.ts'
 import { BundleError, messageOf, usageError } from '../lib/errors.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { startHttpServer, type ServedRequest } from '../lib/http/server.ts'
 import { readSmall, whyUnreadable } from '../lib/bytes/small-file.ts'
-import { openBundleFile } from '../cli/media/open-bundle.ts'
+import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { layoutArgs } from '../cli/flags/registry.ts'
 import type { Session } from '../cli/session.ts'
-import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
+import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 const { prefix, chartPrefix } = layoutArgs
@@ -46,10 +45,7 @@ export default defineBundleCommand({
   async run(args, session) {
     const { host, port } = addressOf(args.listen)
     const tls = await readTls(args.tlsCert, args.tlsKey)
-    const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
-    try {
-      const bundle = await openBundle(file)
-      await checkSignature(bundle, args, session)
+    await withBundle(args.bundle, { ...session, ...args }, async ({ bundle, file }) => {
       const layout = { registry: '', path: '', prefix: args.prefix, chartPrefix: args.chartPrefix }
       const catalog = await catalogOf(bundle, layout)
       session.signal.throwIfAborted()
@@ -87,9 +83,7 @@ export default defineBundleCommand({
       } finally {
         await server.close()
       }
-    } finally {
-      await file.close()
-    }
+    })
   },
 })
 

@@ -1,12 +1,17 @@
 import { basename } from 'node:path'
 import { verifyBundle } from '../bundle/verify/verify.ts'
 import { integrityError } from '../lib/errors.ts'
-import { openBundleFile, type World } from '../cli/media/open-bundle.ts'
+import { openBundle } from '../bundle/format/open.ts'
+import { signedBytes } from '../bundle/format/signature.ts'
+import { mediumAt } from '../bundle/media/at.ts'
+import type { Medium } from '../bundle/media/medium.ts'
+import { signOn } from '../bundle/media/trust.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { networkArgs } from '../cli/flags/network.ts'
-import { openSigner, signFile } from '../cli/flags/signing.ts'
+import { openSigner } from '../cli/flags/signing.ts'
+import type { Session } from '../cli/session.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
-import { writeWhole } from '../cli/output/write-file.ts'
+import { writeWhole } from '../lib/bytes/write-whole.ts'
 
 export default defineBundleCommand({
   name: 'sign',
@@ -45,10 +50,10 @@ export default defineBundleCommand({
   async run(args, session) {
     const name = basename(args.bundle)
     const signer = await openSigner(args.key, session, args.caFile)
-    const world = { ...session, volumes: args.volumes }
     try {
-      await checkWhole(args.bundle, args.concurrency, world)
-      const { file, algorithm } = await signFile(args.bundle, signer, world, args.output)
+      const medium = await mediumAt(args.bundle, { ...session, volumes: args.volumes })
+      const sums = await checkedSums(medium, args.concurrency, session)
+      const { file, algorithm } = await signOn(medium, sums, signer, args.output)
       const pem = signer.publicKey.export({ type: 'spki', format: 'pem' })
       if (args.publicKeyOut !== undefined) await writeWhole(args.publicKeyOut, pem, 'public key')
       const publicKey = args.publicKeyOut === undefined ? undefined : basename(args.publicKeyOut)
@@ -69,13 +74,14 @@ export default defineBundleCommand({
 
 // --- internal ---
 
-async function checkWhole(path: string, concurrency: number, session: World): Promise<void> {
-  const file = await openBundleFile(path, session)
+/** What is signed, once every byte of the bundle was compared with it. */
+async function checkedSums(medium: Medium, concurrency: number, session: Session): Promise<Uint8Array> {
+  const file = await medium.open()
   try {
     const { damaged } = await verifyBundle(file, { ...session, concurrency })
-    if (damaged.length === 0) return
+    if (damaged.length === 0) return signedBytes(await openBundle(file))
     throw integrityError(`${damaged.length} entries are damaged; nothing was signed`, {
-      where: basename(path),
+      where: medium.name,
       next: 'see them with: ma-bundle verify',
     })
   } finally {

@@ -3,15 +3,15 @@ import { dirname, join } from 'node:path'
 import type { Layout } from '../bundle/format/destination.ts'
 import { registryNames, unboundImages } from '../bundle/charts/nodes/images.ts'
 import { nodeConfig, NODE_FORMATS, type NodeFormat } from '../bundle/charts/nodes/nodes.ts'
-import { openBundle, type Bundle } from '../bundle/format/open.ts'
+import type { Bundle } from '../bundle/format/open.ts'
 import { valuesFor } from '../bundle/charts/values.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
 import { didYouMean } from '../lib/suggest.ts'
-import { openBundleFile } from '../cli/media/open-bundle.ts'
+import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { layoutArgs, layoutOf } from '../cli/flags/registry.ts'
-import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
+import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
@@ -69,10 +69,7 @@ export default defineBundleCommand({
       })
     }
     if (format !== 'helm' && chart !== undefined) throw usageError('--chart goes with --format helm')
-    const file = await openBundleFile(args.bundle, { ...session, volumes: args.volumes })
-    try {
-      const bundle = await openBundle(file)
-      await checkSignature(bundle, args, session)
+    await withBundle(args.bundle, { ...session, ...args }, async ({ bundle }) => {
       if (format === 'helm') {
         const text = helmValues(await valuesFor(bundle, layout, { pinDigests: args.pinDigests }), chart)
         session.result({ format, text }, text)
@@ -85,9 +82,7 @@ export default defineBundleCommand({
           ? files.map(({ text }) => text).join('\n')
           : `Wrote ${plural(files.length, 'file')} for ${format} into ${output}.\n`,
       )
-    } finally {
-      await file.close()
-    }
+    })
   },
 })
 

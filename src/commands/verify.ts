@@ -1,6 +1,4 @@
-import { basename } from 'node:path'
 import { unreadable } from '../archive/volumes/reader.ts'
-import { parseVolumesPath } from '../archive/volumes/volume.ts'
 import { locateDamages, type LocatedDamage } from '../bundle/media/volumes/locate-damage.ts'
 import { openBundle } from '../bundle/format/open.ts'
 import { verifyBundle } from '../bundle/verify/verify.ts'
@@ -8,17 +6,18 @@ import { verifyRegistry } from '../bundle/verify/registry.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import type { RandomReader } from '../lib/bytes/bytes.ts'
 import { formatBytes } from '../lib/format.ts'
-import { openBundleFile } from '../cli/media/open-bundle.ts'
+import { mediumAt } from '../bundle/media/at.ts'
+import type { Medium } from '../bundle/media/medium.ts'
+import { checkSignature, checkTrustOptions } from '../bundle/media/trust.ts'
+import { verifyPipe } from '../bundle/verify/stream.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import type { Args } from '../cli/args/flags.ts'
 import { networkArgs } from '../cli/flags/network.ts'
-import { verifyFromPipe } from '../cli/media/pipe-input.ts'
-import { PIPE } from '../cli/media/pipe.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { repair } from './repair.ts'
 import { noSettings } from '../cli/flags/repository.ts'
 import type { Session } from '../cli/session.ts'
-import { checkSignature, signatureArgs } from '../cli/flags/signing.ts'
+import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { REMAKE, verifyVolume } from './verify-volume.ts'
 
@@ -62,14 +61,19 @@ export default defineBundleCommand({
   ],
   args,
   async run(given, session) {
-    if (isPipe(given)) return verifyFromPipe(given, session)
-    if (isOneVolume(given)) return verifyVolume(given, session)
-    const file = await openBundleFile(given.bundle, { ...session, volumes: given.volumes })
+    const medium = await mediumAt(given.bundle, { ...session, volumes: given.volumes })
+    const isRead = given.registry === undefined && given.repairFrom === undefined
+    const isSigned = given.verifyKey !== undefined || given.requireSignature
+    if (isRead && !medium.can.seek) return verifyOnce(medium, given, session)
+    // A volume is named, and nothing is asked for that takes the others.
+    if (isRead && !isSigned && medium.volume !== undefined)
+      return verifyVolume(medium.volume, medium.name, session)
+    const file = await medium.open()
+    const opened = { medium, file }
     try {
-      if (given.repairFrom === undefined || given.verifyKey === undefined)
-        await checkSigned(file, given, session)
-      if (given.registry === undefined) await checkBytes(file, given, session)
-      else await checkRegistry(file, { ...given, registry: given.registry }, session)
+      if (given.repairFrom === undefined || given.verifyKey === undefined) await checkSigned(opened, given)
+      if (given.registry === undefined) await checkBytes(opened, given, session)
+      else await checkRegistry(opened, { ...given, registry: given.registry }, session)
     } finally {
       await file.close()
     }
@@ -78,36 +82,47 @@ export default defineBundleCommand({
 
 // --- internal ---
 
-/** What is only read needs no file; whatever else asks for more is refused in its own words. */
-const isPipe = ({ bundle, registry: place, repairFrom }: Given): boolean =>
-  bundle === PIPE && place === undefined && repairFrom === undefined
-
-/** A volume is named, and nothing is asked for that takes the others. */
-const isOneVolume = ({ bundle, registry: place, repairFrom, verifyKey, requireSignature }: Given): boolean =>
-  parseVolumesPath(bundle)?.number !== undefined &&
-  place === undefined &&
-  repairFrom === undefined &&
-  verifyKey === undefined &&
-  !requireSignature
-
 const damageText = ({ path, offset, reason, volumes }: LocatedDamage): string =>
   `${path} at byte ${offset}${volumes === undefined ? '' : `, in ${volumes.join(' or ')}`}: ${reason}`
 
 type Given = Args<typeof args>
 
-async function checkSigned(file: RandomReader, given: Given, session: Session): Promise<void> {
-  if (given.verifyKey !== undefined || given.requireSignature)
-    await checkSignature(await openBundle(file), given, session)
+interface OpenFile {
+  readonly medium: Medium
+  readonly file: RandomReader
 }
 
-async function checkBytes(file: RandomReader, given: Given, session: Session): Promise<void> {
+/** Verifies a bundle that comes once, in one pass. */
+async function verifyOnce(medium: Medium, given: Given, session: Session): Promise<void> {
+  checkTrustOptions(medium, given)
+  const { entries, bytes, damaged, sums } = await medium.stream((piped) => verifyPipe(piped, session))
+  if (given.verifyKey !== undefined || given.requireSignature) await checkSignature({ sums }, medium, given)
+  session.result({ bundle: medium.name, entries, bytes, damaged }, () =>
+    damaged.length === 0
+      ? `The bundle is whole: ${entries} entries, ${formatBytes(bytes)}\n`
+      : damaged.map((damage) => `${damageText(damage)}\n`).join(''),
+  )
+  if (damaged.length === 0) return
+  throw integrityError(`${damaged.length} of ${entries} entries are damaged`, {
+    where: medium.name,
+    next: 'verify it on the sending side, and send it again',
+  })
+}
+
+async function checkSigned({ medium, file }: OpenFile, given: Given): Promise<void> {
+  if (given.verifyKey !== undefined || given.requireSignature)
+    await checkSignature(await openBundle(file), medium, given)
+}
+
+async function checkBytes(opened: OpenFile, given: Given, session: Session): Promise<void> {
+  const { medium, file } = opened
   const { repairFrom } = given
-  const name = basename(given.bundle)
+  const { name } = medium
   const lacking = (file.parts ?? []).filter(({ fault }) => fault !== undefined)
   if (lacking.length > 0) throw unreadable(lacking)
   const repaired = repairFrom === undefined ? undefined : await repair({ ...given, repairFrom }, session)
   // What was signed may itself have been damaged before.
-  if (repaired !== undefined) await checkSigned(file, given, session)
+  if (repaired !== undefined) await checkSigned(opened, given)
   const { entries, bytes, ...found } =
     repaired?.after ?? (await verifyBundle(file, { ...session, concurrency: given.concurrency }))
   const damaged = await locateDamages(file, found.damaged, session)
@@ -131,7 +146,7 @@ async function checkBytes(file: RandomReader, given: Given, session: Session): P
 }
 
 async function checkRegistry(
-  file: RandomReader,
+  { medium, file }: OpenFile,
   given: Omit<Given, 'registry'> & { readonly registry: string },
   session: Session,
 ): Promise<void> {
@@ -143,7 +158,7 @@ async function checkRegistry(
       layout,
     })
     const wrong = roots.filter(({ state }) => state !== 'there')
-    session.result({ bundle: basename(given.bundle), registry: layout.registry, roots, extra }, () =>
+    session.result({ bundle: medium.name, registry: layout.registry, roots, extra }, () =>
       [
         ...wrong.map(
           ({ state, name, repository, found }) => `${state}: ${name} (${repository}, ${found ?? ''})`,

@@ -14,8 +14,9 @@ export async function startServe(
   bundle: string,
   cwd: string,
   flags: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Served> {
-  const child = startCli(['serve', bundle, '--json', '--listen', '127.0.0.1:0', ...flags], { cwd })
+  const child = startCli(['serve', bundle, '--json', '--listen', '127.0.0.1:0', ...flags], { cwd, env })
   const stderr = new Response(child.stderr).text()
   const listening = Promise.withResolvers<string>()
   let text = ''

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Part } from '../../lib/bytes/bytes.ts'
 import { usageError, codeOf } from '../../lib/errors.ts'
 import { openFile } from '../../lib/bytes/file.ts'
@@ -46,6 +47,21 @@ export async function findVolumes(base: string, folders: readonly string[]): Pro
     }
   }
   return { volumes: volumes.toSorted((a, b) => a.number - b.number), lists }
+}
+
+/**
+ * Whether a name means volumes: one of them, their list, or the bundle they are of when there is no such file.
+ * @param more folders in which they may lie
+ */
+export async function areVolumes(name: string, more: readonly string[]): Promise<boolean> {
+  const parsed = parseVolumesPath(name)
+  if (parsed === undefined && existsSync(name)) return false
+  const { folder, base } = parsed ?? { folder: dirname(name), base: basename(name) }
+  const found = await findVolumes(base, [folder, ...more].filter(existsSync))
+  if (found.lists.length > 0) return true
+  // The end of a name may be a year; the end of three digits hardly is.
+  const isYear = (parsed?.number ?? 0) >= 1000 && found.volumes.every(({ number }) => number !== 1)
+  return found.volumes.length > 0 && !isYear
 }
 
 /** Each volume of the list where it was found, or why it cannot be used. */

@@ -6,8 +6,9 @@ import type { Prepared } from '../../bundle/export/prepared.ts'
 import type { KnownManifests } from '../../bundle/resolve/image.ts'
 import { manifestsIn, reuseFrom } from '../../bundle/export/reuse.ts'
 import { absentBlobs, type Base } from '../../bundle/export/since.ts'
-import { openBase, type BaseFile } from '../media/older-file.ts'
-import { openBundleFile, type World } from '../media/open-bundle.ts'
+import { mediumAt } from '../../bundle/media/at.ts'
+import { openBase, type BaseFile } from '../../bundle/media/base.ts'
+import type { MediumOptions } from '../../bundle/media/medium.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
 import { volumesArgs } from './volumes.ts'
 
@@ -39,13 +40,13 @@ export interface Older {
 /** Opens what the flags name. They stay open until the export is done. */
 export async function openOlder(
   { since, reuse, volumes }: Args<typeof olderArgs>,
-  session: World,
+  session: MediumOptions,
 ): Promise<Older> {
   const world = { ...session, volumes }
   const base = since === undefined ? undefined : await openBase(since, world, INVENTORY)
   try {
     const known = base === undefined || since === undefined ? undefined : baseOf(base, basename(since))
-    const file = reuse === undefined ? undefined : await openBundleFile(reuse, world)
+    const file = reuse === undefined ? undefined : await (await mediumAt(reuse, world)).open()
     const bundle = file === undefined ? undefined : await openBundle(file)
     return {
       ...(known === undefined ? {} : { since: (roots) => absentBlobs(roots, known) }),

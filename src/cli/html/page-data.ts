@@ -1,7 +1,7 @@
 import type { Anatomy } from '../../bundle/inspect/sizes.ts'
 import type { Change } from '../../bundle/inspect/changes.ts'
 import type { BundleDiff } from '../../bundle/inspect/diff.ts'
-import type { SignatureState } from '../flags/signature-state.ts'
+import type { SignatureState } from '../../bundle/media/trust.ts'
 
 /** Everything an HTML report says. The same data make the same page, byte for byte. */
 export interface PageData {

@@ -1,7 +1,7 @@
 import type { BundleDiff, Side } from '../../bundle/inspect/diff.ts'
 import { formatChange, type LockChange } from '../../bundle/spec/lock.ts'
 import { formatBytes, plural } from '../../lib/format.ts'
-import type { BaseFile } from '../media/older-file.ts'
+import type { BaseFile } from '../../bundle/media/base.ts'
 
 /** What a file that was opened without an inventory in mind is to a comparison. */
 export function sideOf(file: BaseFile): Side {

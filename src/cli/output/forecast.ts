@@ -1,6 +1,3 @@
-import { existsSync } from 'node:fs'
-import { statfs } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
 import { cutVolumes, splitSize } from '../../archive/volumes/volume.ts'
 import type { AtDestination } from '../../bundle/import/compare-plan.ts'
 import type { Prepared } from '../../bundle/export/prepared.ts'
@@ -28,7 +25,7 @@ export interface Outlook {
   readonly rate: number
   readonly network: Journey
   /** Bytes free where the bundle would be written; undefined when none would be. */
-  readonly free?: number
+  readonly free?: number | undefined
   /** The most that a volume may have, bytes; undefined for one file. */
   readonly split?: number | undefined
   /** Against an older bundle or lock, called `name`. */
@@ -114,15 +111,6 @@ export const hubText = ({ cost, remaining, limit, taken }: HubBudget & { readonl
   `would count up to ${plural(cost, 'pull')}; ` +
   (remaining === undefined ? 'it does not meter this machine.' : `${remaining} of ${limit ?? '?'} remain.`) +
   (taken === undefined || taken <= 0 ? '' : ` Finding this out took ${taken} of them.`)
-
-/** Bytes free where a bundle would be written; nothing for places that are no file of this machine. */
-export async function roomFor(bundle: string): Promise<{ readonly free?: number }> {
-  if (bundle === '-' || /^[a-z][a-z0-9+.-]*:\/\//i.test(bundle)) return {}
-  let folder = dirname(resolve(bundle))
-  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder)
-  const { bavail, bsize } = await statfs(folder)
-  return { free: bavail * bsize }
-}
 
 // --- internal ---
 

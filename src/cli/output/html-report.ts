@@ -5,8 +5,8 @@ import type { BundleDiff } from '../../bundle/inspect/diff.ts'
 import type { Bundle } from '../../bundle/format/open.ts'
 import { htmlReport } from '../html/page.ts'
 import type { PageData } from '../html/page-data.ts'
-import type { SignatureState } from '../flags/signature-state.ts'
-import { writeWhole } from './write-file.ts'
+import type { SignatureState } from '../../bundle/media/trust.ts'
+import { writeWhole } from '../../lib/bytes/write-whole.ts'
 
 /** What a page is about. */
 export interface Subject {

@@ -1,6 +1,6 @@
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { codeOf, usageError } from '../../lib/errors.ts'
+import { codeOf, usageError } from '../errors.ts'
 
 /**
  * Writes a small file whole or not at all.

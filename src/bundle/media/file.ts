@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs'
+import { access, constants, readdir, stat, statfs } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
+import { mendFile } from '../../archive/edit-in-place.ts'
+import { cannotWrite } from '../../archive/random-writer.ts'
+import type { RandomReader } from '../../lib/bytes/bytes.ts'
+import { openFile } from '../../lib/bytes/file.ts'
+import { codeOf, usageError } from '../../lib/errors.ts'
+import { didYouMean } from '../../lib/suggest.ts'
+import { nothingToAbandon, streamOf, type Medium, type MediumOptions } from './medium.ts'
+import { localSidecars } from './sidecar.ts'
+
+/** One file of this machine. */
+export function fileMedium(path: string, options: MediumOptions): Medium {
+  const name = basename(path)
+  const open: Medium['open'] = () => openLocal(path)
+  return {
+    kind: 'file',
+    name,
+    stem: path,
+    can: { seek: true, edit: true, sidecar: true },
+    free: () => freeAt(path),
+    check: () => checkFolder(path),
+    open,
+    stream: (use) => streamOf(open, use),
+    async write(prepared, network) {
+      const { openFileWriter } = await import('../../archive/file-writer.ts')
+      const { fillArchive } = await import('../export/write-archive.ts')
+      const filled = await fillArchive(await openFileWriter(path), prepared.plan, network)
+      return { ...filled, name, travels: 'carried' }
+    },
+    edit: () => Promise.resolve(mendFile(path)),
+    abandon: nothingToAbandon,
+    ...localSidecars(path, options),
+  }
+}
+
+/** @throws a usage error that says why it cannot be read, and what may be meant */
+export async function openLocal(path: string): Promise<RandomReader> {
+  try {
+    return await openFile(path, basename(path))
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === undefined) throw error
+    throw usageError(`cannot read the bundle: ${WHY[code] ?? code}`, {
+      where: basename(path),
+      next: await nextFor(path, code),
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Whether a bundle can be written to this path: an export finds out in its first second, not after all is resolved.
+ * @throws a usage error that says why not
+ */
+export async function checkFolder(path: string): Promise<void> {
+  try {
+    await access(dirname(path), constants.W_OK | constants.X_OK)
+    if (existsSync(path) && (await stat(path)).isDirectory())
+      throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' })
+  } catch (error) {
+    throw cannotWrite(basename(path), error)
+  }
+}
+
+/** Bytes free where a file of this path would lie; unknown for what no folder of this machine holds. */
+export async function freeAt(path: string): Promise<number | undefined> {
+  if (path.includes('://')) return undefined
+  let folder = dirname(resolve(path))
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder)
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize
+}
+
+// --- internal ---
+
+/** A name that is nearly right is the usual slip, a folder in place of a file in it the next. */
+async function nextFor(path: string, code: string): Promise<string> {
+  if (code === 'EACCES') return 'check the owner and the mode of the file and its folder'
+  const folder = code === 'EISDIR' ? path : dirname(path)
+  // A hint, no more: a folder that cannot be listed gives none.
+  const there = existsSync(folder) ? await readdir(folder) : []
+  if (code === 'EISDIR') {
+    const bundles = there.filter((name) => /\.(tar|tar\.001)$/.test(name)).toSorted()
+    return bundles.length === 0 ? 'name a file' : `name a file in it: ${bundles.slice(0, 3).join(', ')}`
+  }
+  return didYouMean(basename(path), there) ?? 'check the name, and that its medium is there'
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'no permission to read it',
+  EISDIR: 'it is a folder',
+}

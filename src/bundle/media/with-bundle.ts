@@ -1,0 +1,43 @@
+import type { RandomReader } from '../../lib/bytes/bytes.ts'
+import { openBundle, type Bundle } from '../format/open.ts'
+import { mediumAt } from './at.ts'
+import type { Medium, MediumOptions } from './medium.ts'
+import { checkSignature, type TrustOptions } from './trust.ts'
+
+/** A bundle that is open, for as long as `withBundle` runs. */
+export interface BundleAt {
+  readonly bundle: Bundle
+  readonly file: RandomReader
+  readonly medium: Medium
+  /** Whether its signature was checked. */
+  readonly signed: boolean
+}
+
+/**
+ * Opens a bundle, checks its signature when a key is given, and closes it when `use` ends.
+ * @param name a file, volumes, or an object in S3
+ * @throws a usage error when it cannot be read, an integrity error when it is none, is cut off, or not signed
+ */
+export async function withBundle<Result>(
+  name: string,
+  options: MediumOptions & TrustOptions,
+  use: (opened: BundleAt) => Promise<Result>,
+): Promise<Result> {
+  return withBundleOn(await mediumAt(name, options), options, use)
+}
+
+/** The same of a medium that is known. */
+export async function withBundleOn<Result>(
+  medium: Medium,
+  options: TrustOptions,
+  use: (opened: BundleAt) => Promise<Result>,
+): Promise<Result> {
+  const file = await medium.open()
+  try {
+    const bundle = await openBundle(file)
+    const signed = await checkSignature(bundle, medium, options)
+    return await use({ bundle, file, medium, signed })
+  } finally {
+    await file.close()
+  }
+}

@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os'
 import type { Helm } from '../../helm/values/render/helm.ts'
+import { createPool } from '../../lib/pool.ts'
 import type { Values } from '../../helm/values/tree.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
 import { renderChart, type RenderedChart } from './render.ts'
@@ -25,8 +27,8 @@ export interface ChartPackage {
 }
 
 /**
- * Renders charts one after another. Those that helm cannot render are warned about and left out.
- * The caller closes what comes back.
+ * Renders charts side by side, up to the cores there are. Those that helm cannot render are warned about and left out.
+ * The caller closes what comes back, which is in the order of the charts.
  */
 export async function renderCharts(
   charts: readonly ChartPackage[],
@@ -34,31 +36,51 @@ export async function renderCharts(
   { emit, signal }: Pick<Session, 'emit' | 'signal'>,
 ): Promise<readonly RenderedChart[]> {
   emit({ type: 'phase', phase: 'prove', items: charts.length, bytes: 0 })
-  const rendered: RenderedChart[] = []
-  try {
-    for (const { chart, name, tgz } of charts) {
-      signal.throwIfAborted()
-      const one = await renderChart(tgz, helm.layers.get(chart) ?? [], helm.program, {
-        variants: helm.variants,
-        hints: helm.hints.get(chart) ?? [],
-      })
-      const outcome = one === undefined ? 'failed' : 'resolved'
-      emit({ type: 'root', phase: 'prove', kind: 'chart', name, outcome })
-      if (one !== undefined) rendered.push(one)
-      else {
-        emit({
-          type: 'warning',
-          message: 'helm cannot render it, so its image bindings are not proven',
-          where: `chart ${name}`,
-          next: 'give the values it is installed with: --values <chart>=<file>',
-        })
-      }
-    }
-    return rendered
-  } catch (error) {
-    await closeAll(rendered)
-    throw error
+  const pool = createPool(Math.max(2, availableParallelism()))
+  let failed = false
+  const render = async ({ chart, name, tgz }: ChartPackage): Promise<RenderedChart | undefined> => {
+    signal.throwIfAborted()
+    if (failed) return undefined
+    const one = await renderChart(tgz, helm.layers.get(chart) ?? [], helm.program, {
+      variants: helm.variants,
+      hints: helm.hints.get(chart) ?? [],
+    })
+    emit({
+      type: 'root',
+      phase: 'prove',
+      kind: 'chart',
+      name,
+      outcome: one === undefined ? 'failed' : 'resolved',
+    })
+    if (one !== undefined) return one
+    emit({
+      type: 'warning',
+      message: 'helm cannot render it, so its image bindings are not proven',
+      where: `chart ${name}`,
+      next: 'give the values it is installed with: --values <chart>=<file>',
+    })
+    return undefined
   }
+  // The largest first: begun last, it would be waited for alone.
+  const started = new Map(
+    charts
+      .toSorted((a, b) => b.tgz.length - a.tgz.length)
+      .map((one) => [
+        one,
+        pool.run(() =>
+          render(one).catch((error: unknown) => {
+            failed = true
+            throw error
+          }),
+        ),
+      ]),
+  )
+  const all = await Promise.allSettled(charts.map((one) => started.get(one) ?? Promise.resolve(undefined)))
+  const rendered = all.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []))
+  const broken = all.find((one) => one.status === 'rejected')
+  if (broken === undefined) return rendered
+  await closeAll(rendered)
+  throw broken.reason
 }
 
 export async function closeAll(charts: readonly RenderedChart[]): Promise<void> {

@@ -14,21 +14,18 @@ export interface RenderedDocument {
 }
 
 /**
- * Reads what `helm template` prints. Most objects are alike in render after render, so what was parsed once is kept.
+ * Reads what `helm template` prints. Most objects are alike in render after render, so what was parsed last is kept.
  * Custom resource definitions are left out: they name no image that is pulled, only describe fields.
  */
 export function createDocuments(): (output: string) => RenderedDocument[] {
-  const known = new Map<string, readonly Values[]>()
+  const parsed = createParsed()
   return (output) => {
     const documents: RenderedDocument[] = []
     const found: (Omit<RenderedDocument, 'key'> & { readonly source: string })[] = []
     const seen = new Map<string, number>()
     for (const text of output.split(/^---$/m)) {
-      let objects = known.get(text)
-      if (objects === undefined) {
-        objects = /^kind: ["']?CustomResourceDefinition/m.test(text) ? [] : objectsOf(text)
-        known.set(text, objects)
-      }
+      if (/^kind: ["']?CustomResourceDefinition/m.test(text)) continue
+      const objects = parsed(text)
       const source = /^# Source: (.+)$/m.exec(text)?.[1] ?? ''
       for (const object of objects) found.push({ source, object, ...identityOf(object) })
     }
@@ -52,6 +49,30 @@ export function createDocuments(): (output: string) => RenderedDocument[] {
 }
 
 // --- internal ---
+
+/** Of texts whose objects are kept. Parsed, they take some ten times as much. */
+const KEPT_CHARACTERS = 4 * 1024 * 1024
+
+/** Parses texts, and keeps those that were needed last. */
+function createParsed(): (text: string) => readonly Values[] {
+  const known = new Map<string, { readonly objects: readonly Values[]; readonly size: number }>()
+  let kept = 0
+  return (text) => {
+    const key = new Bun.CryptoHasher('sha256').update(text).digest('base64')
+    const before = known.get(key)
+    // A text of its own: a part of helm's output would keep all of it in memory.
+    const entry = before ?? { objects: objectsOf(Buffer.from(text).toString()), size: text.length }
+    known.delete(key)
+    known.set(key, entry)
+    if (before === undefined) kept += entry.size
+    for (const [oldest, { size }] of known) {
+      if (kept <= KEPT_CHARACTERS || oldest === key) break
+      known.delete(oldest)
+      kept -= size
+    }
+    return entry.objects
+  }
+}
 
 /** Counts one more, and tells how many there were. */
 function count(counts: Map<string, number>, key: string): number {

@@ -3,10 +3,11 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BundleError } from '../../../lib/errors.ts'
 import { createOnce } from '../../../lib/once.ts'
-import { createPool } from '../../../lib/pool.ts'
-import { createDocuments, type RenderedDocument } from './documents.ts'
+import { createPool, type Pool } from '../../../lib/pool.ts'
+import type { RenderedDocument } from './documents.ts'
 import { runHelm } from './helm-run.ts'
-import { writeRelaxed } from './relaxed.ts'
+import { createOutputs } from './outputs.ts'
+import { writeRelaxed, writeWithoutDefinitions } from './relaxed.ts'
 import { refersElsewhere } from '../chart/schema-references.ts'
 import type { Values } from '../tree.ts'
 
@@ -56,30 +57,35 @@ export async function createHelm(binary: string): Promise<Helm> {
       next: 'install helm 3.16 or later, or give its path',
     })
   }
-  return { version, open: (tgz) => open(binary, tgz) }
+  // Of all charts together: helm is what takes the cores.
+  const pool = createPool(Math.max(2, availableParallelism()))
+  return { version, open: (tgz) => open(binary, tgz, pool) }
 }
 
 // --- internal ---
 
-async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
+async function open(binary: string, tgz: Uint8Array, pool: Pool): Promise<Renderer> {
   const folder = await mkdtemp(join(tmpdir(), 'ma-bundle-helm-'))
   const chart = join(folder, 'chart.tgz')
   await mkdir(join(folder, 'home'))
   await writeFile(chart, tgz, { mode: 0o600 })
-  const pool = createPool(Math.min(4, availableParallelism()))
   const known = new Map<string, Promise<Rendered>>()
-  const documents = createDocuments()
+  const keep = createOutputs()
   // Helm would fetch what a schema refers to, from anywhere.
   const always = refersElsewhere(tgz) ? ['--skip-schema-validation'] : []
   let renders = 0
   let exhausted: string | undefined
 
-  const relaxedOnce = createOnce<string>()
+  const copies = createOnce<string>()
   const relaxed = (): Promise<string> =>
-    relaxedOnce('', async () => {
+    copies('relaxed', async () => {
       await writeRelaxed(tgz, join(folder, 'relaxed'))
       return join(folder, 'relaxed')
     })
+  const strict = (): Promise<string> =>
+    copies('strict', async () =>
+      (await writeWithoutDefinitions(tgz, join(folder, 'strict'))) ? join(folder, 'strict') : chart,
+    )
 
   const render = async (options: RenderOptions): Promise<Rendered> => {
     // A chart that renders without end does so with any values.
@@ -93,7 +99,7 @@ async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
       kubeVersion,
       apiVersions = [],
     } = options
-    const path = options.relaxed === true ? await relaxed() : chart
+    const path = options.relaxed === true ? await relaxed() : await strict()
     const args = ['template', release, path, '--namespace', namespace, ...always]
     for (const [at, layer] of values.entries()) {
       const file = join(folder, `values-${number}-${at}.yaml`)
@@ -112,15 +118,7 @@ async function open(binary: string, tgz: Uint8Array): Promise<Renderer> {
     if (result.exhausted === true) exhausted = result.failure
     if (result.failure !== undefined)
       return { ok: false, message: result.failure.replaceAll(folder, '').trim() }
-    let read: readonly RenderedDocument[] | undefined
-    return {
-      ok: true,
-      // Whether a chart renders at all is often all that is asked.
-      get documents() {
-        read ??= documents(result.stdout)
-        return read
-      },
-    }
+    return keep(result.stdout)
   }
 
   return {

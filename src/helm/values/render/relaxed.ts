@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { chartFiles } from '../chart/archive.ts'
+import { chartFiles, type ChartFiles } from '../chart/archive.ts'
 
 /**
  * Writes a copy of a chart that renders whatever its values are: without schemas, without the checks that end in
@@ -8,17 +8,62 @@ import { chartFiles } from '../chart/archive.ts'
  * other; nothing is called proven for the user's own values by it.
  */
 export async function writeRelaxed(tgz: Uint8Array, folder: string): Promise<void> {
-  for (const [path, content] of chartFiles(tgz)) {
-    if (LEFT_OUT.test(path) || path.startsWith('/') || path.split('/').includes('..')) continue
+  await writeFiles(folder, chartFiles(tgz), (path, content) => {
+    if (LEFT_OUT.test(path)) return undefined
+    return isWithoutImages(path, content) ? NOTHING : relaxed(path, content)
+  })
+}
+
+/**
+ * Writes a copy of a chart without the templates that only define custom resources: it renders and fails like the
+ * chart, without what is often most of the text that helm prints, and most of its time.
+ * @returns whether there are any; nothing is written when there are none
+ */
+export async function writeWithoutDefinitions(tgz: Uint8Array, folder: string): Promise<boolean> {
+  const files = chartFiles(tgz)
+  const isLeftOut = (path: string, content: Uint8Array): boolean =>
+    isTemplate(path) && onlyDefines(decode(content)) && !mayFail(decode(content))
+  if (![...files].some(([path, content]) => isLeftOut(path, content))) return false
+  await writeFiles(folder, files, (path, content) => (isLeftOut(path, content) ? NOTHING : content))
+  return true
+}
+
+// --- internal ---
+
+/** Others may include the file to hash it, so that it stays. */
+const NOTHING = '# left out\n'
+
+async function writeFiles(
+  folder: string,
+  files: ChartFiles,
+  write: (path: string, content: Uint8Array) => Uint8Array | string | undefined,
+): Promise<void> {
+  for (const [path, content] of files) {
+    if (path.startsWith('/') || path.split('/').includes('..')) continue
+    // Helm obeys it in folders only: what was packed is part of the chart.
+    if (/(?:^|\/)\.helmignore$/.test(path)) continue
+    const text = write(path, content)
+    if (text === undefined) continue
     const file = join(folder, path)
     await mkdir(dirname(file), { recursive: true })
-    // Others may include the file to hash it, so that it stays.
-    const text = isWithoutImages(path, content) ? '# left out\n' : relaxed(path, content)
     await writeFile(file, text, { mode: 0o600 })
   }
 }
 
-// --- internal ---
+const isTemplate = (path: string): boolean => /(?:^|\/)templates\/.*\.ya?ml$/.test(path)
+
+/** All objects are custom resource definitions; the kinds further in are names and fields of theirs. */
+function onlyDefines(text: string): boolean {
+  const kinds = [...text.matchAll(/^kind:[ \t]*["']?([^\s"'#]+)/gm)].map(([, kind]) => kind)
+  return (
+    kinds.length > 0 &&
+    kinds.every((kind) => kind === 'CustomResourceDefinition') &&
+    !/\{\{-?\s*(?:define|block)\b/.test(text)
+  )
+}
+
+const mayFail = (text: string): boolean =>
+  /\b(?:fail|required|lookup|tpl|fromYaml|fromJson)\b/.test(text.match(/\{\{[\s\S]*?\}\}/g)?.join('') ?? '')
 
 const LEFT_OUT =
   /^(?:charts\/[^/]+\/)*(?:values\.schema\.json|templates\/NOTES\.txt|README[^/]*|crds\/.*|ci\/.*)$/
@@ -30,8 +75,9 @@ const LONG = 8 * 1024
 
 /** A template that makes no reference, for all that its text tells. Often most of a chart, and of helm's time. */
 function isWithoutImages(path: string, content: Uint8Array): boolean {
-  if (!/(?:^|\/)templates\/.*\.ya?ml$/.test(path)) return false
+  if (!isTemplate(path)) return false
   const text = decode(content)
+  if (onlyDefines(text)) return true
   if (/\{\{-?\s*(?:define|block)\b/.test(text)) return false
   const kinds = [...text.matchAll(/^\s*kind:\s*["']?([^\s"'#]+)/gm)].map(([, kind = '']) => kind)
   // A file of nothing but checks.

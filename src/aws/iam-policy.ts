@@ -66,10 +66,8 @@ export function iamPolicy(options: PolicyOptions): Policy {
   const statements = [login, allow('Push', PUSH, repositories)]
   const setUp = [
     'ecr:DescribeRepositories',
-    ...(createRepositories ? ['ecr:CreateRepository'] : []),
-    ...(features.tags === true
-      ? ['ecr:ListTagsForResource', ...(createRepositories ? ['ecr:TagResource'] : [])]
-      : []),
+    ...(createRepositories ? ['ecr:CreateRepository', 'ecr:TagResource'] : []),
+    ...(features.tags === true ? ['ecr:ListTagsForResource'] : []),
     ...(features.lifecyclePolicy === true
       ? ['ecr:GetLifecyclePolicy', ...(createRepositories ? ['ecr:PutLifecyclePolicy'] : [])]
       : []),

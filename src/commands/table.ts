@@ -54,6 +54,10 @@ export const commands: CommandTable = {
     description: 'Write down which blobs a registry has, for export --since',
     load: async () => (await import('./inventory.ts')).default,
   },
+  prune: {
+    description: 'List, or delete, what no kept bundle needs in a registry',
+    load: async () => (await import('./prune.ts')).default,
+  },
   lock: {
     description: 'Pin every reference of a spec, and show what has moved',
     load: async () => (await import('./lock.ts')).default,

@@ -37,7 +37,7 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: HttpRequest['body']
   /** What is done with the repository, and scopes besides. */
-  readonly actions?: 'pull' | 'pull,push'
+  readonly actions?: 'pull' | 'pull,push' | 'delete'
   readonly scopes?: readonly string[]
   /** The statuses that are no failure. */
   readonly expect: readonly number[]

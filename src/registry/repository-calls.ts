@@ -9,12 +9,12 @@ export interface Place {
   readonly foreign?: boolean
 }
 
-/** A call within the repository. `path` comes behind `/v2/<name>/`, unless it is a whole URL. */
+/** A call within the repository. `path` comes behind `/v2/<name>/`, unless it is a whole URL or begins with `/`. */
 export function callTo(
   { registry, repository }: Place,
   call: Omit<Call, 'registry' | 'repository' | 'where'> & { readonly where?: string },
 ): Call {
-  const path = /^https?:\/\//.test(call.path) ? call.path : `/v2/${repository}/${call.path}`
+  const path = /^(?:https?:\/)?\//.test(call.path) ? call.path : `/v2/${repository}/${call.path}`
   return { where: `${registry}/${repository}`, ...call, registry, repository, path }
 }
 

@@ -50,7 +50,7 @@ describe('iamPolicy', () => {
   })
 
   test.each([
-    [{ tags: true }, ['ecr:ListTagsForResource', 'ecr:TagResource']],
+    [{ tags: true }, ['ecr:ListTagsForResource']],
     [{ lifecyclePolicy: true }, ['ecr:GetLifecyclePolicy', 'ecr:PutLifecyclePolicy']],
     [{ repositoryPolicy: true }, ['ecr:GetRepositoryPolicy', 'ecr:SetRepositoryPolicy']],
     [{ kmsKey: true as const }, ['kms:CreateGrant', 'kms:DescribeKey', 'kms:RetireGrant']],

@@ -57,6 +57,10 @@ const runs: Readonly<Record<string, () => readonly (readonly string[])[]>> = {
   merge: () => [[small.file, at('bundle.tar'), '--output', at('merged.tar')]],
   diff: () => [[small.file, at('bundle.tar')]],
   inventory: () => [['--registry', target.host, '--bundle', at('bundle.tar')]],
+  prune: () => [
+    ['--registry', target.host, '--keep', at('bundle.tar')],
+    ['--registry', target.host, '--keep', at('bundle.tar'), '--yes'],
+  ],
   lock: () => [
     [at('lock.json'), '--spec', small.spec],
     [at('lock.json'), '--spec', small.spec, '--platform', 'linux/amd64'],

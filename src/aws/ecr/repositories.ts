@@ -1,8 +1,9 @@
 import type { CreateRepositoryRequest, Repository } from '@aws-sdk/client-ecr'
-import { usageError } from '../../lib/errors.ts'
+import { messageOf, usageError } from '../../lib/errors.ts'
 import { differencesOf, type Difference } from './differences.ts'
 import type { Ecr } from './client.ts'
 import { AwsError, isException } from '../errors.ts'
+import { MADE_BY } from './images.ts'
 import { repositoryNameProblem } from './repository-name.ts'
 import type { RepositorySettings } from './repository-settings.ts'
 
@@ -72,7 +73,7 @@ async function describe(ecr: Ecr, name: string): Promise<Repository | 'missing' 
 }
 
 async function create(ecr: Ecr, repositoryName: string, settings: RepositorySettings): Promise<void> {
-  const { tagMutability, mutabilityExclusions = [], scanOnPush, kmsKey, tags } = settings
+  const { tagMutability, mutabilityExclusions = [], scanOnPush, kmsKey, tags = {} } = settings
   const request: CreateRepositoryRequest = {
     ...ecr.registry,
     repositoryName,
@@ -87,15 +88,35 @@ async function create(ecr: Ecr, repositoryName: string, settings: RepositorySett
         }),
     ...(scanOnPush === undefined ? {} : { imageScanningConfiguration: { scanOnPush } }),
     ...(kmsKey === undefined ? {} : { encryptionConfiguration: { encryptionType: 'KMS' as const, kmsKey } }),
-    ...(tags === undefined ? {} : { tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) }),
   }
   const where = `repository ${repositoryName}`
+  const own = { [MADE_BY.key]: MADE_BY.value }
+  const createWith = async (all: Readonly<Record<string, string>>): Promise<void> => {
+    const list = Object.entries(all).map(([Key, Value]) => ({ Key, Value }))
+    const tagged = list.length === 0 ? request : { ...request, tags: list }
+    await ecr.call('CreateRepository', (api, options) => api.createRepository(tagged, options), where)
+  }
   try {
-    await ecr.call('CreateRepository', (api, options) => api.createRepository(request, options), where)
+    if (untagged.has(ecr)) await createWith(tags)
+    else
+      await createWith({ ...own, ...tags }).catch(async (error: unknown) => {
+        // Creating with tags needs a right of its own, and an organisation's tag policy may refuse ours.
+        if (!mayBeTheTag(error)) throw error
+        await createWith(tags)
+        untagged.add(ecr)
+      })
   } catch (error) {
     throw withKmsAdvice(error, where)
   }
 }
+
+/** Registries where repositories cannot be marked as ours. */
+const untagged = new WeakSet<Ecr>()
+
+/** https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-using-tags.html */
+const mayBeTheTag = (error: unknown): boolean =>
+  (isException(error, 'AccessDeniedException') && /TagResource|tag polic/i.test(messageOf(error))) ||
+  isException(error, 'InvalidTagParameterException')
 
 async function setPolicies(ecr: Ecr, repositoryName: string, settings: RepositorySettings): Promise<void> {
   const { lifecyclePolicy: lifecyclePolicyText, repositoryPolicy: policyText } = settings

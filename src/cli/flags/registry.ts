@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createEcr } from '../../aws/ecr/client.ts'
+import { createEcr, type Ecr } from '../../aws/ecr/client.ts'
 import { parseEcrHost, whyNotEcr, type EcrHost } from '../../aws/host.ts'
 import { ecrLogin } from '../../aws/ecr/login.ts'
 import { blobMounting } from '../../aws/ecr/blob-mounting.ts'
@@ -85,6 +85,8 @@ export interface OpenedTarget {
   readonly target: ImportTarget
   readonly network: Journey
   readonly isEcr: boolean
+  /** The registry's own API, for what the registry protocol has no call. */
+  readonly ecr?: Ecr
   close(): void
 }
 
@@ -127,7 +129,7 @@ export async function openTarget(
     records: createUploadRecords(stateFolder(session), registry),
     emit: session.emit,
   })
-  return { target, network, isEcr: true, close: () => ecr.close() }
+  return { target, network, isEcr: true, ecr, close: () => ecr.close() }
 }
 
 // --- internal ---

@@ -5,6 +5,8 @@ import { callTo, type Place } from '../repository-calls.ts'
 
 export interface PageOptions {
   readonly headers?: Readonly<Record<string, string>>
+  /** For a list that is not of one repository, in place of the right to pull from it. */
+  readonly scopes?: readonly string[]
   /** Bytes of a page. */
   readonly most?: number
 }
@@ -17,7 +19,7 @@ export interface PageOptions {
 export async function* pages(
   place: Place,
   path: string,
-  { headers, most = PAGE_LIMIT }: PageOptions = {},
+  { headers, scopes, most = PAGE_LIMIT }: PageOptions = {},
 ): AsyncIterable<Record<string, unknown> | undefined> {
   const seen = new Set<string>()
   let next: string | undefined = path
@@ -32,7 +34,7 @@ export async function* pages(
       callTo(place, {
         method: 'GET',
         path: next,
-        actions: 'pull',
+        ...(scopes === undefined ? { actions: 'pull' as const } : { scopes }),
         expect: [200],
         ...(headers === undefined ? {} : { headers }),
       }),

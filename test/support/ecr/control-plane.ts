@@ -7,11 +7,11 @@ import { policies } from './api/policies.ts'
 import { repositories } from './api/repositories.ts'
 import { EcrError } from './errors.ts'
 import { header, readAll, type Answer, type Call } from './http.ts'
-import { inputOf, optionalText } from './input.ts'
+import { inputOf, objects, optionalText } from './input.ts'
 import type { Door } from './listener.ts'
 import type { Operations } from './operation.ts'
 import type { ApiAction } from './options.ts'
-import type { Registry } from './registry.ts'
+import { permit, type Registry } from './registry.ts'
 import type { Signatures } from './signature.ts'
 import { callerIdentity, stsError } from './sts.ts'
 import type { Tokens } from './tokens.ts'
@@ -69,6 +69,9 @@ async function operate(plane: ControlPlane, call: Call): Promise<Answer> {
   const { key, principal } = plane.signatures.verify(call, body, 'ecr')
   const input = inputOf(body)
   plane.charge(call, principal, action, optionalText(input, 'repositoryName'))
+  // https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-using-tags.html: to tag on creation is a right of its own.
+  if (action === 'CreateRepository' && objects(input, 'tags').length > 0)
+    permit(plane.registry, principal, 'TagResource', optionalText(input, 'repositoryName'))
   const registryId = optionalText(input, 'registryId')
   if (registryId !== undefined && registryId !== plane.registry.account)
     throw new EcrError(

@@ -1,0 +1,46 @@
+import { basename } from 'node:path'
+import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
+import { usageError } from '../../lib/errors.ts'
+import type { Session } from '../session.ts'
+
+/** Ten thousand pods, as kubectl prints them. */
+const LIMIT = 256 * 1024 * 1024
+
+/**
+ * The text of Kubernetes objects: a file, or standard input for `-`.
+ * @throws a usage error for what cannot be read, is empty or far too large
+ */
+export async function readObjects(name: string, { stdin }: Pick<Session, 'stdin'>): Promise<string> {
+  const text = name === '-' ? await readAll(stdin) : await readFile(name)
+  if (text.trim() !== '') return text
+  throw usageError('there are no Kubernetes objects: the text is empty', {
+    where: name === '-' ? 'standard input' : basename(name),
+    next: 'pipe the objects in: kubectl get pods -A -o json | ma-bundle …',
+  })
+}
+
+// --- internal ---
+
+async function readFile(name: string): Promise<string> {
+  try {
+    return (await readSmall(name, LIMIT)).toString('utf8')
+  } catch (error) {
+    throw usageError(`cannot read the Kubernetes objects: ${whyUnreadable(error)}`, {
+      where: basename(name),
+      next: 'write them with: kubectl get pods -A -o json > objects.json',
+      cause: error,
+    })
+  }
+}
+
+async function readAll(stdin: Session['stdin']): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of stdin) {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    size += bytes.length
+    if (size > LIMIT) throw usageError('standard input has more than 256 MiB; give fewer kinds of objects')
+    chunks.push(bytes)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

@@ -147,7 +147,7 @@ describe('prune of an ECR registry', () => {
       repositories: [],
     })
     const other = older['a/gone:1']
-    for (const name of ['elsewhere/x', `${place('a/theirs')}`]) ecr.createRepository(name)
+    for (const name of ['elsewhere/x', place('a/theirs')]) ecr.createRepository(name)
     const auth = { authorization: `Basic ${ecr.token()}` }
     await pushImage(`http://${ecr.registry}`, 'elsewhere/x', '1', other, auth)
     await pushImage(`http://${ecr.registry}`, place('a/theirs'), '1', image(70), auth)

@@ -1,4 +1,3 @@
-import { openBundle } from '../bundle/format/open.ts'
 import type { Layout } from '../bundle/format/destination.ts'
 import { keepInUse, keepLocked, keepRoots, nothingKept, type Kept } from '../bundle/prune/kept.ts'
 import {
@@ -15,7 +14,8 @@ import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
-import { openBundleFile, type World } from '../cli/media/open-bundle.ts'
+import type { MediumOptions } from '../bundle/media/medium.ts'
+import { withBundle } from '../bundle/media/with-bundle.ts'
 import { readLock } from '../cli/output/lock-io.ts'
 import { readObjects } from '../cli/output/read-objects.ts'
 import { table } from '../cli/ui/table.ts'
@@ -128,19 +128,14 @@ export default defineBundleCommand({
 
 // --- internal ---
 
-async function keptBy(names: readonly string[], layout: Layout, world: World): Promise<Kept> {
+async function keptBy(names: readonly string[], layout: Layout, options: MediumOptions): Promise<Kept> {
   const kept = nothingKept()
   for (const name of names) {
     if (name.endsWith('.json')) {
       keepLocked(kept, await readLock(name), layout)
       continue
     }
-    const file = await openBundleFile(name, world)
-    try {
-      keepRoots(kept, (await openBundle(file)).roots, layout)
-    } finally {
-      await file.close()
-    }
+    await withBundle(name, options, async ({ bundle }) => keepRoots(kept, bundle.roots, layout))
   }
   return kept
 }

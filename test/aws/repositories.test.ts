@@ -133,7 +133,7 @@ describe('ensureRepository', () => {
   })
 
   test('makes 40 at once while the API throttles', async () => {
-    await start({ quotas: { CreateRepository: 20, DescribeRepositories: 20 } })
+    await start({ quotas: { CreateRepository: 8, DescribeRepositories: 8 } })
     const { ecr, events } = openEcr(double)
     const names = Array.from({ length: 40 }, (_, at) => `mirrored/r${at}`)
     const outcomes = await Promise.all(names.map((name) => ensureRepository(ecr, name)))

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Env } from '../../src/lib/http/proxy.ts'
-import { chain, dockerCredentials, perHost, type Credential } from '../../src/registry/auth/credentials.ts'
+import { chain, dockerCredentials, type Credential } from '../../src/registry/auth/credentials.ts'
 
 let home = ''
 beforeEach(async () => {
@@ -199,7 +199,7 @@ describe('helpers', () => {
   })
 })
 
-describe('chain and perHost', () => {
+describe('chain', () => {
   test('the first that answers is taken', async () => {
     const credentials = chain(
       async () => undefined,
@@ -208,22 +208,5 @@ describe('chain and perHost', () => {
     )
     expect(await credentials('a')).toEqual(login('one'))
     expect(await credentials('b')).toEqual(login('two'))
-  })
-
-  test('a source is asked once per host, and again on refresh', async () => {
-    const asked: string[] = []
-    const credentials = perHost(async (registry) => {
-      asked.push(registry)
-      return login(String(asked.length))
-    })
-    const [first, second] = await Promise.all([
-      credentials('a', { repository: 'x' }),
-      credentials('a', { repository: 'y' }),
-    ])
-    expect(first).toBe(second)
-    expect(await credentials('a', { refresh: true })).toEqual(login('2'))
-    expect(await credentials('a')).toEqual(login('2'))
-    await credentials('b')
-    expect(asked).toEqual(['a', 'a', 'b'])
   })
 })

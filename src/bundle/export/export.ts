@@ -1,4 +1,3 @@
-import type { RandomWriter } from '../../archive/random-writer.ts'
 import { integrityError } from '../../lib/errors.ts'
 import { formatPlatform, type Platform } from '../../oci/platform.ts'
 import type { Mirrors } from '../../registry/mirror.ts'
@@ -10,7 +9,6 @@ import {
   specFirst,
   type CollectOptions,
 } from '../resolve/collect.ts'
-import { fillArchive, type Filled } from './write-archive.ts'
 import { hubBudget, type HubBudget } from '../resolve/docker-hub-quota.ts'
 import { lintRoots } from '../resolve/ecr-lint.ts'
 import { diffLock, formatChange, lockOf, pinnedBy } from '../spec/lock.ts'
@@ -21,7 +19,6 @@ import type { Program } from '../format/importer.ts'
 import { contentsOf, type Absent } from '../format/contents.ts'
 import type { KnownManifests } from '../resolve/image.ts'
 import type { Root } from '../format/root.ts'
-import type { Session } from '../run/network.ts'
 import { refuseSharedTags } from '../format/shared-tags.ts'
 import { imagesOf, selectGroups } from '../spec/spec.ts'
 
@@ -117,10 +114,6 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     ...(hub === undefined ? {} : { hub }),
   })
 }
-
-/** Phase two: fetch everything to its final place. */
-export const writeExport = (medium: RandomWriter, prepared: Prepared, session: Session): Promise<Filled> =>
-  fillArchive(medium, prepared.plan, session)
 
 // --- internal ---
 

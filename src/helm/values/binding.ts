@@ -83,8 +83,3 @@ export interface Unreachable {
 }
 
 export const piecesText = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join('')
-
-export const shapeText = ({ name, tag, digest }: Shape): string =>
-  piecesText(name) +
-  (tag.length > 0 ? `:${piecesText(tag)}` : '') +
-  (digest.length > 0 ? `@${piecesText(digest)}` : '')

@@ -5,7 +5,7 @@ import type { HttpRequest, HttpResponse } from './message.ts'
 import { createRoutes } from './route.ts'
 import type { Trust, TrustOptions } from './tls.ts'
 
-export type { HttpRequest, HttpResponse, SizedBody } from './message.ts'
+export type { HttpRequest, HttpResponse } from './message.ts'
 
 /**
  * One exchange: no retry (but on a connection the host had closed already), no redirect followed, nothing decoded.

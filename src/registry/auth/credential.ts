@@ -15,6 +15,6 @@ export interface CredentialQuery {
 
 /**
  * Credentials for a registry, by its name in references (`docker.io`), or undefined for none.
- * Asked once per repository: wrap an expensive source in `perHost`.
+ * Asked once per repository: what is expensive to find out remembers its answer itself.
  */
 export type Credentials = (registry: string, query?: CredentialQuery) => Promise<Credential | undefined>

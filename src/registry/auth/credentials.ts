@@ -1,4 +1,3 @@
-import { createOnce } from '../../lib/once.ts'
 import { noteSecret } from '../../lib/secrets.ts'
 import type { Credential, Credentials } from './credential.ts'
 
@@ -13,17 +12,6 @@ export function chain(...sources: readonly Credentials[]): Credentials {
   }
 }
 
-/** Asks `source` once per registry, shares the answer, also while it is on its way, and asks again on `refresh`. */
-export function perHost(source: Credentials): Credentials {
-  let once = createOnce<Credential | undefined>()
-  const rounds = new Map<string, number>()
-  return (registry, query) => {
-    const round = (rounds.get(registry) ?? 0) + (query?.refresh === true ? 1 : 0)
-    rounds.set(registry, round)
-    return once(`${registry} ${round}`, () => source(registry, query))
-  }
-}
-
 /** Takes note of all that `source` gives, so that no text that leaves the program says it. */
 export function noting(source: Credentials): Credentials {
   return async (registry, query) => {
@@ -34,7 +22,7 @@ export function noting(source: Credentials): Credentials {
 }
 
 export type { Credential, CredentialQuery, Credentials } from './credential.ts'
-export { dockerCredentials, type DockerCredentialOptions } from './docker-config.ts'
+export { dockerCredentials } from './docker-config.ts'
 
 // --- internal ---
 

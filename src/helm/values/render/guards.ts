@@ -1,5 +1,5 @@
 import type { Guard, Site, TemplateText, ValueMention } from '../chart/template-text.ts'
-import { isMap, pathText, setAt, valueAt, type Path, type Values } from '../tree.ts'
+import { isMap, pathText, valueAt, type Path, type Values } from '../tree.ts'
 
 /** Values to switch on, and what the cluster must offer, for a piece of a template to be rendered. */
 export interface Switches {
@@ -39,13 +39,6 @@ function switchesOfGuards(guards: readonly Guard[], templates: TemplateText, val
   }
   for (const guard of guards) satisfy(parseGuard(guard), guard.holds, guard.prefix, solver, 0)
   return { set, apiVersions }
-}
-
-/** The layer of values that a set of switches is. */
-export function switchedValues(switches: Iterable<Switches>, base: Values): Values {
-  const values: Values = {}
-  for (const { set } of switches) for (const { path, value } of set.values()) setAt(values, path, value, base)
-  return values
 }
 
 // --- internal ---

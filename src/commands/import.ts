@@ -1,4 +1,5 @@
 import { importRoots } from '../bundle/import/import.ts'
+import type { Repair } from '../bundle/import/compare.ts'
 import { importPipe } from '../bundle/import/import-stream.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import type { Medium } from '../bundle/media/medium.ts'
@@ -6,6 +7,7 @@ import { openBundlePipe } from '../bundle/media/open-stream.ts'
 import { checkSignature, checkTrustOptions } from '../bundle/media/trust.ts'
 import { withBundleOn } from '../bundle/media/with-bundle.ts'
 import type { Args, ArgsDef } from '../cli/args/flags.ts'
+import { usageError } from '../lib/errors.ts'
 import type { Session } from '../cli/session.ts'
 import type { Layout } from '../bundle/format/destination.ts'
 import { defineBundleCommand } from '../cli/command.ts'
@@ -19,6 +21,15 @@ import { volumesArgs } from '../cli/flags/volumes.ts'
 const args = {
   bundle: { type: 'positional', description: 'Bundle to import, or - for standard input' },
   ...layoutArgs,
+  repair: {
+    type: 'boolean',
+    description:
+      'Look below what is there already, and push what the registry lost: a request for each manifest and blob',
+  },
+  deep: {
+    type: 'boolean',
+    description: 'With --repair: read every blob there, and replace those with wrong bytes',
+  },
   ...valuesArgs,
   ...volumesArgs,
   ...signatureArgs,
@@ -49,6 +60,7 @@ export default defineBundleCommand({
   args,
   async run(given, session) {
     const layout = layoutOf(given)
+    const repair = repairOf(given)
     const options = { ...session, volumes: given.volumes, stdinTaken: given.passwordStdin }
     const medium = await mediumAt(given.bundle, options)
     if (!medium.can.seek) return importOnce(medium, given, layout, session)
@@ -57,7 +69,7 @@ export default defineBundleCommand({
       const { target, network } = opened
       const started = performance.now()
       try {
-        const imported = await importRoots(bundle, target, { ...network, layout })
+        const imported = await importRoots(bundle, target, { ...network, layout, repair })
         await finishImport({ imported, bundle, layout, started, name: medium.name }, given, session)
       } finally {
         opened.close()
@@ -67,6 +79,17 @@ export default defineBundleCommand({
 })
 
 // --- internal ---
+
+/** Healthy registries keep what they have, so each root costs one request unless somebody wants to look below it. */
+function repairOf({ repair, deep, bundle }: Args<typeof args>): Repair {
+  if (deep && !repair) throw usageError('--deep goes with --repair', { next: 'add --repair' })
+  if (deep && bundle === '-')
+    throw usageError('--deep needs a bundle that can be read twice, not a pipe', {
+      next: 'save the bundle to a file first',
+    })
+  if (!repair) return 'none'
+  return deep ? 'wrong' : 'missing'
+}
 
 /** Imports a bundle while it comes. */
 async function importOnce(
@@ -84,7 +107,11 @@ async function importOnce(
       const pipe = await openBundlePipe(bytes)
       const { bundle } = pipe
       await checkSignature(bundle, medium, given)
-      const imported = await importPipe(pipe, opened.target, { ...opened.network, layout })
+      const imported = await importPipe(pipe, opened.target, {
+        ...opened.network,
+        layout,
+        repair: repairOf(given),
+      })
       await finishImport({ imported, bundle, layout, started, name: medium.name }, given, session)
     } finally {
       opened.close()

@@ -2,7 +2,7 @@ import { unreadable } from '../archive/volumes/reader.ts'
 import { locateDamages, type LocatedDamage } from '../bundle/media/volumes/locate-damage.ts'
 import { openBundle } from '../bundle/format/open.ts'
 import { verifyBundle } from '../bundle/verify/verify.ts'
-import { verifyRegistry } from '../bundle/verify/registry.ts'
+import { verifyRegistry, type RootState } from '../bundle/verify/registry.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import type { RandomReader } from '../lib/bytes/bytes.ts'
 import { formatBytes } from '../lib/format.ts'
@@ -16,6 +16,7 @@ import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { repair } from './repair.ts'
 import { noSettings } from '../cli/flags/repository.ts'
+import { commandLine } from '../cli/output/command-line.ts'
 import type { Session } from '../cli/session.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
@@ -29,6 +30,11 @@ const args = {
   registry: {
     ...optionalRegistry,
     description: 'Compare this registry with the bundle instead: every tag, manifest and blob by digest',
+  },
+  deep: {
+    type: 'boolean',
+    description:
+      'With --registry: read every blob there, which finds bytes that are not what their digest says',
   },
   repairFrom: {
     type: 'string',
@@ -47,12 +53,13 @@ export default defineBundleCommand({
   name: 'verify',
   description:
     'Reads every byte of a bundle and compares it with its digest, naming each damaged entry with its place. ' +
-    'With --registry it says what of the bundle is missing or changed there, and which tags are extra.',
+    'With --registry it says what of the bundle is missing, changed or damaged there, which tags are extra, and ' +
+    'which import makes it whole.',
   examples: [
     { command: 'ma-bundle verify bundle.tar', description: 'before the media leaves, and after it arrives' },
     {
       command: 'ma-bundle verify bundle.tar --registry <host>',
-      description: 'after an import, or any time later',
+      description: 'after an import, or any time later; with --deep every byte there is read',
     },
     {
       command: 'ma-bundle verify bundle.tar --repair-from copy.tar',
@@ -86,6 +93,14 @@ const damageText = ({ path, offset, reason, volumes }: LocatedDamage): string =>
   `${path} at byte ${offset}${volumes === undefined ? '' : `, in ${volumes.join(' or ')}`}: ${reason}`
 
 type Given = Args<typeof args>
+
+/** The import that makes good what was found. */
+function mendingCommand(given: Given, wrong: readonly RootState[]): string {
+  const has = (state: RootState['state']): boolean => wrong.some((root) => root.state === state)
+  const flags = has('damaged') ? ['--repair', '--deep'] : has('incomplete') ? ['--repair'] : []
+  const def = { ...layoutArgs, ...volumesArgs, ...signatureArgs, ...ecrArgs, ...networkArgs }
+  return commandLine(['import', given.bundle], def, given, flags)
+}
 
 interface OpenFile {
   readonly medium: Medium
@@ -156,6 +171,7 @@ async function checkRegistry(
     const { roots, extra } = await verifyRegistry(await openBundle(file), opened.target, {
       ...opened.network,
       layout,
+      deep: given.deep,
     })
     const wrong = roots.filter(({ state }) => state !== 'there')
     session.result({ bundle: medium.name, registry: layout.registry, roots, extra }, () =>
@@ -164,7 +180,7 @@ async function checkRegistry(
           ({ state, name, repository, found }) => `${state}: ${name} (${repository}, ${found ?? ''})`,
         ),
         ...extra.map((tag) => `extra: ${tag}`),
-        `${roots.length - wrong.length} of ${roots.length} are in ${layout.registry} by digest, ${extra.length} tags are extra.`,
+        `${roots.length - wrong.length} of ${roots.length} are in ${layout.registry} ${given.deep ? 'byte for byte' : 'by digest'}, ${extra.length} tags are extra.`,
         '',
       ].join('\n'),
     )
@@ -172,9 +188,9 @@ async function checkRegistry(
     throw new BundleError(
       `${wrong.length} of ${roots.length} are not in the registry as the bundle has them`,
       {
-        kind: wrong.some(({ state }) => state === 'changed') ? 'integrity' : 'failed',
+        kind: wrong.some(({ state }) => state === 'changed' || state === 'damaged') ? 'integrity' : 'failed',
         where: `destination ${layout.registry}`,
-        next: 'run ma-bundle import again: only what is missing is pushed',
+        next: `push what is missing or wrong with: ${mendingCommand(given, wrong)}`,
       },
     )
   } finally {

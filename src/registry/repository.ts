@@ -11,6 +11,7 @@ import { listTags } from './requests/listing.ts'
 import { getManifest, headManifest, putManifest } from './requests/manifests.ts'
 import { blobExists } from './requests/blob-exists.ts'
 import { listReferrers } from './requests/referrers.ts'
+import { replaceBlob } from './requests/replace-blob.ts'
 import { nameOf, type Place } from './repository-calls.ts'
 import { mountBlob, uploadBlob } from './requests/upload.ts'
 
@@ -20,6 +21,8 @@ export interface Repository extends Source, Target {
   head(reference: string): Promise<Descriptor | undefined>
   /** Uploads a blob, or mounts it from another repository of the registry, when `from` is given and it may. */
   pushBlob(target: Descriptor, open: Open, from?: string): Promise<'copied' | 'mounted'>
+  /** Uploads a blob that is there with wrong bytes. @throws an integrity error when the registry keeps those */
+  replaceBlob(target: Descriptor, open: Open): Promise<void>
   pushManifest(manifest: RawManifest, reference: string): Promise<void>
   mount(target: Descriptor, from: string): Promise<boolean>
   referrers(digest: Digest): Promise<readonly Descriptor[]>
@@ -51,6 +54,7 @@ export function openRepository(
       else await putManifest(place, await readWhole(place, target, open), target.digest)
     },
     pushBlob: (target, open, from) => uploadBlob(place, target, open, from),
+    replaceBlob: (target, open) => replaceBlob(place, target, open),
     pushManifest: (manifest, reference) => putManifest(place, manifest, reference),
     async tag(root, tag) {
       try {

@@ -17,7 +17,7 @@ export interface Outcome {
 
 export interface ShellOptions {
   readonly env?: Readonly<Record<string, string>>
-  readonly stdin?: string
+  readonly stdin?: string | Uint8Array
   /** The program's own commands when absent. */
   readonly commands?: CommandTable
   readonly signal?: AbortSignal

@@ -1,11 +1,15 @@
 import { usageError } from '../../lib/errors.ts'
 import type { Emit } from '../../lib/events.ts'
 import { createPool } from '../../lib/pool.ts'
-import { digestOf, hexOf, type Digest } from '../../oci/digest.ts'
-import { walk } from '../../oci/graph.ts'
+import { listed } from '../../lib/format.ts'
+import type { RawManifest } from '../../oci/content.ts'
+import type { Descriptor } from '../../oci/descriptor.ts'
+import { digestOf, hexOf, isDigest, type Digest } from '../../oci/digest.ts'
+import { blobsOf, parseIndex, parseManifest } from '../../oci/manifest.ts'
+import { isIndex, isManifest } from '../../oci/media-types.ts'
 import type { BundleEvent } from '../run/events.ts'
 import { isGone } from '../../registry/error.ts'
-import type { ImportTarget } from '../run/target.ts'
+import type { ImportRepository, ImportTarget } from '../run/target.ts'
 
 /** What a registry has, as it told of itself. */
 export interface Inventory {
@@ -28,8 +32,8 @@ export const INVENTORY = 'ma-bundle-inventory/1'
 export const SHORT = 12
 
 /**
- * The blobs of every tag in the repositories that are there, sorted. A mistake in it costs no more than a refusal:
- * the import looks for each blob by its whole digest.
+ * The blobs of every tag in the repositories that are there, sorted; only those that the registry really has. What it
+ * lost below a tag is left out with a warning: an export that relied on it could not be imported.
  */
 export async function takeInventory(
   repositories: readonly string[],
@@ -41,11 +45,26 @@ export async function takeInventory(
   const found = new Set<Digest>()
   const look = async (repository: string): Promise<void> => {
     const from = target.open(repository)
+    const named = new Map<Digest, Descriptor>()
+    const lost: string[] = []
     for (const tag of await tagsOf(target, repository)) {
       signal.throwIfAborted()
-      const { nodes } = await walk(from, await from.resolve(tag), `destination ${repository}:${tag}`)
-      for (const { blobs } of nodes) for (const { digest } of blobs) found.add(digest)
+      for (const blob of await blobsBelow(from, tag, lost)) named.set(blob.digest, blob)
     }
+    const blobs = [...named.values()]
+    const known = blobs.length === 0 ? new Set<Digest>() : await from.present(blobs)
+    for (const blob of blobs) {
+      signal.throwIfAborted()
+      if (known.has(blob.digest) || (await from.exists(blob))) found.add(blob.digest)
+      else lost.push(blob.digest)
+    }
+    if (lost.length === 0) return
+    emit({
+      type: 'warning',
+      message: `the registry lost ${listed(lost)}, which its tags need; the inventory does without`,
+      where: `destination ${repository}`,
+      next: 'see what is missing with "ma-bundle verify --registry", and mend it with "ma-bundle import --repair"',
+    })
   }
   await Promise.all([...new Set(repositories)].map((repository) => pool.run(() => look(repository))))
   return [...found].toSorted()
@@ -119,4 +138,37 @@ async function tagsOf(target: ImportTarget, repository: string): Promise<readonl
     if (!isGone(error)) throw error
   }
   return tags
+}
+
+/** Everything a tag needs, as far as its manifests are there; those that are not are added to `lost`. */
+async function blobsBelow(
+  from: ImportRepository,
+  reference: string,
+  lost: string[],
+  depth = 0,
+): Promise<readonly Descriptor[]> {
+  const raw = await manifestAt(from, reference)
+  if (raw === undefined || depth > MAX_DEPTH) {
+    lost.push(isDigest(reference) ? reference : `the manifest of tag ${reference}`)
+    return []
+  }
+  if (!isIndex(raw.descriptor.mediaType)) return blobsOf(parseManifest(raw))
+  const below: Descriptor[] = []
+  for (const child of parseIndex(raw).children) {
+    if (isManifest(child.mediaType)) below.push(...(await blobsBelow(from, child.digest, lost, depth + 1)))
+    else below.push(child)
+  }
+  return below
+}
+
+/** Deeper than any real index. */
+const MAX_DEPTH = 8
+
+async function manifestAt(from: ImportRepository, reference: string): Promise<RawManifest | undefined> {
+  try {
+    return await from.resolve(reference)
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
 }

@@ -1,8 +1,9 @@
 import type { Emit } from '../../lib/events.ts'
-import type { Descriptor } from '../../oci/descriptor.ts'
+import type { Digest } from '../../oci/digest.ts'
 import { walk, type Graph } from '../../oci/graph.ts'
 import { isListed } from './attach-referrer.ts'
-import type { ReferrersTarget } from '../run/target.ts'
+import { holesBelow } from './holes.ts'
+import type { ImportRepository } from '../run/target.ts'
 import type { ChartContents, ImageContents } from '../format/contents.ts'
 import { destinationOf, type Layout } from '../format/destination.ts'
 import type { BundleEvent } from '../run/events.ts'
@@ -16,7 +17,15 @@ export interface Checked {
   readonly tags: readonly string[]
   /** What has to be pushed; undefined when it is there. */
   readonly graph?: Graph
+  /** Blobs that the registry holds with other bytes than their digest says. */
+  readonly wrong?: ReadonlySet<Digest>
 }
+
+/**
+ * How far to look below a root whose tag is right: not at all, which costs one request and is enough where nobody
+ * deletes; `missing`: for each manifest and blob; `wrong`: read them too.
+ */
+export type Repair = 'none' | 'missing' | 'wrong'
 
 export interface CheckedRoots {
   readonly checked: readonly Checked[]
@@ -25,18 +34,17 @@ export interface CheckedRoots {
 
 /** A registry, as far as looking for roots goes. */
 export interface RootRegistry {
-  open(repository: string): ReferrersTarget & {
-    head(reference: string): Promise<Descriptor | undefined>
-  }
+  open(repository: string): ImportRepository
 }
 
 export interface CheckOptions {
   readonly layout: Layout
+  readonly repair?: Repair
   readonly emit: Emit<BundleEvent>
   readonly signal: AbortSignal
 }
 
-/** Looks for every image and chart of the bundle at its destination: one request each. */
+/** Looks for every image and chart of the bundle at its destination: one request each, more when it is to be mended. */
 export async function checkRoots(
   bundle: Bundle,
   target: RootRegistry,
@@ -59,16 +67,24 @@ async function check(
   root: ImageContents | ChartContents,
   bundle: Bundle,
   target: RootRegistry,
-  { layout, signal }: CheckOptions,
+  options: CheckOptions,
 ): Promise<Checked> {
+  const { layout, signal, repair = 'none' } = options
   signal.throwIfAborted()
   const { repository, tags } = destinationOf(root, layout)
-  const found = await target.open(repository).head(tags.at(-1) ?? root.digest)
+  const to = target.open(repository)
+  const found = await to.head(tags.at(-1) ?? root.digest)
   const there = found?.digest === root.digest
   // A tag is the commit record of its root; what is known by digest only may still have to be listed under its subject.
-  if (there && tags.length > 0) return { root, repository, tags }
+  if (there && tags.length > 0 && repair === 'none') return { root, repository, tags }
   const graph = await walk(bundle.source, await rootManifest(bundle, root), 'bundle')
+  if (!there) return { root, repository, tags, graph }
+  const holes =
+    repair === 'none'
+      ? []
+      : await holesBelow(graph, to, { ...options, deep: repair === 'wrong', name: root.name })
   const [top] = graph.nodes.slice(-1)
-  const listed = there && top !== undefined && (await isListed(top, target.open(repository)))
-  return listed ? { root, repository, tags } : { root, repository, tags, graph }
+  if (holes.length === 0 && top !== undefined && (await isListed(top, to))) return { root, repository, tags }
+  const wrong = new Set(holes.filter(({ fault }) => fault === 'wrong').map(({ digest }) => digest))
+  return { root, repository, tags, graph, wrong }
 }

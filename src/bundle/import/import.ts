@@ -7,7 +7,7 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { blobsIn, type Graph } from '../../oci/graph.ts'
 import type { ChartContents, ImageContents, RootContents } from '../format/contents.ts'
-import { checkRoots, type Checked } from './compare.ts'
+import { checkRoots, type Checked, type Repair } from './compare.ts'
 import type { Layout } from '../format/destination.ts'
 import type { BundleEvent } from '../run/events.ts'
 import { FailuresError, settleAll, type Failure } from '../run/failures.ts'
@@ -26,6 +26,8 @@ export interface ImportOptions {
   readonly signal: AbortSignal
   /** Blobs at a time. */
   readonly concurrency: number
+  /** Look below roots whose tag is right, and push what is gone or wrong there. */
+  readonly repair?: Repair
 }
 
 /** One root where it landed. */
@@ -118,6 +120,7 @@ export async function placeRoots(
         once,
         name: root.name,
         fresh,
+        ...(one.wrong === undefined ? {} : { wrong: one.wrong }),
         known: (digest) => elsewhere.isIn(digest, repository),
         home,
         where: (digest) =>

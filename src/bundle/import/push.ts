@@ -23,6 +23,8 @@ export interface PushOptions {
   readonly fresh: boolean
   /** Blobs that the repository is known to have already. */
   readonly known?: (digest: Digest) => boolean
+  /** Blobs that the repository holds with wrong bytes. */
+  readonly wrong?: ReadonlySet<Digest>
   /** The repository another root brings this blob to, once its manifest is there. */
   readonly home?: (digest: Digest) => Promise<string | undefined>
   /** Where the source has this blob, for errors; undefined when it is in one file like all others. */
@@ -40,12 +42,12 @@ export async function pushGraph(
   tags: readonly string[],
   options: PushOptions,
 ): Promise<void> {
-  const { fresh, known = () => false } = options
+  const { fresh, wrong, known = () => false } = options
   const asked = blobsIn(graph).filter(({ digest }) => !known(digest))
   const present = fresh || asked.length === 0 ? new Set() : await target.present(asked)
   const pushes = blobsIn(graph).map((blob) =>
     options.once(blob.digest, () =>
-      known(blob.digest) || present.has(blob.digest)
+      wrong?.has(blob.digest) !== true && (known(blob.digest) || present.has(blob.digest))
         ? leaveBlob(blob, options)
         : pushBlob(blob, source, target, options),
     ),
@@ -70,6 +72,8 @@ export async function pushGraph(
 
 // --- internal ---
 
+type Opener = (start?: number) => Promise<Bytes>
+
 function leaveBlob({ digest, size }: Descriptor, { emit, name }: PushOptions): Promise<void> {
   emit({ type: 'transfer', id: digest, name, size })
   emit({ type: 'transferred', id: digest, outcome: 'exists', size })
@@ -84,14 +88,15 @@ async function pushBlob(
 ): Promise<void> {
   const { pool, emit, signal, name } = options
   const where = options.where?.(blob.digest) ?? `bundle, for ${name}`
-  const from = await options.home?.(blob.digest)
+  const isWrong = options.wrong?.has(blob.digest) === true
+  const from = isWrong ? undefined : await options.home?.(blob.digest)
   await pool.run(async (relieved) => {
     signal.throwIfAborted()
     const { digest, size } = blob
     emit({ type: 'transfer', id: digest, name, size })
     try {
       const open = async (start = 0): Promise<Bytes> => observed(blob, source, start, where, emit, relieved)
-      const outcome = await target.pushBlob(blob, open, from)
+      const outcome = isWrong ? await replaced(target, blob, open) : await target.pushBlob(blob, open, from)
       transferred()
       emit({ type: 'transferred', id: digest, outcome, size })
     } catch (error) {
@@ -99,6 +104,11 @@ async function pushBlob(
       throw error
     }
   }, blob.size)
+}
+
+async function replaced(target: PushTarget, blob: Descriptor, open: Opener): Promise<'copied'> {
+  await target.replaceBlob(blob, open)
+  return 'copied'
 }
 
 /** Content with its progress told. From the middle on, it is for whoever uploads in parts to verify the whole. */

@@ -112,6 +112,7 @@ function importing(repository: Repository): Omit<ImportRepository, 'present' | '
     resolve: (reference) => repository.resolve(reference),
     fetch: (target, start) => repository.fetch(target, start),
     referrers: (subject) => repository.referrers(subject),
+    replaceBlob: (target, open) => repository.replaceBlob(target, open),
     pushManifest: (manifest, reference) =>
       isDigest(reference)
         ? repository.pushManifest(manifest, reference)

@@ -35,6 +35,11 @@ export interface PushTarget {
     open: (start?: number) => Promise<Bytes>,
     from?: string,
   ): Promise<'copied' | 'mounted' | 'exists'>
+  /**
+   * Uploads a blob that is there with wrong bytes, and reads it back.
+   * @throws an integrity error when the registry keeps the wrong ones
+   */
+  replaceBlob(target: Descriptor, open: (start?: number) => Promise<Bytes>): Promise<void>
   pushManifest(manifest: RawManifest, reference: string): Promise<void>
 }
 

@@ -2,10 +2,11 @@ import { createPool } from '../../lib/pool.ts'
 import { BundleError } from '../../lib/errors.ts'
 import { blobsIn, walk } from '../../oci/graph.ts'
 import type { ChartContents, ImageContents, RootContents } from '../format/contents.ts'
-import { destinationOf, type Layout } from '../format/destination.ts'
+import { destinationOf } from '../format/destination.ts'
 import { FailuresError, settleAll } from '../run/failures.ts'
 import type { ImportOptions } from '../import/import.ts'
-import type { ImportRepository, ImportTarget } from '../run/target.ts'
+import { holesBelow } from '../import/holes.ts'
+import type { ImportTarget } from '../run/target.ts'
 import { rootManifest, type Bundle } from '../format/open.ts'
 
 /** What a registry has of a bundle's root. */
@@ -16,10 +17,10 @@ export interface RootState {
   readonly tags: readonly string[]
   /**
    * `missing`: the tag is not there. `changed`: it stands for another digest. `incomplete`: it is right, but something
-   * below it is gone.
+   * below it is gone. `damaged`: something below it has other bytes than its digest says.
    */
-  readonly state: 'there' | 'missing' | 'changed' | 'incomplete'
-  /** What the tag stands for, or what is gone. */
+  readonly state: 'there' | 'missing' | 'changed' | 'incomplete' | 'damaged'
+  /** What the tag stands for, or what is gone or damaged. */
   readonly found?: string
 }
 
@@ -29,22 +30,27 @@ export interface RegistryState {
   readonly extra: readonly string[]
 }
 
+export interface VerifyRegistryOptions extends ImportOptions {
+  /** Read every byte of every blob; else existence and size are asked for, and nothing is downloaded. */
+  readonly deep: boolean
+}
+
 /**
- * Compares a registry with a bundle: each tag with its digest, and each manifest and blob below it by HEAD. Nothing is
- * changed, and nothing is downloaded.
+ * Compares a registry with a bundle: each tag with its digest, and each manifest and blob below it. Nothing is changed.
  */
 export async function verifyRegistry(
   bundle: Bundle,
   target: ImportTarget,
-  options: ImportOptions,
+  options: VerifyRegistryOptions,
 ): Promise<RegistryState> {
-  const { emit, signal, layout } = options
+  const { emit, signal } = options
   const roots = bundle.roots.filter((root): root is ImageContents | ChartContents => root.kind !== 'file')
   emit({ type: 'phase', phase: 'resolve', items: roots.length, bytes: 0 })
   const pool = createPool(options.concurrency)
+  if (options.deep) emit({ type: 'phase', phase: 'check', ...(await weightOf(roots, bundle)) })
   const { values, failures } = await settleAll(
     roots,
-    (root) => pool.run(() => stateOf(root, bundle, target, layout, signal)),
+    (root) => pool.run(() => stateOf(root, bundle, target, options)),
     ({ kind, name }) => ({ kind, name }),
   )
   signal.throwIfAborted()
@@ -62,15 +68,28 @@ export async function verifyRegistry(
 
 // --- internal ---
 
+/** What is read of a registry that has all of it. */
+async function weightOf(
+  roots: readonly (ImageContents | ChartContents)[],
+  bundle: Bundle,
+): Promise<{ readonly items: number; readonly bytes: number }> {
+  let [items, bytes] = [0, 0]
+  for (const root of roots) {
+    const blobs = blobsIn(await walk(bundle.source, await rootManifest(bundle, root), 'bundle'))
+    items += blobs.length
+    bytes += blobs.reduce((sum, { size }) => sum + size, 0)
+  }
+  return { items, bytes }
+}
+
 async function stateOf(
   root: ImageContents | ChartContents,
   bundle: Bundle,
   target: ImportTarget,
-  layout: Layout,
-  signal: AbortSignal,
+  options: VerifyRegistryOptions,
 ): Promise<RootState> {
-  signal.throwIfAborted()
-  const { repository, tags } = destinationOf(root, layout)
+  options.signal.throwIfAborted()
+  const { repository, tags } = destinationOf(root, options.layout)
   const about = { kind: root.kind, name: root.name, repository, tags }
   const there = target.open(repository)
   for (const reference of tags.length === 0 ? [root.digest] : tags) {
@@ -79,19 +98,11 @@ async function stateOf(
     if (found.digest !== root.digest)
       return { ...about, state: 'changed', found: `${reference} is ${found.digest}` }
   }
-  const gone = await firstGone(root, bundle, there)
-  return gone === undefined ? { ...about, state: 'there' } : { ...about, state: 'incomplete', found: gone }
-}
-
-async function firstGone(
-  root: ImageContents | ChartContents,
-  bundle: Bundle,
-  there: ImportRepository,
-): Promise<string | undefined> {
   const graph = await walk(bundle.source, await rootManifest(bundle, root), 'bundle')
-  const below = [...graph.nodes.slice(0, -1).map(({ descriptor }) => descriptor), ...blobsIn(graph)]
-  for (const descriptor of below) if (!(await there.exists(descriptor))) return descriptor.digest
-  return undefined
+  const holes = await holesBelow(graph, there, { ...options, name: root.name })
+  if (holes.length === 0) return { ...about, state: 'there' }
+  const state = holes.some(({ fault }) => fault === 'wrong') ? 'damaged' : 'incomplete'
+  return { ...about, state, found: holes.map(({ digest }) => digest).join(', ') }
 }
 
 async function extraTags(

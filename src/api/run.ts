@@ -3,6 +3,7 @@ import type { BundleEvent } from '../bundle/run/events.ts'
 import type { TypedCommand } from '../cli/command.ts'
 import type { ArgsDef, sharedArgs } from '../cli/args/flags.ts'
 import { redacted, type Session } from '../cli/session.ts'
+import { awsConfigs } from '../cli/flags/aws.ts'
 import { catalogOf } from '../cli/table.ts'
 import { commands } from '../commands/table.ts'
 import { createStyle } from '../cli/ui/style.ts'
@@ -41,6 +42,7 @@ export function openSession(
     note: () => undefined,
     signal,
     env,
+    aws: awsConfigs(env),
     stdin: Readable.from([stdin]),
     stdout: new Writable({ write: (_chunk, _encoding, done) => done() }),
     json: true,
@@ -65,7 +67,9 @@ export function runCommand<A extends ArgsDef, Result extends object>(
   const session = openSession(run, (data) => void results.push(data), stdin)
   return speaking(session.signal, async () => {
     session.signal.throwIfAborted()
-    await command.execute(argsFrom(options, command.flags), session, catalogOf(commands))
+    const args = argsFrom(options, command.flags)
+    const aws = awsConfigs(session.env, args)
+    await command.execute(args, { ...session, aws }, catalogOf(commands))
     const [result] = results
     if (result === undefined) throw new Error(`${command.spec.name} ended without a result`)
     // The shapes of results are in commands/schema.json, which the tests hold every run to.

@@ -1,9 +1,9 @@
-import type { Env } from '../lib/http/proxy.ts'
+import type { AwsConfig } from './config/config.ts'
 
 /** Where the SDK looks for credentials, given these variables: what a person has to mend. */
-export function credentialSource(env: Env): string {
+export function credentialSource({ env, profile }: AwsConfig): string {
   const set = (name: string): boolean => (env[name] ?? '') !== ''
-  if (set('AWS_PROFILE')) return `profile ${env.AWS_PROFILE}`
+  if (profile !== undefined) return `profile ${profile}`
   if (set('AWS_ACCESS_KEY_ID') && set('AWS_SECRET_ACCESS_KEY')) {
     return set('AWS_SESSION_TOKEN') ? 'AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN' : 'AWS_ACCESS_KEY_ID'
   }
@@ -17,9 +17,9 @@ export function credentialSource(env: Env): string {
 }
 
 /** What to do when the credentials named by `credentialSource` are missing, expired or wrong. */
-export function nextForCredentials(said: string, env: Env): string {
-  const source = credentialSource(env)
-  const profile = env['AWS_PROFILE'] ? ` --profile ${env['AWS_PROFILE']}` : ''
+export function nextForCredentials(said: string, aws: AwsConfig): string {
+  const source = credentialSource(aws)
+  const profile = aws.profile === undefined ? '' : ` --profile ${aws.profile}`
   if (/\bsso\b/i.test(said)) return `run: aws sso login${profile}`
   if (/aws login/i.test(said)) return `run: aws login${profile}`
   if (/multi-factor/i.test(said)) {
@@ -35,17 +35,4 @@ export function nextForCredentials(said: string, env: Env): string {
     `tried ${source}; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ` +
     'or run where a role is attached'
   )
-}
-
-/**
- * The URL that replaces a service's own: `AWS_ENDPOINT_URL_<SERVICE>`, else `AWS_ENDPOINT_URL`.
- * https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
- */
-export function endpointFrom(
-  env: Env,
-  service: 'ECR' | 'ECR_PUBLIC' | 'KMS' | 'S3' | 'STS',
-): string | undefined {
-  if (env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS?.toLowerCase() === 'true') return undefined
-  const url = env[`AWS_ENDPOINT_URL_${service}`] || env.AWS_ENDPOINT_URL
-  return url === '' ? undefined : url
 }

@@ -1,7 +1,7 @@
 import { BundleError, codeOf, messageOf, type ErrorFacts, type ErrorKind } from '../lib/errors.ts'
 import { isObject } from '../oci/manifest.ts'
-import { explain, isNotTls } from '../lib/http/error.ts'
-import type { Env } from '../lib/http/proxy.ts'
+import type { AwsConfig } from './config/config.ts'
+import { explain, HttpError, isNotTls } from '../lib/http/error.ts'
 import { nextForCredentials } from './environment.ts'
 
 /** What AWS said no to. `exception` is the name the API model gives it, as in `LimitExceededException`. */
@@ -22,13 +22,14 @@ export interface CallFacts {
   /** Host of the API. */
   readonly endpoint: string
   readonly region: string
-  readonly env: Env
+  readonly aws: AwsConfig
   /** What the call was about: `repository mirrored/quay.io/x`. */
   readonly where?: string
 }
 
 /** Makes an error of the SDK, of its credential chain or of the network into one that a person can act on. */
 export function awsError(error: unknown, facts: CallFacts): BundleError {
+  if (error instanceof HttpError) return unanswered(error, facts)
   if (error instanceof BundleError) return error
   const exception = nameOf(error)
   const said = messageOf(error).trim()
@@ -45,10 +46,11 @@ export function awsError(error: unknown, facts: CallFacts): BundleError {
   if (codeOf(error) === 'ENOENT') {
     // The message names a path of this machine.
     const why = 'a file that the environment names is not there'
-    return make(`no usable AWS credentials: ${why}`, 'auth', nextForCredentials(why, facts.env))
+    return make(`no usable AWS credentials: ${why}`, 'auth', nextForCredentials(why, facts.aws))
   }
   if (CREDENTIALS.test(exception)) {
-    return make(`no usable AWS credentials: ${firstLine(said)}`, 'auth', nextForCredentials(said, facts.env))
+    const about = facts.action.startsWith('sso') ? `sso: ${said}` : said
+    return make(`no usable AWS credentials: ${firstLine(said)}`, 'auth', nextForCredentials(about, facts.aws))
   }
   if (CLOCK.test(exception) || CLOCK_TEXT.test(said)) {
     return make(
@@ -62,14 +64,14 @@ export function awsError(error: unknown, facts: CallFacts): BundleError {
     return make(
       failed(`the AWS credentials have expired: ${said}`),
       'auth',
-      nextForCredentials('expired', facts.env),
+      nextForCredentials('expired', facts.aws),
     )
   }
   if (UNKNOWN_KEY.test(exception)) {
     return make(
       failed(`AWS does not know these credentials: ${said}`),
       'auth',
-      `${nextForCredentials(said, facts.env)}; they must also be of the partition that ${facts.region} is in`,
+      `${nextForCredentials(said, facts.aws)}; they must also be of the partition that ${facts.region} is in`,
     )
   }
   if (DENIED.test(exception)) return make(failed(said || exception), 'auth', nextForDenied(said, facts))
@@ -91,12 +93,7 @@ export function awsError(error: unknown, facts: CallFacts): BundleError {
   if (code !== undefined && (NETWORK.test(code) || isCertificate(code))) {
     const host = hostOf(error) ?? facts.endpoint
     const why = explain(Object.assign(new Error(firstLine(said)), { code }), { host })
-    const next = isNotTls(why)
-      ? nextForPlain(facts.action, host)
-      : isCertificate(code)
-        ? why.next
-        : nextForNetwork(host, facts)
-    return make(failed(why.message), 'network', next)
+    return why instanceof HttpError ? unanswered(why, facts, exception) : why
   }
   if (/^(Unknown(Error)?|SyntaxError)$/.test(exception)) {
     const status = statusOf(error)
@@ -133,6 +130,23 @@ export function nextForPlain(action: string, host: string): string {
 }
 
 // --- internal ---
+
+/** No answer, or that of a proxy: the host says which service it was, whatever the command was about. */
+function unanswered(error: HttpError, facts: CallFacts, exception = error.code): AwsError {
+  const { host, code } = error
+  const own = code === 'PROXY' || isCertificate(code)
+  const next = isNotTls(error)
+    ? nextForPlain(facts.action, host)
+    : own
+      ? error.next
+      : nextForNetwork(host, facts)
+  return new AwsError(`${facts.action} failed: ${error.message}`, exception, {
+    kind: 'network',
+    cause: error,
+    where: facts.where ?? `${host} (${facts.region})`,
+    ...(next === undefined ? {} : { next }),
+  })
+}
 
 const CREDENTIALS = /^(CredentialsProviderError|TokenProviderError|ProviderError)$/
 const CLOCK =
@@ -174,6 +188,13 @@ function nextForDenied(said: string, { action, region }: CallFacts): string {
     const which = /service control policy|permissions boundary|resource-based policy/i.exec(said)?.[0]
     return `it is the ${which?.toLowerCase()} that stands in the way of ${action}, not the role's own policy`
   }
+  if (action.startsWith('sts:')) {
+    return (
+      `allow ${action} on the role for this identity, and let the trust policy of the role name it ` +
+      '(with the external id, if it asks for one: --external-id)'
+    )
+  }
+  if (action.startsWith('sso:')) return 'see whether this account and permission set are assigned to you'
   if (action.startsWith('kms:')) {
     return `allow kms:GetPublicKey and kms:Sign on this key for this identity, in its own policies and in the key's`
   }
@@ -184,7 +205,14 @@ function nextForDenied(said: string, { action, region }: CallFacts): string {
 }
 
 function nextForNetwork(host: string, { action, region }: CallFacts): string {
-  const service = /^sts[.-]/.test(host) ? 'sts' : action.startsWith('kms:') ? 'kms' : 'ecr.api'
+  if (action.startsWith('sso')) {
+    return (
+      'IAM Identity Center has no endpoint inside a VPC: look at HTTPS_PROXY and NO_PROXY, or take a session along ' +
+      'from where it can be reached: eval "$(aws configure export-credentials --format env)"'
+    )
+  }
+  const service =
+    /^sts[.-]/.test(host) || action.startsWith('sts:') ? 'sts' : action.startsWith('kms:') ? 'kms' : 'ecr.api'
   return (
     `in an isolated VPC the interface endpoint ${service} of ${region} must exist, ` +
     'with private DNS and port 443 open from here; elsewhere look at HTTPS_PROXY and NO_PROXY'

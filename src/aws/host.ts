@@ -1,4 +1,4 @@
-import { ecrApi, partitionOf, PARTITIONS, type ApiVariant, type Partition } from './partition.ts'
+import { partitionOf, PARTITIONS, type Partition } from './partition.ts'
 
 /** What the name of a private ECR registry says. */
 export interface EcrHost {
@@ -31,10 +31,6 @@ export function parseEcrHost(host: string): EcrHost | undefined {
 /** ECR Public, by both of its names. It speaks Bearer, has no repositories of ours, and is only pulled from. */
 export const isPublicEcr = (host: string): boolean =>
   host.toLowerCase() === 'public.ecr.aws' || host.toLowerCase() === 'ecr-public.aws.com'
-
-/** Where the API of this registry answers; its IPv4 name unless asked otherwise, so that PrivateLink works. */
-export const apiEndpoint = (host: EcrHost, variant: Pick<ApiVariant, 'dualStack'> = {}): string =>
-  ecrApi(host.region, host.partition, { ...variant, fips: host.fips })
 
 /**
  * Says why a host that looks like ECR is not one; nothing for hosts that do not look like it.

@@ -1,15 +1,15 @@
-import type { Env } from '../lib/http/proxy.ts'
+import type { AwsConfig } from './config/config.ts'
 import type { Emit } from '../lib/events.ts'
 import { silent } from '../lib/events.ts'
-import { connectionTo, type Trust } from './connection.ts'
 import { awsCredentials, sdkLogger, stsEndpoint } from './credentials.ts'
 import { awsError } from './errors.ts'
 import type { AwsEvent } from './events.ts'
+import { awsHttp, sdkTransport } from './transport.ts'
 
 export interface IdentityOptions {
   readonly region: string
-  readonly env: Env
-  readonly trust?: Trust
+  readonly aws: AwsConfig
+  readonly caFiles?: readonly string[]
   readonly signal?: AbortSignal
   readonly emit?: Emit<AwsEvent>
 }
@@ -26,12 +26,13 @@ export interface Identity {
  * @throws an auth error without usable credentials, a network error when STS cannot be reached from here
  */
 export async function callerIdentity(options: IdentityOptions): Promise<Identity> {
-  const { region, env, signal, emit = silent } = options
+  const { region, aws, caFiles, signal, emit = silent } = options
   const endpoint = stsEndpoint(options)
+  const http = awsHttp(aws, caFiles)
   try {
     const [{ STS }, credentials] = await Promise.all([
       import('@aws-sdk/client-sts'),
-      awsCredentials({ ...options, emit }),
+      awsCredentials({ aws, http, region, emit }),
     ])
     const sts = new STS({
       region,
@@ -41,7 +42,7 @@ export async function callerIdentity(options: IdentityOptions): Promise<Identity
       useFipsEndpoint: false,
       useDualstackEndpoint: false,
       maxAttempts: 2,
-      requestHandler: connectionTo(endpoint, options),
+      requestHandler: sdkTransport(http),
       logger: sdkLogger(emit),
     })
     try {
@@ -54,6 +55,6 @@ export async function callerIdentity(options: IdentityOptions): Promise<Identity
       sts.destroy()
     }
   } catch (error) {
-    throw awsError(error, { action: 'sts:GetCallerIdentity', endpoint: new URL(endpoint).host, region, env })
+    throw awsError(error, { action: 'sts:GetCallerIdentity', endpoint: new URL(endpoint).host, region, aws })
   }
 }

@@ -14,6 +14,16 @@ export interface Partition {
   readonly vpcEndpointPrefix: string
 }
 
+/** The one that everybody has. */
+export const COMMERCIAL: Partition = {
+  id: 'aws',
+  regions: /^(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+$/,
+  dnsSuffix: 'amazonaws.com',
+  dualStackSuffix: 'api.aws',
+  registryDualStackSuffix: 'on.aws',
+  vpcEndpointPrefix: 'com.amazonaws',
+}
+
 /**
  * All partitions. Suffixes: partitions of the AWS SDK
  * (https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json); registry names:
@@ -21,14 +31,7 @@ export interface Partition {
  * endpoint services: https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
  */
 export const PARTITIONS: readonly Partition[] = [
-  {
-    id: 'aws',
-    regions: /^(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+$/,
-    dnsSuffix: 'amazonaws.com',
-    dualStackSuffix: 'api.aws',
-    registryDualStackSuffix: 'on.aws',
-    vpcEndpointPrefix: 'com.amazonaws',
-  },
+  COMMERCIAL,
   {
     id: 'aws-us-gov',
     regions: /^us-gov-\w+-\d+$/,
@@ -90,13 +93,13 @@ const REGION = /^[a-z]{2,}(-[a-z]+)+-\d+$/
  */
 export function partitionOf(region: string): Partition | undefined {
   if (!REGION.test(region)) return undefined
-  return PARTITIONS.find(({ regions }) => regions.test(region)) ?? PARTITIONS[0]
+  return PARTITIONS.find(({ regions }) => regions.test(region)) ?? COMMERCIAL
 }
 
-/** The API of ECR in a region, and in which of its variants. */
+/** In which of its variants a service is spoken to. */
 export interface ApiVariant {
   readonly fips?: boolean
-  /** IPv4 and IPv6. Off by default: only the `api.ecr` names resolve to every VPC endpoint. */
+  /** IPv4 and IPv6. Off by default: only the IPv4 names resolve to every VPC endpoint. */
   readonly dualStack?: boolean
 }
 
@@ -104,23 +107,38 @@ export interface ApiVariant {
  * `https://api.ecr.<region>…`, as the SDK's own endpoint rules name it.
  * https://docs.aws.amazon.com/general/latest/gr/ecr.html
  */
-export function ecrApi(region: string, partition: Partition, variant: ApiVariant = {}): string {
-  const fips = variant.fips === true ? '-fips' : ''
-  return variant.dualStack === true
-    ? `https://ecr${fips}.${region}.${partition.dualStackSuffix}`
-    : `https://api.ecr${fips}.${region}.${partition.dnsSuffix}`
-}
+export const ecrApi = (region: string, partition: Partition, variant: ApiVariant = {}): string =>
+  apiUrl(variant.dualStack === true ? 'ecr' : 'api.ecr', region, partition, variant)
 
 /** STS of the region. The global `sts.amazonaws.com` cannot be reached from an isolated VPC. */
-export const stsApi = (region: string, partition: Partition): string =>
-  `https://sts.${region}.${partition.dnsSuffix}`
+export function stsApi(region: string, partition: Partition, variant: ApiVariant = {}): string {
+  // In GovCloud the ordinary IPv4 endpoints are the FIPS ones.
+  const ordinary = partition.id === 'aws-us-gov' && variant.dualStack !== true
+  return apiUrl('sts', region, partition, ordinary ? {} : variant)
+}
 
 /** KMS of a region: https://docs.aws.amazon.com/general/latest/gr/kms.html */
-export const kmsApi = (region: string, partition: Partition): string =>
-  `https://kms.${region}.${partition.dnsSuffix}`
+export const kmsApi = (region: string, partition: Partition, variant: ApiVariant = {}): string =>
+  apiUrl('kms', region, partition, variant)
+
+/** https://docs.aws.amazon.com/general/latest/gr/ecr-public.html */
+export function ecrPublicApi(region: string, partition: Partition, variant: ApiVariant = {}): string {
+  const plainly = variant.dualStack === true && variant.fips !== true
+  return apiUrl(plainly ? 'ecr-public' : 'api.ecr-public', region, partition, variant)
+}
 
 /**
  * The bucket that pulls of layers are redirected to; the S3 gateway endpoint must let it through.
  * https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
  */
 export const layerBucket = (region: string): string => `prod-${region}-starport-layer-bucket`
+
+// --- internal ---
+
+const apiUrl = (
+  name: string,
+  region: string,
+  partition: Partition,
+  { fips, dualStack }: ApiVariant,
+): string =>
+  `https://${name}${fips === true ? '-fips' : ''}.${region}.${dualStack === true ? partition.dualStackSuffix : partition.dnsSuffix}`

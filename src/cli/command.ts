@@ -9,6 +9,7 @@ import { defaultConfigFile, readConfig, refuseUnknown } from './args/config.ts'
 import { isDebug, wantsColor, type Context } from './context.ts'
 import { exitCodes, type ExitCode } from './exit.ts'
 import { describeFailure, type FailureReport } from './failure.ts'
+import { awsConfigs } from './flags/aws.ts'
 import { envName, isFlag, kebab, sharedArgs, type Args, type ArgsDef } from './args/flags.ts'
 import { commandHelp } from './help.ts'
 import { openSession, type Session, type SessionSettings } from './session.ts'
@@ -132,7 +133,7 @@ async function runWith<A extends ArgsDef>(
   const { json, quiet, verbose, color }: Args<typeof sharedArgs> = args
   const dataOnStdout = def.dataOnStdout?.(args) === true
   const settings = { command: def.name, json, quiet, verbose, color, dataOnStdout }
-  const { session, renderer } = openSession(context, settings)
+  const { session, renderer } = openSession(context, settings, awsConfigs(context.env, args))
   const announce = (): void => renderer.print('stopping; press Ctrl-C again to quit at once\n')
   context.signal.addEventListener('abort', announce)
   return guarded(context, settings, async () => {

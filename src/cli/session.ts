@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 
 import type { BundleEvent } from '../bundle/run/events.ts'
+import type { AwsConfigs } from '../aws/config/sides.ts'
 import type { Emit } from '../lib/events.ts'
 import { redact } from '../lib/redact.ts'
 import type { Context, Output } from './context.ts'
@@ -27,6 +28,8 @@ export interface Session {
   note(text: string): void
   readonly signal: AbortSignal
   readonly env: Readonly<Record<string, string | undefined>>
+  /** How AWS is reached, by side; flags, environment and profile in one. */
+  readonly aws: AwsConfigs
   /** For data in pipes: passwords, bundles. */
   readonly stdin: Readable
   /** The raw stream, for a bundle that goes into a pipe. Set `dataOnStdout` in the command, so that nothing else does. */
@@ -59,6 +62,7 @@ const unboundColumns = 400
 export function openSession(
   context: Context,
   settings: SessionSettings,
+  aws: AwsConfigs,
 ): { session: Session; renderer: Renderer } {
   const { command, json, quiet, verbose } = settings
   const results = settings.dataOnStdout ? context.stderr : context.stdout
@@ -89,6 +93,7 @@ export function openSession(
     },
     signal: context.signal,
     env: context.env,
+    aws,
     stdin: context.stdin,
     stdout: context.stdout,
     json,

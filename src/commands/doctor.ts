@@ -1,3 +1,4 @@
+import { caFilesOf } from '../aws/config/config.ts'
 import { createEcr } from '../aws/ecr/client.ts'
 import { parseEcrHost } from '../aws/host.ts'
 import { callerIdentity } from '../aws/identity.ts'
@@ -7,7 +8,6 @@ import type { EcrPatient } from '../bundle/doctor/ecr.ts'
 import type { Layout } from '../bundle/format/destination.ts'
 import { createHttp } from '../lib/http/client.ts'
 import { plural } from '../lib/format.ts'
-import { createTrust } from '../lib/http/tls.ts'
 import { createEndpoints } from '../registry/endpoint.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { exitCodes } from '../cli/exit.ts'
@@ -41,15 +41,14 @@ export default defineBundleCommand({
     const layout = layoutOf(args)
     const { registry } = layout
     const { env, signal } = session
-    const ecr = patientOf(args, layout, session)
+    const ecr = await patientOf(args, layout, session)
     try {
       const network = await openNetwork({ ...args, concurrency: 1 }, session, { home: registry })
       const { client } = network
+      const caFiles = caFilesOf(await session.aws('registry'), args.caFile)
       // Client certificates are read with the network; without them there is a more impatient way.
       const http =
-        args.clientCert.length > 0
-          ? network.http
-          : createHttp({ env, caFiles: args.caFile, stallSeconds: STALL_SECONDS })
+        args.clientCert.length > 0 ? network.http : createHttp({ env, caFiles, stallSeconds: STALL_SECONDS })
       const origin = await createEndpoints(http, args.insecureRegistry)(registry)
       const checks: Check[] = []
       const examination = { registry, origin, client, http, env, signal, folder: '.' }
@@ -69,17 +68,22 @@ export default defineBundleCommand({
 
 // --- internal ---
 
-function patientOf(args: DoctorArgs, layout: Layout, session: Session): EcrPatient | undefined {
+async function patientOf(
+  args: DoctorArgs,
+  layout: Layout,
+  session: Session,
+): Promise<EcrPatient | undefined> {
   const host = parseEcrHost(layout.registry)
   if (host === undefined && args.endpointUrl === undefined) return undefined
-  const { env, signal } = session
-  const trust = createTrust({ env, caFiles: args.caFile })
+  const { signal } = session
+  const aws = await session.aws('registry')
+  const caFiles = args.caFile
   const ecr = createEcr({
     ...(host === undefined ? {} : { host }),
     ...(args.region === undefined ? {} : { region: args.region }),
     ...(args.endpointUrl === undefined ? {} : { endpointUrl: args.endpointUrl }),
-    env,
-    trust,
+    aws,
+    caFiles,
     signal,
     attempts: ATTEMPTS,
   })
@@ -87,7 +91,7 @@ function patientOf(args: DoctorArgs, layout: Layout, session: Session): EcrPatie
   return {
     ecr,
     login: ecrLogin(ecr),
-    whoAmI: () => callerIdentity({ region: ecr.region, env, trust, signal }),
+    whoAmI: () => callerIdentity({ region: ecr.region, aws, caFiles, signal }),
     prefixes: [...new Set([below(layout.prefix), below(layout.chartPrefix)])],
   }
 }

@@ -1,10 +1,10 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { awsConfig } from '../../src/aws/config/config.ts'
 import { createEcr, type EcrOptions } from '../../src/aws/ecr/client.ts'
 import { parseEcrHost, type EcrHost } from '../../src/aws/host.ts'
 import { callerIdentity } from '../../src/aws/identity.ts'
 import { ecrLogin } from '../../src/aws/ecr/login.ts'
-import { createTrust } from '../../src/lib/http/tls.ts'
 import { refusalOf } from '../support/ecr-client.ts'
 import { startEcr, type Ecr as Double } from '../support/ecr/server.ts'
 import { portOf, startNameProxy, type NameProxy } from '../support/name-proxy.ts'
@@ -37,11 +37,13 @@ const real = (more: Record<string, string> = {}): Record<string, string> => ({
 const open = (options: Partial<EcrOptions> = {}) =>
   createEcr({
     host: hostOf(REGISTRY),
-    env: real(),
-    trust: createTrust({ caFiles: [double.caFile] }),
+    aws: awsConfig(real()),
+    caFiles: [double.caFile],
     attempts: 1,
     ...options,
   })
+
+type Wish = Partial<Omit<EcrOptions, 'aws'>> & { readonly env?: Record<string, string> }
 
 describe('createEcr', () => {
   test('speaks to the regional API through the proxy, with the trust that it was given', async () => {
@@ -63,14 +65,16 @@ describe('createEcr', () => {
 
   test('goes past the proxy where NO_PROXY says so', async () => {
     const env = real({ NO_PROXY: '.invalid' })
-    const error = await refusalOf(() => ecrLogin(open({ env, endpointUrl: 'https://api.ecr.invalid' }))())
+    const error = await refusalOf(() =>
+      ecrLogin(open({ aws: awsConfig(env), endpointUrl: 'https://api.ecr.invalid' }))(),
+    )
     expect(error).toHaveProperty('kind', 'network')
     expect(error).toHaveProperty('next', expect.stringContaining('ecr.api of eu-central-1'))
     expect(proxy.asked).toEqual([])
   })
 
   test('says that the certificate is the trouble when it is', async () => {
-    const error = await refusalOf(() => ecrLogin(open({ trust: createTrust({}) }))())
+    const error = await refusalOf(() => ecrLogin(open({ caFiles: [] }))())
     expect(error).toMatchObject({
       kind: 'network',
       message: expect.stringContaining('CA that is not trusted'),
@@ -117,22 +121,24 @@ describe('createEcr', () => {
       'https://ecr.eu-central-1.api.aws',
     ],
     ['--region', { region: 'us-gov-west-1' }, 'https://api.ecr.us-gov-west-1.amazonaws.com'],
-  ])('takes its endpoint from %s', (_, options, endpoint) => {
-    expect(open({ env: {}, ...options }).endpoint).toBe(endpoint)
+  ])('takes its endpoint from %s', (_, { env = {}, ...options }: Wish, endpoint) => {
+    expect(open({ ...options, aws: awsConfig(env) }).endpoint).toBe(endpoint)
   })
 
   test('needs to know the region', () => {
-    expect(() => createEcr({ env: {} })).toThrow('region of the registry is not known')
-    expect(createEcr({ env: { AWS_REGION: 'ap-south-1' } }).region).toBe('ap-south-1')
-    expect(() => createEcr({ env: {}, region: 'frankfurt' })).toThrow('is not an AWS region')
-    expect(() => createEcr({ env: {}, region: 'us-east-1', endpointUrl: 'localhost:4566' })).toThrow(
-      'not a URL',
-    )
+    expect(() => createEcr({ aws: awsConfig({}) })).toThrow('region of the registry is not known')
+    expect(createEcr({ aws: awsConfig({ AWS_REGION: 'ap-south-1' }) }).region).toBe('ap-south-1')
+    expect(() => createEcr({ aws: awsConfig({}), region: 'frankfurt' })).toThrow('is not an AWS region')
+    expect(() =>
+      createEcr({ aws: awsConfig({}), region: 'us-east-1', endpointUrl: 'localhost:4566' }),
+    ).toThrow('not a URL')
   })
 
   test('is not led astray by variables about FIPS and dual stack that go with no given endpoint', async () => {
     const env = { ...double.environment, AWS_USE_FIPS_ENDPOINT: 'true', AWS_USE_DUALSTACK_ENDPOINT: 'true' }
-    await expect(ecrLogin(open({ env, region: 'eu-central-1' }))()).resolves.toHaveProperty('authorization')
+    await expect(ecrLogin(open({ aws: awsConfig(env), region: 'eu-central-1' }))()).resolves.toHaveProperty(
+      'authorization',
+    )
   })
 })
 
@@ -144,9 +150,12 @@ test('a proxy that refuses is told from AWS', async () => {
   })
   await new Promise<void>((done) => refusing.listen(0, '127.0.0.1', done))
   const url = `http://user:secret@127.0.0.1:${(refusing.address() as AddressInfo).port}`
-  const error = await refusalOf(() => ecrLogin(open({ env: real({ HTTPS_PROXY: url }) }))())
+  const error = await refusalOf(() => ecrLogin(open({ aws: awsConfig(real({ HTTPS_PROXY: url })) }))())
   refusing.close()
-  expect(error).toMatchObject({ kind: 'network', message: expect.stringContaining('answers 407 to CONNECT') })
+  expect(error).toMatchObject({
+    kind: 'network',
+    message: expect.stringContaining('answered 407 instead of connecting to api.ecr.eu-central-1'),
+  })
   expect(error).toHaveProperty('next', expect.stringContaining('HTTPS_PROXY'))
   expect(error.message).not.toContain('secret')
 })
@@ -163,7 +172,7 @@ test('something that is not AWS is told from AWS', async () => {
 
 describe('callerIdentity', () => {
   const identity = (env: Record<string, string>) =>
-    callerIdentity({ region: 'eu-central-1', env, trust: createTrust({ caFiles: [double.caFile] }) })
+    callerIdentity({ region: 'eu-central-1', aws: awsConfig(env), caFiles: [double.caFile] })
 
   test('asks STS of the region, never the global one', async () => {
     const { account, arn } = await identity(real())

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { credentialSource, endpointFrom } from '../../src/aws/environment.ts'
+import { awsConfig } from '../../src/aws/config/config.ts'
+import { credentialSource } from '../../src/aws/environment.ts'
 import { awsError, isException } from '../../src/aws/errors.ts'
 import { BundleError } from '../../src/lib/errors.ts'
 
@@ -7,7 +8,7 @@ const facts = {
   action: 'ecr:PutImage',
   endpoint: 'api.ecr.eu-central-1.amazonaws.com',
   region: 'eu-central-1',
-  env: {},
+  aws: awsConfig({}),
 }
 
 const thrown = (name: string, message: string, more: object = {}) =>
@@ -104,7 +105,7 @@ describe('awsError', () => {
       'interface endpoint ecr.api of eu-central-1',
     ],
   ])('%s: %s', (name, message, env, kind, next) => {
-    const error = awsError(thrown(name, message), { ...facts, env })
+    const error = awsError(thrown(name, message), { ...facts, aws: awsConfig(env) })
     expect(error).toMatchObject({ kind, next: expect.stringContaining(next) })
     expect(error.where).toContain('eu-central-1')
     expect(isException(error, name)).toBe(true)
@@ -166,14 +167,8 @@ describe('credentialSource', () => {
     [{ AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://169.254.170.23/v1/credentials' }, 'Pod Identity'],
     [{ AWS_PROFILE: '' }, 'EC2 instance'],
   ])('%o', (env, expected) => {
-    const source = credentialSource(env)
+    const source = credentialSource(awsConfig(env))
     expect(source).toContain(expected)
     expect(source).not.toContain('/var/run')
   })
-})
-
-test('endpointFrom prefers the variable of the service, and takes an empty one for unset', () => {
-  expect(endpointFrom({ AWS_ENDPOINT_URL: 'a', AWS_ENDPOINT_URL_STS: 'b' }, 'STS')).toBe('b')
-  expect(endpointFrom({ AWS_ENDPOINT_URL: 'a', AWS_ENDPOINT_URL_ECR: '' }, 'ECR')).toBe('a')
-  expect(endpointFrom({ AWS_ENDPOINT_URL: '' }, 'ECR')).toBeUndefined()
 })

@@ -1,7 +1,7 @@
 import { partition as sdkPartition } from '@aws-sdk/core/client'
 import { describe, expect, test } from 'vitest'
-import { apiEndpoint, isPublicEcr, parseEcrHost, whyNotEcr } from '../../src/aws/host.ts'
-import { ecrApi, partitionOf, PARTITIONS } from '../../src/aws/partition.ts'
+import { isPublicEcr, parseEcrHost, whyNotEcr } from '../../src/aws/host.ts'
+import { ecrApi, ecrPublicApi, kmsApi, partitionOf, PARTITIONS, stsApi } from '../../src/aws/partition.ts'
 
 describe('parseEcrHost', () => {
   test.each([
@@ -101,24 +101,35 @@ describe('partitions', () => {
     expect(new Set(regions.map((region) => partitionOf(region)?.id)).size).toBe(PARTITIONS.length)
   })
 
-  test.each(regions)('name the API in %s as the rules of the SDK do', async (region) => {
-    const { ECRClient } = await import('@aws-sdk/client-ecr')
-    const ours = partitionOf(region)
-    for (const [fips, dualStack] of [
-      [false, false],
-      [true, false],
-      [false, true],
-      [true, true],
-    ] as const) {
-      const { endpointProvider } = new ECRClient({ region }).config
-      const { url } = endpointProvider({ Region: region, UseFIPS: fips, UseDualStack: dualStack })
-      expect(ours && ecrApi(region, ours, { fips, dualStack })).toBe(url.href.replace(/\/$/, ''))
+  const variants = [
+    { fips: false, dualStack: false },
+    { fips: true, dualStack: false },
+    { fips: false, dualStack: true },
+    { fips: true, dualStack: true },
+  ]
+
+  test.each(regions)('name the APIs in %s as the rules of the SDK do', async (Region) => {
+    const [{ ECRClient }, { ECRPUBLICClient }, { KMSClient }, { STSClient }] = await Promise.all([
+      import('@aws-sdk/client-ecr'),
+      import('@aws-sdk/client-ecr-public'),
+      import('@aws-sdk/client-kms'),
+      import('@aws-sdk/client-sts'),
+    ])
+    const ours = partitionOf(Region)
+    if (ours === undefined) throw new Error('no partition')
+    const region = { region: Region }
+    const { endpointProvider: ecr } = new ECRClient(region).config
+    const { endpointProvider: ecrPublic } = new ECRPUBLICClient(region).config
+    const { endpointProvider: kms } = new KMSClient(region).config
+    const { endpointProvider: sts } = new STSClient(region).config
+    for (const variant of variants) {
+      const asked = { Region, UseFIPS: variant.fips, UseDualStack: variant.dualStack }
+      const theirs = [ecr(asked), ecrPublic(asked), kms(asked), sts({ ...asked, UseGlobalEndpoint: false })]
+      // ECR Public answers in two regions only, one of which we use.
+      const apis = [ecrApi, Region === 'us-east-1' ? ecrPublicApi : undefined, kmsApi, stsApi]
+      for (const [at, api] of apis.entries()) {
+        if (api !== undefined) expect(`${api(Region, ours, variant)}/`).toBe(theirs[at]?.url.href)
+      }
     }
   })
-})
-
-test('the API of a dual-stack registry is still asked by its IPv4 name', () => {
-  const host = parseEcrHost('123456789012.dkr-ecr-fips.us-east-1.on.aws')
-  expect(host && apiEndpoint(host)).toBe('https://api.ecr-fips.us-east-1.amazonaws.com')
-  expect(host && apiEndpoint(host, { dualStack: true })).toBe('https://ecr-fips.us-east-1.api.aws')
 })

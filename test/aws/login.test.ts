@@ -1,3 +1,4 @@
+import { awsConfig } from '../../src/aws/config/config.ts'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Ecr } from '../../src/aws/ecr/client.ts'
 import { AwsError } from '../../src/aws/errors.ts'
@@ -43,7 +44,7 @@ describe('ecrLogin', () => {
   test('tells by name which credentials were refused', async () => {
     const server = await start()
     const env = { ...server.environment, AWS_ACCESS_KEY_ID: 'AKIAUNKNOWNUNKNOWN00' }
-    const error = await refusalOf(() => ecrLogin(openEcr(server, { env }).ecr)())
+    const error = await refusalOf(() => ecrLogin(openEcr(server, { aws: awsConfig(env) }).ecr)())
     expect(error).toMatchObject({ kind: 'auth', exception: 'UnrecognizedClientException' })
     expect(error).toHaveProperty('next', expect.stringContaining('tried AWS_ACCESS_KEY_ID'))
     expect(server.log.count('GetAuthorizationToken')).toBe(0)
@@ -52,7 +53,7 @@ describe('ecrLogin', () => {
   test('reads a bad signature as a wrong clock or key', async () => {
     const server = await start()
     const env = { ...server.environment, AWS_SECRET_ACCESS_KEY: 'wrong' }
-    const error = await refusalOf(() => ecrLogin(openEcr(server, { env }).ecr)())
+    const error = await refusalOf(() => ecrLogin(openEcr(server, { aws: awsConfig(env) }).ecr)())
     expect(error).toMatchObject({ kind: 'auth', exception: 'InvalidSignatureException' })
     expect(error).toHaveProperty('next', expect.stringContaining('clock'))
   })

@@ -1,3 +1,4 @@
+import { awsConfig } from '../../src/aws/config/config.ts'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -34,7 +35,7 @@ const env = () => ({
 })
 
 test('logs in once, in us-east-1 wherever it runs, and gives Basic for the token endpoint', async () => {
-  const login = await publicEcrLogin({ env: env() })
+  const login = await publicEcrLogin({ aws: awsConfig(env()) })
   expect(await login?.()).toEqual({ authorization: `Basic ${btoa('AWS:public')}` })
   expect(asked).toHaveLength(1)
   expect(asked[0]?.target).toBe('SpencerFrontendService.GetAuthorizationToken')
@@ -47,7 +48,7 @@ test('stays anonymous without a word of error when the credentials are refused',
     body: { __type: 'AccessDeniedException', message: 'no identity-based policy allows it' },
   }
   const reasons: string[] = []
-  const login = await publicEcrLogin({ env: env(), onAnonymous: (reason) => reasons.push(reason) })
+  const login = await publicEcrLogin({ aws: awsConfig(env()), onAnonymous: (reason) => reasons.push(reason) })
   expect(login).toBeUndefined()
   expect(reasons).toHaveLength(1)
   expect(reasons[0]).toContain('no identity-based policy')
@@ -55,5 +56,5 @@ test('stays anonymous without a word of error when the credentials are refused',
 
 test('stays anonymous when nothing answers', async () => {
   const unreachable = { ...env(), AWS_ENDPOINT_URL_ECR_PUBLIC: 'http://127.0.0.1:9' }
-  expect(await publicEcrLogin({ env: unreachable })).toBeUndefined()
+  expect(await publicEcrLogin({ aws: awsConfig(unreachable) })).toBeUndefined()
 })

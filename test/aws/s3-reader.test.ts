@@ -1,3 +1,4 @@
+import { awsConfig } from '../../src/aws/config/config.ts'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AwsEvent } from '../../src/aws/events.ts'
 import { createS3 } from '../../src/aws/s3/client.ts'
@@ -38,8 +39,8 @@ function open(
   const all = { ...double.environment, ...env }
   const http = createHttp({ env: all, stallSeconds: 1 })
   const client = createS3(location, {
-    env: all,
-    http,
+    aws: () => Promise.resolve(awsConfig(all)),
+    http: () => http,
     emit: (event) => events.push(event),
     signal: new AbortController().signal,
     policy: { baseMs: 1, maxMs: 5 },

@@ -1,3 +1,4 @@
+import { awsConfig } from '../../src/aws/config/config.ts'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createEcr } from '../../src/aws/ecr/client.ts'
 import { parseEcrHost } from '../../src/aws/host.ts'
@@ -6,7 +7,6 @@ import { ecrLogin } from '../../src/aws/ecr/login.ts'
 import { doctor, type Check } from '../../src/bundle/doctor/doctor.ts'
 import type { EcrPatient } from '../../src/bundle/doctor/ecr.ts'
 import { createHttp } from '../../src/lib/http/client.ts'
-import { createTrust } from '../../src/lib/http/tls.ts'
 import { createClient } from '../../src/registry/client.ts'
 import { startEcr, type Ecr as Double } from '../support/ecr/server.ts'
 import { portOf, startNameProxy, type NameProxy } from '../support/name-proxy.ts'
@@ -46,10 +46,10 @@ async function examine(more: Partial<EcrPatient> = {}): Promise<readonly Check[]
   const host = parseEcrHost(REGISTRY)
   if (host === undefined) throw new Error(`not an ECR host: ${REGISTRY}`)
   const caFiles = [double.caFile]
-  const trust = createTrust({ caFiles })
+  const aws = awsConfig(env)
   const { signal } = new AbortController()
   const http = createHttp({ env, caFiles })
-  const ecr = createEcr({ host, env, trust, signal, attempts: 1 })
+  const ecr = createEcr({ host, aws, caFiles, signal, attempts: 1 })
   const checks: Check[] = []
   for await (const check of doctor({
     registry: REGISTRY,
@@ -63,7 +63,7 @@ async function examine(more: Partial<EcrPatient> = {}): Promise<readonly Check[]
     ecr: {
       ecr,
       login: ecrLogin(ecr),
-      whoAmI: () => callerIdentity({ region: ecr.region, env, trust, signal }),
+      whoAmI: () => callerIdentity({ region: ecr.region, aws, caFiles, signal }),
       prefixes: ['mirrored', 'charts'],
       ...more,
     },

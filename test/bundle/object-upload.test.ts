@@ -1,3 +1,4 @@
+import { awsConfig } from '../../src/aws/config/config.ts'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { place, type Entry } from '../../src/archive/tar.ts'
 import { createS3 } from '../../src/aws/s3/client.ts'
@@ -68,8 +69,8 @@ describe('parts too large for memory, as archives over 150 GiB have them', { tim
     const location = parseS3('s3://bundles/big.tar')
     const env = double.environment
     const s3 = createS3(location, {
-      env,
-      http: createHttp({ env }),
+      aws: () => Promise.resolve(awsConfig(env)),
+      http: () => createHttp({ env }),
       emit,
       signal,
       policy: { baseMs: 1, maxMs: 5 },

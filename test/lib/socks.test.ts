@@ -2,7 +2,6 @@ import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createHttp } from '../../src/lib/http/client.ts'
-import { createTrust } from '../../src/lib/http/tls.ts'
 import { refusalOf } from '../support/ecr-client.ts'
 import { startEcr, type Ecr } from '../support/ecr/server.ts'
 import { portOf } from '../support/name-proxy.ts'
@@ -100,17 +99,6 @@ describe('a SOCKS 5 proxy', () => {
     expect(untrusted.message).toContain('signed by a CA that is not trusted')
     const other = await refusalOf(() => ask('https://other.example/v2/', url))
     expect(other.message).toContain('its certificate is for another host name')
-  })
-
-  test('is shared by a trust that was made elsewhere', async () => {
-    await start()
-    const http = createHttp({
-      env: { ALL_PROXY: `socks5://${proxy.address}` },
-      trust: createTrust({ caFiles: [double.caFile] }),
-    })
-    const response = await http({ method: 'GET', url: `https://${NAME}/v2/` })
-    await response.discard()
-    expect(response.status).toBe(401)
   })
 })
 

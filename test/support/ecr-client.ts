@@ -1,6 +1,6 @@
+import { awsConfig } from '../../src/aws/config/config.ts'
 import { createEcr, type Ecr, type EcrOptions } from '../../src/aws/ecr/client.ts'
 import type { AwsEvent } from '../../src/aws/events.ts'
-import { createTrust } from '../../src/lib/http/tls.ts'
 import type { Ecr as Double } from './ecr/server.ts'
 
 export interface OpenedEcr {
@@ -12,8 +12,8 @@ export interface OpenedEcr {
 export function openEcr(double: Double, options: Partial<EcrOptions> = {}): OpenedEcr {
   const events: AwsEvent[] = []
   const ecr = createEcr({
-    env: double.environment,
-    trust: createTrust({ caFiles: [double.caFile] }),
+    aws: awsConfig(double.environment),
+    caFiles: double.caFile === '' ? [] : [double.caFile],
     emit: (event) => events.push(event),
     ...options,
   })

@@ -3,14 +3,13 @@ import type { BundleError } from '../../lib/errors.ts'
 import { usageError } from '../../lib/errors.ts'
 import { silent, type Emit } from '../../lib/events.ts'
 import { createPool, type Pool } from '../../lib/pool.ts'
-import { connectionTo, type Trust } from '../connection.ts'
+import { checkedEndpoint, type AwsConfig } from '../config/config.ts'
 import { awsCredentials, sdkLogger } from '../credentials.ts'
-import type { Env } from '../../lib/http/proxy.ts'
-import { endpointFrom } from '../environment.ts'
 import { awsError } from '../errors.ts'
 import type { AwsEvent } from '../events.ts'
-import { apiEndpoint, type EcrHost } from '../host.ts'
+import type { EcrHost } from '../host.ts'
 import { ecrApi, partitionOf, type Partition } from '../partition.ts'
+import { awsHttp, sdkTransport } from '../transport.ts'
 import { encodePartsLean } from './layers/body.ts'
 import { reportRetries } from './retries.ts'
 
@@ -19,11 +18,11 @@ export interface EcrOptions {
   readonly host?: EcrHost
   /** Overrides the host's. */
   readonly region?: string
-  /** Overrides `AWS_ENDPOINT_URL_ECR` and `AWS_ENDPOINT_URL`. */
+  /** Overrides what the environment and the profile say. */
   readonly endpointUrl?: string
-  readonly env: Env
-  /** By host (with port); `createTrust({ env })` unless given. */
-  readonly trust?: Trust
+  readonly aws: AwsConfig
+  /** CAs to trust besides. */
+  readonly caFiles?: readonly string[]
   readonly signal?: AbortSignal
   readonly emit?: Emit<AwsEvent>
   /** Tries per call, the first included; 8 unless told. */
@@ -37,7 +36,7 @@ export interface Ecr {
   readonly host: EcrHost | undefined
   /** Of the API: `https://api.ecr.…`. */
   readonly endpoint: string
-  readonly env: Env
+  readonly aws: AwsConfig
   readonly signal: AbortSignal | undefined
   readonly emit: Emit<AwsEvent>
   /** Parts of layers on their way; each is in memory twice, as bytes and as base64. */
@@ -59,8 +58,8 @@ export interface Ecr {
  * @throws a usage error when neither host nor region says where the registry is
  */
 export function createEcr(options: EcrOptions): Ecr {
-  const { env, host, signal, emit = silent } = options
-  const region = options.region ?? host?.region ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION
+  const { aws, host, signal, emit = silent } = options
+  const region = options.region ?? host?.region ?? aws.region
   if (!region) {
     throw usageError('the region of the registry is not known', {
       next: 'give --region, or name the registry by its full ECR host name',
@@ -70,8 +69,8 @@ export function createEcr(options: EcrOptions): Ecr {
   if (partition === undefined) {
     throw usageError(`"${region}" is not an AWS region`, { next: 'write it as in eu-central-1' })
   }
-  const endpoint = checkedUrl(
-    options.endpointUrl ?? endpointFrom(env, 'ECR') ?? ownEndpoint(options, region, partition),
+  const endpoint = checkedEndpoint(
+    options.endpointUrl ?? aws.endpoint('ECR') ?? ownEndpoint(options, region, partition),
   )
   let client: Promise<ECR> | undefined
   let opened: ECR | undefined
@@ -81,13 +80,13 @@ export function createEcr(options: EcrOptions): Ecr {
     partition,
     host,
     endpoint,
-    env,
+    aws,
     signal,
     emit,
     parts: createPool(PARTS_AT_ONCE),
     registry: host === undefined ? {} : { registryId: host.account },
     async call(action, run, where) {
-      const facts = { action: `ecr:${action}`, endpoint: new URL(endpoint).host, region, env }
+      const facts = { action: `ecr:${action}`, endpoint: new URL(endpoint).host, region, aws }
       try {
         client ??= load({ ...options, emit }, region, endpoint)
         opened = await client
@@ -114,9 +113,11 @@ async function load(
   region: string,
   endpoint: string,
 ): Promise<ECR> {
+  const { aws, emit } = options
+  const http = awsHttp(aws, options.caFiles)
   const [{ ECR }, credentials] = await Promise.all([
     import('@aws-sdk/client-ecr'),
-    awsCredentials({ ...options, region }),
+    awsCredentials({ aws, http, region, emit }),
   ])
   const api = new ECR({
     region,
@@ -127,26 +128,19 @@ async function load(
     useDualstackEndpoint: false,
     retryMode: 'adaptive',
     maxAttempts: options.attempts ?? ATTEMPTS,
-    requestHandler: connectionTo(endpoint, options),
-    logger: sdkLogger(options.emit),
-    ...(options.env.AWS_PROFILE ? { profile: options.env.AWS_PROFILE } : {}),
+    requestHandler: sdkTransport(http),
+    logger: sdkLogger(emit),
+    ...(aws.profile === undefined ? {} : { profile: aws.profile }),
   })
   encodePartsLean(api)
-  reportRetries(api, new URL(endpoint).host, options.emit)
+  reportRetries(api, new URL(endpoint).host, emit)
   return api
 }
 
-function ownEndpoint({ host, region, env }: EcrOptions, chosen: string, partition: Partition): string {
-  const dualStack = env.AWS_USE_DUALSTACK_ENDPOINT?.toLowerCase() === 'true'
-  if (host !== undefined && (region ?? host.region) === host.region) return apiEndpoint(host, { dualStack })
-  return ecrApi(chosen, partition, { dualStack, fips: env.AWS_USE_FIPS_ENDPOINT?.toLowerCase() === 'true' })
-}
-
-function checkedUrl(text: string): string {
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text
-  throw usageError(`not a URL of an AWS endpoint: "${text.slice(0, 200)}"`, {
-    next: 'write it with its scheme, as in https://vpce-….api.ecr.eu-central-1.vpce.amazonaws.com',
-  })
+/** A registry by its FIPS name is spoken to by FIPS only, also where nothing else says so. */
+function ownEndpoint({ host, aws }: EcrOptions, region: string, partition: Partition): string {
+  const fips = aws.variant.fips || (host?.fips === true && host.region === region)
+  return ecrApi(region, partition, { ...aws.variant, fips })
 }
 
 function toBundleError(

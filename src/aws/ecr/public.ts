@@ -1,15 +1,18 @@
 import { messageOf } from '../../lib/errors.ts'
 import { silent, type Emit } from '../../lib/events.ts'
-import { connectionTo, type ConnectionOptions } from '../connection.ts'
+import type { AwsConfig } from '../config/config.ts'
 import { awsCredentials, sdkLogger } from '../credentials.ts'
-import { endpointFrom } from '../environment.ts'
 import type { AwsEvent } from '../events.ts'
+import { COMMERCIAL, ecrPublicApi } from '../partition.ts'
+import { awsHttp, sdkTransport } from '../transport.ts'
 import { sharedLogin, type Login, type Token } from './login.ts'
 
 /** Where ECR Public logs in, wherever one pulls from. https://docs.aws.amazon.com/general/latest/gr/ecr-public.html */
 export const PUBLIC_REGION = 'us-east-1'
 
-export interface PublicLoginOptions extends ConnectionOptions {
+export interface PublicLoginOptions {
+  readonly aws: AwsConfig
+  readonly caFiles?: readonly string[]
   readonly signal?: AbortSignal
   readonly emit?: Emit<AwsEvent>
   /** Told once why pulls are anonymous; for `--verbose`. */
@@ -42,12 +45,13 @@ export async function publicEcrLogin(options: PublicLoginOptions): Promise<Login
 const PATIENCE_MS = 8_000
 
 async function fetchToken(options: PublicLoginOptions): Promise<Token> {
-  const { env, signal, emit = silent } = options
+  const { aws, caFiles, signal, emit = silent } = options
+  const http = awsHttp(aws, caFiles)
   const [{ ECRPUBLIC }, credentials] = await Promise.all([
     import('@aws-sdk/client-ecr-public'),
-    awsCredentials({ ...options, emit, region: env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? PUBLIC_REGION }),
+    awsCredentials({ aws, http, emit, region: aws.region ?? PUBLIC_REGION }),
   ])
-  const endpoint = endpointFrom(env, 'ECR_PUBLIC') ?? `https://api.ecr-public.${PUBLIC_REGION}.amazonaws.com`
+  const endpoint = aws.endpoint('ECR_PUBLIC') ?? ecrPublicApi(PUBLIC_REGION, COMMERCIAL, aws.variant)
   const api = new ECRPUBLIC({
     region: PUBLIC_REGION,
     endpoint,
@@ -55,7 +59,7 @@ async function fetchToken(options: PublicLoginOptions): Promise<Token> {
     useFipsEndpoint: false,
     useDualstackEndpoint: false,
     maxAttempts: 2,
-    requestHandler: connectionTo(endpoint, options),
+    requestHandler: sdkTransport(http),
     logger: sdkLogger(emit),
   })
   const patience = AbortSignal.timeout(PATIENCE_MS)

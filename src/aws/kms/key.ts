@@ -2,19 +2,18 @@ import type { GetPublicKeyCommandOutput, KMS } from '@aws-sdk/client-kms'
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { BundleError, usageError } from '../../lib/errors.ts'
 import { silent, type Emit } from '../../lib/events.ts'
-import type { Env } from '../../lib/http/proxy.ts'
-import { connectionTo, type Trust } from '../connection.ts'
+import type { AwsConfig } from '../config/config.ts'
 import { awsCredentials, sdkLogger } from '../credentials.ts'
-import { endpointFrom } from '../environment.ts'
 import { awsError, isException } from '../errors.ts'
 import type { AwsEvent } from '../events.ts'
 import type { KmsKeyName } from './key-name.ts'
 import { kmsApi, partitionOf } from '../partition.ts'
+import { awsHttp, sdkTransport } from '../transport.ts'
 
 export interface KmsOptions {
-  readonly env: Env
-  /** By host (with port); `createTrust({ env })` unless given. */
-  readonly trust?: Trust
+  readonly aws: AwsConfig
+  /** CAs to trust besides. */
+  readonly caFiles?: readonly string[]
   readonly signal?: AbortSignal
   readonly emit?: Emit<AwsEvent>
 }
@@ -33,12 +32,17 @@ export interface KmsKey {
  * @throws a usage error for a key that is not there or is of another kind, an auth or network error as ECR's API does
  */
 export async function openKmsKey(name: KmsKeyName, options: KmsOptions): Promise<KmsKey> {
-  const { env, signal } = options
+  const { aws, signal } = options
   const { KMS } = await import('@aws-sdk/client-kms')
-  const region = name.region ?? (await regionOf(KMS, env))
+  const region = name.region ?? aws.region
+  if (region === undefined) {
+    throw usageError('the region of the key is not known', {
+      next: 'set AWS_REGION, or name the key by its ARN',
+    })
+  }
   const partition = partitionOf(region)
   if (partition === undefined) throw usageError(`"${region}" is not an AWS region`)
-  const endpoint = name.endpoint ?? endpointFrom(env, 'KMS') ?? kmsApi(region, partition)
+  const endpoint = name.endpoint ?? aws.endpoint('KMS') ?? kmsApi(region, partition, aws.variant)
   const client = await connect(KMS, region, endpoint, options)
   const call = async <T>(
     action: string,
@@ -48,7 +52,7 @@ export async function openKmsKey(name: KmsKeyName, options: KmsOptions): Promise
       return await run(signal === undefined ? {} : { abortSignal: signal })
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason
-      const facts = { action: `kms:${action}`, endpoint: new URL(endpoint).host, region, env }
+      const facts = { action: `kms:${action}`, endpoint: new URL(endpoint).host, region, aws }
       throw inPlainWords(awsError(error, { ...facts, where: `${name.keyId} in ${region}` }), region)
     }
   }
@@ -98,39 +102,23 @@ const ALGORITHM = 'ECDSA_SHA_256'
 const MAKE = `make one with: aws kms create-key --key-spec ${SPEC} --key-usage SIGN_VERIFY`
 const ATTEMPTS = 5
 
-/** The environment's, else that of the profile, which only the SDK can read. */
-async function regionOf(Client: typeof KMS, env: Env): Promise<string> {
-  const said = env.AWS_REGION || env.AWS_DEFAULT_REGION
-  if (said) return said
-  const probe = new Client(env.AWS_PROFILE ? { profile: env.AWS_PROFILE } : {})
-  try {
-    return await probe.config.region()
-  } catch (cause) {
-    throw usageError('the region of the key is not known', {
-      next: 'set AWS_REGION, or name the key by its ARN',
-      cause,
-    })
-  } finally {
-    probe.destroy()
-  }
-}
-
 async function connect(
   Client: typeof KMS,
   region: string,
   endpoint: string,
-  { env, emit = silent, ...options }: KmsOptions,
+  { aws, caFiles, emit = silent }: KmsOptions,
 ): Promise<KMS> {
+  const http = awsHttp(aws, caFiles)
   return new Client({
     region,
     endpoint,
-    credentials: await awsCredentials({ ...options, env, emit, region }),
+    credentials: await awsCredentials({ aws, http, emit, region }),
     useFipsEndpoint: false,
     useDualstackEndpoint: false,
     maxAttempts: ATTEMPTS,
-    requestHandler: connectionTo(endpoint, { ...options, env }),
+    requestHandler: sdkTransport(http),
     logger: sdkLogger(emit),
-    ...(env.AWS_PROFILE ? { profile: env.AWS_PROFILE } : {}),
+    ...(aws.profile === undefined ? {} : { profile: aws.profile }),
   })
 }
 

@@ -2,10 +2,9 @@ import type { S3 as Sdk } from '@aws-sdk/client-s3'
 import { BundleError } from '../../lib/errors.ts'
 import type { Emit } from '../../lib/events.ts'
 import type { Http } from '../../lib/http/client.ts'
-import type { Env } from '../../lib/http/proxy.ts'
 import { createPatience, retry, type Patience, type RetryPolicy } from '../../lib/retry.ts'
+import type { AwsConfig } from '../config/config.ts'
 import { awsCredentials, sdkLogger } from '../credentials.ts'
-import { endpointFrom } from '../environment.ts'
 import type { AwsEvent } from '../events.ts'
 import { judgeS3, s3Error } from './errors.ts'
 import { transportOver } from './transport.ts'
@@ -13,9 +12,10 @@ import type { S3Location } from './location.ts'
 import { trailerHeaders } from './trailer.ts'
 
 export interface S3Options {
-  readonly env: Env
-  /** Carries every request; not used before the first call. */
-  readonly http: Http
+  /** Read before the first call. */
+  readonly aws: () => Promise<AwsConfig>
+  /** What carries every request; made before the first. */
+  readonly http: (aws: AwsConfig) => Http
   readonly emit: Emit<AwsEvent>
   readonly signal: AbortSignal
   readonly policy?: Partial<RetryPolicy>
@@ -40,32 +40,37 @@ export type Run<T> = (api: Sdk, options: { abortSignal: AbortSignal }) => Promis
 
 /**
  * The client of `@aws-sdk/client-s3`: it signs, knows the endpoints of every partition, FIPS, IPv6 and access points,
- * and reads the XML. `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` name another store, whose buckets are in the path.
+ * and reads the XML. `AWS_ENDPOINT_URL_S3` and its like name another store, whose buckets are in the path.
  */
 export function createS3(home: S3Location, options: S3Options): S3 {
-  const { env, signal, emit } = options
+  const { signal, emit } = options
   let region: string | undefined
+  let config: AwsConfig | undefined
+  let carrier: Http | undefined
   let client: Promise<Sdk> | undefined
   const tried = new Set<string>()
 
   const load = async (): Promise<Sdk> => {
     const { S3: Client } = await import('@aws-sdk/client-s3')
-    region ??= await regionFrom(env, Client)
+    const aws = (config ??= await options.aws())
+    const http = (carrier ??= options.http(aws))
+    // Any region will do, as S3 says which one is right.
+    region ??= aws.region ?? 'us-east-1'
     tried.add(region)
-    const endpoint = endpointFrom(env, 'S3')
-    const { requestHandler, ...reading } = transportOver(options.http, (found) => {
+    const endpoint = aws.endpoint('S3')
+    const { requestHandler, ...reading } = transportOver(http, (found) => {
       if (tried.has(found)) return
       region = found
       client = undefined
     })
     const made = new Client({
       region,
-      credentials: await awsCredentials({ env, region, emit }),
+      credentials: await awsCredentials({ aws, http, region, emit }),
       ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
       ...(requestHandler === undefined ? {} : { requestHandler }),
       ...reading,
-      useDualstackEndpoint: isOn(env.AWS_USE_DUALSTACK_ENDPOINT),
-      useFipsEndpoint: isOn(env.AWS_USE_FIPS_ENDPOINT),
+      useDualstackEndpoint: endpoint === undefined && aws.variant.dualStack,
+      useFipsEndpoint: endpoint === undefined && aws.variant.fips,
       useArnRegion: true,
       // Waiting, telling of it and giving up are ours, and so are checksums: a part's is known before it is sent.
       maxAttempts: 1,
@@ -73,7 +78,7 @@ export function createS3(home: S3Location, options: S3Options): S3 {
       responseChecksumValidation: 'WHEN_REQUIRED',
       expectContinueHeader: false,
       logger: sdkLogger(emit),
-      ...(env.AWS_PROFILE ? { profile: env.AWS_PROFILE } : {}),
+      ...(aws.profile === undefined ? {} : { profile: aws.profile }),
     })
     signWithKnownDigest(made)
     return made
@@ -103,12 +108,14 @@ export function createS3(home: S3Location, options: S3Options): S3 {
   const explain = (action: string, error: unknown, location: S3Location = home): Error => {
     // The SDK has a word of its own for that.
     if (signal.aborted && signal.reason instanceof BundleError) return signal.reason
-    const endpoint = endpointFrom(env, 'S3')
+    // Without a configuration there was no call: what went wrong is what the configuration says.
+    if (config === undefined) return error instanceof Error ? error : new Error(String(error))
+    const endpoint = config.endpoint('S3')
     const facts = {
       action: PERMISSIONS[action] ?? `s3:${action}`,
       endpoint: endpoint === undefined ? 's3' : new URL(endpoint).host,
       region: region ?? '',
-      env,
+      aws: config,
       location,
     }
     return s3Error(error, facts)
@@ -141,8 +148,6 @@ const PERMISSIONS: Readonly<Record<string, string>> = {
   HeadObject: 's3:GetObject',
 }
 
-const isOn = (value: string | undefined): boolean => value?.toLowerCase() === 'true'
-
 /** A body whose sha256 is known already, or comes behind it, is not hashed once more for its signature. */
 function signWithKnownDigest({ middlewareStack }: Sdk): void {
   middlewareStack.add(
@@ -161,18 +166,3 @@ function signWithKnownDigest({ middlewareStack }: Sdk): void {
 
 const hasHeaders = (request: unknown): request is { readonly headers: Record<string, string> } =>
   typeof request === 'object' && request !== null && 'headers' in request
-
-/** Where to ask first. Any region will do, as S3 says which one is right; that of the profile most likely is. */
-async function regionFrom(env: Env, Client: typeof Sdk): Promise<string> {
-  const given = env.AWS_REGION || env.AWS_DEFAULT_REGION
-  if (given) return given
-  const probe = new Client(env.AWS_PROFILE ? { profile: env.AWS_PROFILE } : {})
-  try {
-    return await probe.config.region()
-  } catch {
-    // It only says that none is set anywhere.
-    return 'us-east-1'
-  } finally {
-    probe.destroy()
-  }
-}

@@ -1,3 +1,4 @@
+import type { AwsConfigs } from '../../aws/config/sides.ts'
 import type { Readable, Writable } from 'node:stream'
 import type { RepairWriter } from '../../archive/edit-in-place.ts'
 import type { SealedVolume } from '../../archive/volumes/volume.ts'
@@ -77,6 +78,8 @@ export interface OneVolume {
 /** What a medium may need to know besides its name. */
 export interface MediumOptions {
   readonly env: Readonly<Record<string, string | undefined>>
+  /** How AWS is reached, for a bundle in S3. */
+  readonly aws: AwsConfigs
   readonly signal: AbortSignal
   readonly emit: Emit<BundleEvent>
   readonly stdin: Readable

@@ -1,11 +1,14 @@
+import { caFilesOf } from '../../aws/config/config.ts'
+import type { AwsSide } from '../../aws/config/sides.ts'
 import { usageError } from '../../lib/errors.ts'
 import { createHttp } from '../../lib/http/client.ts'
 import { mostAtOnce } from '../../lib/pool.ts'
-import { createTrust, type ClientCertificate } from '../../lib/http/tls.ts'
+import type { ClientCertificate } from '../../lib/http/tls.ts'
 import type { Session as Journey } from '../../bundle/run/network.ts'
 import { createClient } from '../../registry/client.ts'
 import { chain, dockerCredentials, type Credentials } from '../../registry/auth/credentials.ts'
 import { awsCredentialsFor } from './aws-credentials.ts'
+import { awsArgs } from './aws.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
 import type { Session } from '../session.ts'
 
@@ -37,34 +40,38 @@ export const networkArgs = {
     description: 'Show this client certificate to a host that asks for one',
   },
   concurrency: { type: 'integer', min: 1, max: 64, default: 8, description: 'Transfers at a time' },
+  ...awsArgs,
 } as const satisfies ArgsDef
 
-export type NetworkArgs = Args<typeof networkArgs>
+/** Those of AWS are with the session. */
+export type NetworkArgs = Args<Omit<typeof networkArgs, keyof typeof awsArgs>>
 
 export interface NetworkOptions {
   /** The registry that `--username` without a host is for. */
   readonly home?: string
   /** Asked after the flags and before docker's files; what AWS hands out for its registries, unless told otherwise. */
   readonly own?: Credentials
+  /** Whose AWS credentials and CAs count: those of the registry that is `home`, else those of the sources. */
+  readonly side?: AwsSide
 }
 
 /** Opens connections as the flags and the environment say. */
 export async function openNetwork(
   args: NetworkArgs,
   session: Session,
-  { home, own }: NetworkOptions = {},
+  { home, own, side = home === undefined ? 'source' : 'registry' }: NetworkOptions = {},
 ): Promise<Journey> {
   const { env, emit, signal } = session
+  const caFiles = caFilesOf(await session.aws(side), args.caFile)
   const http = createHttp({
     env,
-    caFiles: args.caFile,
+    caFiles,
     clientCertificates: clientCertificates(args.clientCert),
   })
   const given = await givenCredentials(args, session, home)
-  const trust = createTrust({ env, caFiles: args.caFile })
   const credentials = chain(
     ...given,
-    own ?? awsCredentialsFor(session, trust),
+    own ?? awsCredentialsFor(session, args.caFile, side),
     dockerCredentials(env, {
       warn: (message: string) => emit({ type: 'warning', message }),
     }),

@@ -10,7 +10,6 @@ import type { Session as Journey } from '../../bundle/run/network.ts'
 import { ecrTarget, registryTarget } from '../../bundle/import/target.ts'
 import { createUploadRecords } from '../../bundle/import/upload-state.ts'
 import { usageError } from '../../lib/errors.ts'
-import { createTrust } from '../../lib/http/tls.ts'
 import { isRepository } from '../../oci/reference.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
 import { openNetwork, type NetworkArgs } from './network.ts'
@@ -109,8 +108,8 @@ export async function openTarget(
   }
   const ecr = createEcr({
     ...ecrPlace(host, args),
-    env: session.env,
-    trust: createTrust({ env: session.env, caFiles: args.caFile }),
+    aws: await session.aws('registry'),
+    caFiles: args.caFile,
     signal: session.signal,
     emit: session.emit,
   })

@@ -5,7 +5,6 @@ import { openKmsKey } from '../../aws/kms/key.ts'
 import { keySigner, privateKey, type Signer } from '../../bundle/format/signature.ts'
 import { readKey } from '../../bundle/media/trust.ts'
 import { usageError } from '../../lib/errors.ts'
-import { createTrust } from '../../lib/http/tls.ts'
 import type { ArgsDef } from '../args/flags.ts'
 import type { Session } from '../session.ts'
 
@@ -30,7 +29,7 @@ export const signatureArgs = {
  */
 export async function openSigner(
   key: string,
-  { env, signal, emit }: Session,
+  { aws, signal, emit }: Session,
   caFiles: readonly string[],
 ): Promise<Signer & { close(): void }> {
   if (!key.startsWith(KMS_SCHEME)) {
@@ -42,8 +41,7 @@ export async function openSigner(
     }
     return { ...keySigner(privateKey(await readKey(key), basename(key))), close: () => undefined }
   }
-  const trust = createTrust({ env, caFiles })
-  const kms = await openKmsKey(parseKmsKey(key), { env, trust, signal, emit })
+  const kms = await openKmsKey(parseKmsKey(key), { aws: await aws('bundle'), caFiles, signal, emit })
   return {
     publicKey: kms.publicKey,
     sign: (content) => kms.sign(createHash('sha256').update(content).digest()),

@@ -3,7 +3,7 @@ import { StaleConnection } from './error.ts'
 import { exchange } from './exchange.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 import { createRoutes } from './route.ts'
-import type { Trust, TrustOptions } from './tls.ts'
+import type { TrustOptions } from './tls.ts'
 
 export type { HttpRequest, HttpResponse } from './message.ts'
 
@@ -15,8 +15,6 @@ export type { HttpRequest, HttpResponse } from './message.ts'
 export type Http = (request: HttpRequest) => Promise<HttpResponse>
 
 export interface HttpOptions extends TrustOptions {
-  /** In place of `caFiles` and `clientCertificates`, where they are read already. */
-  readonly trust?: Trust
   /** Give up when no byte moves for so long (default 60). The pauses of a slow consumer do not count. */
   readonly stallSeconds?: number
   readonly userAgent?: string

@@ -3,7 +3,7 @@ import https from 'node:https'
 import type { Peer } from './error.ts'
 import { isSocks, proxyFor, type Env } from './proxy.ts'
 import { createSocksAgent } from './socks.ts'
-import { createTrust, type Trust, type TrustOptions } from './tls.ts'
+import { createTrust, type TrustOptions } from './tls.ts'
 import { createTunnelAgent } from './tunnel.ts'
 
 /** How to start requests to one URL: directly, through a CONNECT tunnel, or by asking a forward proxy. */
@@ -18,9 +18,9 @@ const KEEP_ALIVE = { keepAlive: true, maxFreeSockets: 64 }
 /** Presigned redirects and cookies of CDNs go over node's 16 KiB; more than this is no registry. */
 const MAX_HEADERS = 64 * 1024
 
-export function createRoutes(options: TrustOptions & { readonly trust?: Trust }): (url: URL) => Route {
+export function createRoutes(options: TrustOptions): (url: URL) => Route {
   const env: Env = options.env ?? {}
-  const trust = options.trust ?? createTrust(options)
+  const trust = createTrust(options)
   const plain = new http.Agent(KEEP_ALIVE)
   const secure = new Map<string, https.Agent>()
   const tunnels = new Map<string, https.Agent>()

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { awsConfig } from '../../../src/aws/config/config.ts'
 import { mediumAt } from '../../../src/bundle/media/at.ts'
 import { collect } from '../../../src/lib/bytes/bytes.ts'
 import { OCI_MANIFEST } from '../../../src/oci/media-types.ts'
@@ -232,6 +233,7 @@ test.each(MEDIA)('the bytes of a bundle come in order from %s', async (kind) => 
   const { name, stdin } = placeOn(kind)
   const medium = await mediumAt(name, {
     env: s3.environment,
+    aws: () => Promise.resolve(awsConfig(s3.environment)),
     signal: new AbortController().signal,
     emit: () => undefined,
     stdin: Readable.from([stdin]),

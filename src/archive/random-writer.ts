@@ -1,4 +1,5 @@
 import { BundleError, codeOf, messageOf } from '../lib/errors.ts'
+import { whyUnwritable } from '../lib/file-errors.ts'
 
 /**
  * Where an archive is filled piece by piece, in any order: one file, or volumes. Offsets are those of the whole
@@ -34,7 +35,7 @@ export function cannotWrite(name: string, error: unknown): unknown {
   const code = codeOf(error)
   if (error instanceof BundleError || code === undefined) return error
   const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return new WriteError(`cannot write the bundle: ${WHY[code] ?? messageOf(error)}`, {
+  return new WriteError(`cannot write the bundle: ${whyUnwritable(error) ?? messageOf(error)}`, {
     kind: full ? 'failed' : 'usage',
     where: name,
     next: full
@@ -44,20 +45,4 @@ export function cannotWrite(name: string, error: unknown): unknown {
         : 'name another file',
     cause: error,
   })
-}
-
-// --- internal ---
-
-const WHY: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
-  EACCES: 'no permission to write there',
-  EPERM: 'no permission to write there',
-  EROFS: 'the file system is read-only',
-  ENOENT: 'the folder does not exist',
-  ENOTDIR: 'a part of the path is not a folder',
-  EISDIR: 'it is a folder',
-  EFBIG: 'the file system takes no files of that size',
-  ELOOP: 'a link stands in the way',
-  EIO: 'the disk reports an error',
 }

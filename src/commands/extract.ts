@@ -1,7 +1,8 @@
 import { basename } from 'node:path'
 import { chooseRoots, extractRoots } from '../bundle/extract/extract.ts'
 import { IMAGE_FORMATS } from '../bundle/extract/image.ts'
-import { codeOf, usageError } from '../lib/errors.ts'
+import { BundleError, usageError } from '../lib/errors.ts'
+import { whyUnwritable } from '../lib/file-errors.ts'
 import { formatBytes } from '../lib/format.ts'
 import { parsePlatform } from '../oci/platform.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
@@ -75,16 +76,8 @@ export default defineBundleCommand({
 
 // --- internal ---
 
-const WHY: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full',
-  EACCES: 'no permission to write there',
-  ENOTDIR: 'it is not a folder',
-  EEXIST: 'it is not a folder',
-  EROFS: 'the file system is read-only',
-}
-
 function unwritable(error: unknown): never {
-  const why = WHY[codeOf(error) ?? '']
-  if (why === undefined || (error instanceof Error && 'kind' in error)) throw error
+  const why = whyUnwritable(error)
+  if (why === undefined || error instanceof BundleError) throw error
   throw usageError(`cannot write into the --output folder: ${why}`, { cause: error })
 }

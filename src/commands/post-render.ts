@@ -5,6 +5,7 @@ import { PLUGIN_NAME, postRenderPlugin } from '../bundle/charts/post-render-plug
 import { rewriteManifests } from '../bundle/charts/post-render.ts'
 import { createPrivateImages } from '../bundle/charts/private-images.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
+import { whyUnwritable } from '../lib/file-errors.ts'
 import { plural } from '../lib/format.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
@@ -114,7 +115,7 @@ async function writePlugin(to: string, given: Args<typeof args>, layout: Layout)
       await writeFile(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 })
     }
   } catch (error) {
-    throw usageError(`cannot write the plugin: ${codeOf(error) ?? 'unknown error'}`, {
+    throw usageError(`cannot write the plugin: ${whyUnwritable(error) ?? codeOf(error) ?? 'unknown error'}`, {
       where: to,
       next: 'name another directory with --write-plugin',
       cause: error,

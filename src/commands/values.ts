@@ -6,6 +6,7 @@ import { nodeConfig, NODE_FORMATS, type NodeFormat } from '../bundle/charts/node
 import type { Bundle } from '../bundle/format/open.ts'
 import { valuesFor } from '../bundle/charts/values.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
+import { whyUnwritable } from '../lib/file-errors.ts'
 import { plural } from '../lib/format.ts'
 import { didYouMean } from '../lib/suggest.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
@@ -130,10 +131,13 @@ async function writeFiles(folder: string, files: ReturnType<typeof nodeConfig>):
       await writeFile(file, text)
     }
   } catch (error) {
-    throw usageError(`cannot write the configuration: ${codeOf(error) ?? 'unknown error'}`, {
-      where: folder,
-      next: 'name another directory with --output',
-      cause: error,
-    })
+    throw usageError(
+      `cannot write the configuration: ${whyUnwritable(error) ?? codeOf(error) ?? 'unknown error'}`,
+      {
+        where: folder,
+        next: 'name another directory with --output',
+        cause: error,
+      },
+    )
   }
 }

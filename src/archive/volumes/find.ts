@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Part } from '../../lib/bytes/bytes.ts'
 import { usageError, codeOf } from '../../lib/errors.ts'
+import { whyUnreadable } from '../../lib/file-errors.ts'
 import { openFile } from '../../lib/bytes/file.ts'
 import { edgesOf } from './edges.ts'
 import type { VolumeList } from './list.ts'
@@ -136,10 +137,8 @@ async function namesIn(folder: string): Promise<readonly string[]> {
   try {
     return await readdir(folder)
   } catch (error) {
-    const why = { ENOENT: 'there is no such folder', ENOTDIR: 'it is no folder', EACCES: 'no permission' }
-    const code = codeOf(error) ?? ''
-    if (!(code in why)) throw error
-    throw usageError(`cannot look for volumes: ${why[code as keyof typeof why]}`, {
+    if (codeOf(error) === undefined) throw error
+    throw usageError(`cannot look for volumes: ${whyUnreadable(error, 'folder')}`, {
       where: basename(folder),
       next: 'name folders that are there with --volumes, one each',
       cause: error,

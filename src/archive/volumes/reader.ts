@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { Bytes, Part, RandomReader } from '../../lib/bytes/bytes.ts'
 import { BundleError, codeOf, integrityError } from '../../lib/errors.ts'
+import { whyUnreadable } from '../../lib/file-errors.ts'
 import { openFile } from '../../lib/bytes/file.ts'
 
 /**
@@ -91,21 +92,11 @@ async function* readPart({ path = '', name }: Part, start: number, length: numbe
       await file.close()
     }
   } catch (error) {
-    const code = codeOf(error)
-    if (error instanceof BundleError || code === undefined) throw error
-    throw new BundleError(`${basename(name)} cannot be read: ${WHY[code] ?? code}`, {
+    if (error instanceof BundleError || codeOf(error) === undefined) throw error
+    throw new BundleError(`${basename(name)} cannot be read: ${whyUnreadable(error)}`, {
       kind: 'failed',
       next: 'see whether its medium is still there, and run the same command again',
       cause: error,
     })
   }
-}
-
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'it is gone',
-  EACCES: 'no permission to read it',
-  EIO: 'its medium has an error',
-  ENODEV: 'its medium is gone',
-  ENXIO: 'its medium is gone',
-  ESTALE: 'its medium is gone',
 }

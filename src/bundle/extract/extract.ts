@@ -1,6 +1,7 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { bytesOf, type Bytes } from '../../lib/bytes/bytes.ts'
+import { replaceFile } from '../../lib/bytes/write-whole.ts'
 import { usageError } from '../../lib/errors.ts'
 import { didYouMean } from '../../lib/suggest.ts'
 import { hexOf } from '../../oci/digest.ts'
@@ -86,7 +87,7 @@ export function chooseRoots(
 type Writer = (path: string) => Promise<number>
 
 async function writerOf(bundle: Bundle, root: RootContents, options: ExtractOptions): Promise<Writer> {
-  if (root.kind !== 'image') return (path) => writeWhole(path, contentOf(bundle, root))
+  if (root.kind !== 'image') return (path) => replaceFile(path, contentOf(bundle, root))
   const plan = await imagePlan(bundle, root, options)
   return async (path) => (await fillArchive(await openFileWriter(path), plan, options)).size
 }
@@ -132,23 +133,3 @@ async function* chartContent(bundle: Bundle, { chart, version }: ChartContents):
 
 const fileContent = ({ archive }: Bundle, root: FileContents): Bytes =>
   verified(archive.read(filePath(root.name)), root, `bundle, file ${root.name}`)
-
-/** Whole or not at all: the name comes last. */
-async function writeWhole(path: string, content: Bytes): Promise<number> {
-  const partial = join(dirname(path), `.${basename(path)}.partial`)
-  const handle = await open(partial, 'w')
-  let size = 0
-  try {
-    for await (const chunk of content) {
-      await handle.write(chunk)
-      size += chunk.length
-    }
-    await handle.close()
-    await rename(partial, path)
-    return size
-  } catch (error) {
-    await handle.close()
-    await rm(partial, { force: true })
-    throw error
-  }
-}

@@ -1,8 +1,9 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { UploadRecord } from '../../aws/ecr/layers/upload.ts'
 import { codeOf } from '../../lib/errors.ts'
 import { readSmall } from '../../lib/bytes/small-file.ts'
+import { replaceFile } from '../../lib/bytes/write-whole.ts'
 import { digestOf, hexOf, type Digest } from '../../oci/digest.ts'
 import { isObject, parseObject } from '../../oci/manifest.ts'
 
@@ -32,8 +33,7 @@ export function createUploadRecords(folder: string, registry: string): UploadRec
         return
       }
       await mkdir(folder, { recursive: true, mode: 0o700 })
-      await writeFile(`${file}.partial`, JSON.stringify(record), { mode: 0o600 })
-      await rename(`${file}.partial`, file)
+      await replaceFile(file, JSON.stringify(record), { mode: 0o600 })
     },
   }
 }

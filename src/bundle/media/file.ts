@@ -6,6 +6,7 @@ import { cannotWrite } from '../../archive/random-writer.ts'
 import type { RandomReader } from '../../lib/bytes/bytes.ts'
 import { openFile } from '../../lib/bytes/file.ts'
 import { codeOf, usageError } from '../../lib/errors.ts'
+import { whyUnreadable } from '../../lib/file-errors.ts'
 import { didYouMean } from '../../lib/suggest.ts'
 import { nothingToAbandon, streamOf, type Medium, type MediumOptions } from './medium.ts'
 import { localSidecars } from './sidecar.ts'
@@ -42,7 +43,7 @@ export async function openLocal(path: string): Promise<RandomReader> {
   } catch (error) {
     const code = codeOf(error)
     if (code === undefined) throw error
-    throw usageError(`cannot read the bundle: ${WHY[code] ?? code}`, {
+    throw usageError(`cannot read the bundle: ${whyUnreadable(error)}`, {
       where: basename(path),
       next: await nextFor(path, code),
       cause: error,
@@ -86,10 +87,4 @@ async function nextFor(path: string, code: string): Promise<string> {
     return bundles.length === 0 ? 'name a file' : `name a file in it: ${bundles.slice(0, 3).join(', ')}`
   }
   return didYouMean(basename(path), there) ?? 'check the name, and that its medium is there'
-}
-
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'no permission to read it',
-  EISDIR: 'it is a folder',
 }

@@ -1,9 +1,11 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import type { Layout } from '../../bundle/format/destination.ts'
 import type { Bundle } from '../../bundle/format/open.ts'
 import { valuesFor, type ValuesOptions } from '../../bundle/charts/values.ts'
+import { replaceFile } from '../../lib/bytes/write-whole.ts'
 import { codeOf, usageError } from '../../lib/errors.ts'
+import { whyUnwritable } from '../../lib/file-errors.ts'
 import { plural } from '../../lib/format.ts'
 
 export const defaultValuesFile = 'ma-bundle-values.yaml'
@@ -28,15 +30,18 @@ export async function writeValues(
     return { data: {}, lines: ['It is a layout of another tool: no charts, no values override.'] }
   const folder = `${file.replace(/\.ya?ml$/, '')}.d`
   try {
-    await replace(file, values.umbrella)
+    await replaceFile(file, values.umbrella)
     if (values.charts.size > 0) await mkdir(folder, { recursive: true })
-    for (const [chart, yaml] of values.charts) await replace(join(folder, `${chart}.yaml`), yaml)
+    for (const [chart, yaml] of values.charts) await replaceFile(join(folder, `${chart}.yaml`), yaml)
   } catch (error) {
-    throw usageError(`cannot write the values override: ${codeOf(error) ?? 'unknown error'}`, {
-      where: basename(file),
-      next: 'name another file with --values; everything is in the registry already',
-      cause: error,
-    })
+    throw usageError(
+      `cannot write the values override: ${whyUnwritable(error) ?? codeOf(error) ?? 'unknown error'}`,
+      {
+        where: basename(file),
+        next: 'name another file with --values; everything is in the registry already',
+        cause: error,
+      },
+    )
   }
   const pulled = values.unbound.filter(({ off }) => !off)
   const off = values.unbound.length - pulled.length
@@ -54,13 +59,4 @@ export async function writeValues(
           ]),
     ],
   }
-}
-
-// --- internal ---
-
-/** Whole or not at all: a reader never sees half a file. */
-async function replace(file: string, text: string): Promise<void> {
-  const partial = join(dirname(file), `.${basename(file)}.partial`)
-  await writeFile(partial, text)
-  await rename(partial, file)
 }

@@ -1,6 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { codeOf } from '../errors.ts'
 
 const LIMIT = 1024 * 1024
 const PIECE = 64 * 1024
@@ -44,20 +43,9 @@ export function readSmallSync(path: string, limit = LIMIT): Buffer {
   }
 }
 
-/** Why a file could not be read, in words where there are some. */
-export function whyUnreadable(error: unknown): string {
-  const code = codeOf(error)
-  return code === undefined ? 'unknown error' : (WHY[code] ?? code)
-}
+export { whyUnreadable } from '../file-errors.ts'
 
 // --- internal ---
-
-const WHY: Readonly<Record<string, string>> = {
-  EACCES: 'no permission to read it',
-  EFBIG: 'it is far larger than such a file can be',
-  EISDIR: 'it is a folder',
-  ENOENT: 'there is no such file',
-}
 
 function grown(size: number, more: number, limit: number): number {
   if (size + more <= limit) return size + more

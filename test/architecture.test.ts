@@ -34,6 +34,7 @@ const rooms = [
   'extract',
   'import',
   'verify',
+  'rehearse',
   'prune',
   'doctor',
 ]

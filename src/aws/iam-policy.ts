@@ -31,8 +31,12 @@ export interface ImportFeatures {
   readonly verify?: boolean
 }
 
+/** Who the policy is for; `node` is the role of the machines that pull. */
+export const POLICY_USES = ['import', 'export', 'rehearse', 'prune', 'node'] as const
+export type PolicyUse = (typeof POLICY_USES)[number]
+
 export interface PolicyOptions {
-  readonly for: 'import' | 'export'
+  readonly for: PolicyUse
   readonly host: EcrHost
   /** Of image repositories; empty for all repositories of the registry. */
   readonly prefix: string
@@ -61,6 +65,15 @@ export function iamPolicy(options: PolicyOptions): Policy {
       'ecr:ListImages',
     ]
     return policy([login, allow('Pull', pull, repositories), ...bundleStatements(options)])
+  }
+  if (options.for === 'rehearse' || options.for === 'node')
+    return policy([login, allow('Pull', PULL, repositories)])
+  if (options.for === 'prune') {
+    return policy([
+      login,
+      allow('Find', ['ecr:DescribeRepositories'], ['*']),
+      allow('Prune', PRUNE, repositories),
+    ])
   }
   const { createRepositories = true, blobMounting = true, verify = true } = features
   const statements = [login, allow('Push', PUSH, repositories)]
@@ -94,6 +107,17 @@ export function bundleArns({ partition }: Pick<EcrHost, 'partition'>, { bucket, 
 }
 
 // --- internal ---
+
+/** https://docs.aws.amazon.com/AmazonECR/latest/userguide/ECR_on_EKS.html */
+const PULL = ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer']
+
+const PRUNE = [
+  'ecr:BatchDeleteImage',
+  'ecr:BatchGetImage',
+  'ecr:DeleteRepository',
+  'ecr:DescribeImages',
+  'ecr:ListTagsForResource',
+]
 
 const PUSH = [
   'ecr:BatchCheckLayerAvailability',

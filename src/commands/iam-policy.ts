@@ -1,5 +1,5 @@
 import { parseEcrHost, type EcrHost } from '../aws/host.ts'
-import { iamPolicy, type ImportFeatures } from '../aws/iam-policy.ts'
+import { iamPolicy, POLICY_USES, type ImportFeatures } from '../aws/iam-policy.ts'
 import { parseS3 } from '../aws/s3/location.ts'
 import { vpcEndpoints } from '../aws/vpc-endpoints.ts'
 import type { Layout } from '../bundle/format/destination.ts'
@@ -11,9 +11,10 @@ import { layoutArgs, layoutOf } from '../cli/flags/registry.ts'
 const args = {
   for: {
     type: 'enum',
-    options: ['import', 'export', 'vpc-endpoints'],
+    options: [...POLICY_USES, 'vpc-endpoints'],
     default: 'import',
-    description: 'What to allow; vpc-endpoints prints CloudFormation for the network',
+    description:
+      'What to allow; node is the role of the machines that pull, vpc-endpoints prints CloudFormation for the network',
   },
   ...layoutArgs,
   bundle: {

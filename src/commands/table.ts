@@ -54,6 +54,10 @@ export const commands: CommandTable = {
     description: 'Write down which blobs a registry has, for export --since',
     load: async () => (await import('./inventory.ts')).default,
   },
+  rehearse: {
+    description: 'Pull every image as the nodes will, and store nothing',
+    load: async () => (await import('./rehearse.ts')).default,
+  },
   prune: {
     description: 'List, or delete, what no kept bundle needs in a registry',
     load: async () => (await import('./prune.ts')).default,

@@ -16,7 +16,7 @@ describe('iam-policy', () => {
       'arn:aws-us-gov:ecr:us-gov-west-1:123456789012:repository/team/charts/*',
     ])
     expect(stdout).toContain('ecr:CreateRepository')
-    expect(stdout).not.toContain('ecr:TagResource')
+    expect(stdout).not.toContain('ecr:ListTagsForResource')
   })
 
   it('adds what flags of the import need, and leaves out what others do', async () => {

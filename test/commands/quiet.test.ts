@@ -39,6 +39,7 @@ const lines = (): Readonly<Record<string, readonly string[] | 'goes on'>> => ({
   report: [small.file, '--output', 'about'],
   diff: [small.file, small.file],
   inventory: ['--registry', registry.host, '--bundle', small.file],
+  rehearse: [small.file, '--registry', registry.host],
   prune: ['--registry', registry.host, '--keep', small.file],
   lock: ['spec.lock.json', '--spec', small.spec],
   prove: [small.file, '--helm', helm],

@@ -57,6 +57,7 @@ const runs: Readonly<Record<string, () => readonly (readonly string[])[]>> = {
   merge: () => [[small.file, at('bundle.tar'), '--output', at('merged.tar')]],
   diff: () => [[small.file, at('bundle.tar')]],
   inventory: () => [['--registry', target.host, '--bundle', at('bundle.tar')]],
+  rehearse: () => [[at('bundle.tar'), '--registry', target.host]],
   prune: () => [
     ['--registry', target.host, '--keep', at('bundle.tar')],
     ['--registry', target.host, '--keep', at('bundle.tar'), '--yes'],

@@ -7,6 +7,7 @@ import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { startCli } from '../support/cli.ts'
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.ts'
 import { startEcr, type Ecr } from '../support/ecr/server.ts'
+import { actionsBeyond } from '../support/ecr-client.ts'
 import { buildImage, buildIndex, layerOf, noise, pushImage, type BuiltImage } from '../support/images.ts'
 import { runShell, type Outcome } from '../support/shell.ts'
 import { startSource, type EmbeddedSource } from '../support/source.ts'
@@ -105,7 +106,9 @@ describe('prune of an ECR registry', () => {
         items: [{ spec: { containers: [{ image: `${ecr.registry}/${place('a/used')}:1` }] } }],
       }),
     )
+    const before = ecr.log.entries.length
     const done = await prune('--yes', '--in-use', at('pods.json'), '--json')
+    expect(actionsBeyond(ecr, 'prune', before)).toEqual([])
     expect(done.code).toBe(0)
     expect(digestsIn(resultOf(done))).toEqual(digestsOf(older['a/moved:1'], older['a/gone:1']))
     expect(

@@ -1,5 +1,7 @@
 import { awsConfig } from '../../src/aws/config/config.ts'
 import { createEcr, type Ecr, type EcrOptions } from '../../src/aws/ecr/client.ts'
+import { parseEcrHost } from '../../src/aws/host.ts'
+import { iamPolicy, type PolicyUse } from '../../src/aws/iam-policy.ts'
 import type { AwsEvent } from '../../src/aws/events.ts'
 import type { Ecr as Double } from './ecr/server.ts'
 
@@ -29,4 +31,16 @@ export async function refusalOf(run: () => Promise<unknown>): Promise<Error> {
     throw error
   }
   throw new Error('it was not refused')
+}
+
+const HOST = '123456789012.dkr.ecr.eu-central-1.amazonaws.com'
+
+/** What the double was asked for since its log had `from` entries that the policy for `use` does not allow. */
+export function actionsBeyond(double: Double, use: PolicyUse, from = 0): readonly string[] {
+  const host = parseEcrHost(HOST)
+  if (host === undefined) throw new Error(`${HOST} is not ECR`)
+  const policy = iamPolicy({ for: use, host, prefix: 'mirrored', chartPrefix: 'charts' })
+  const allowed = new Set(policy.Statement.flatMap(({ Action }) => Action))
+  const used = double.log.entries.slice(from).flatMap(({ actions }) => actions)
+  return [...new Set(used)].filter((action) => !allowed.has(`ecr:${action}`))
 }

@@ -1,0 +1,158 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { startDockerRegistry } from '../support/docker-registry.ts'
+import { startEcr, type ApiAction, type Ecr } from '../support/ecr/server.ts'
+import { actionsBeyond } from '../support/ecr-client.ts'
+import { buildImage, buildIndex, layerOf, noise, type BuiltImage } from '../support/images.ts'
+import { runShell, type Outcome } from '../support/shell.ts'
+import { startSource, type EmbeddedSource } from '../support/source.ts'
+
+let folder: string
+let source: EmbeddedSource
+let ecr: Ecr
+
+const shared = layerOf({ base: noise(20_000, 1) })
+const image = (seed: number, platform = 'linux/amd64'): BuiltImage =>
+  buildImage([shared, layerOf({ own: noise(2_000, seed) })], { platform })
+const images = {
+  'a/two:1': buildIndex([image(10), image(11, 'linux/arm64')]),
+  'a/also:2': buildIndex([image(20), image(21, 'linux/arm64')]),
+  'a/lone:3': image(30),
+}
+const NODE = {
+  accessKeyId: 'AKIANODE000000000000',
+  secretAccessKey: 'node-secret',
+  arn: 'arn:aws:iam::123456789012:role/node',
+}
+
+const at = (name: string): string => join(folder, name)
+const place = (name: string): string => `mirrored/${source.host.replace(':', '-')}/${name}`
+
+async function start(...denied: readonly ApiAction[]): Promise<void> {
+  const admin = {
+    accessKeyId: 'AKIAADMIN00000000000',
+    secretAccessKey: 'admin-secret',
+    arn: 'arn:aws:iam::123456789012:user/admin',
+  }
+  ecr = await startEcr({ tls: false, quotas: 'none', accessKeys: [admin, { ...NODE, denied }] })
+  const outcome = await run(['import', at('bundle.tar'), '--values', at('values.yaml')], admin)
+  expect(outcome.code).toBe(0)
+}
+
+function run(
+  args: readonly string[],
+  key: { readonly accessKeyId: string; readonly secretAccessKey: string } = NODE,
+): Promise<Outcome> {
+  const into = ['--registry', ecr.registry, '--endpoint-url', ecr.endpoint, '--region', ecr.region]
+  const env = {
+    ...ecr.environment,
+    AWS_ACCESS_KEY_ID: key.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
+    XDG_STATE_HOME: folder,
+  }
+  return runShell([...args, ...into], { env })
+}
+const rehearse = (...more: readonly string[]): Promise<Outcome> =>
+  run(['rehearse', at('bundle.tar'), ...more])
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'rehearse-'))
+  source = await startSource({ images })
+  writeFileSync(
+    at('spec.yaml'),
+    `images:\n${Object.keys(images)
+      .map((name) => `  - ${source.host}/${name}\n`)
+      .join('')}`,
+  )
+  expect(await runShell(['export', at('bundle.tar'), '--spec', at('spec.yaml'), '--quiet'])).toMatchObject({
+    code: 0,
+  })
+})
+afterAll(async () => {
+  await source.stop()
+  rmSync(folder, { recursive: true })
+})
+afterEach(() => ecr?.stop())
+
+describe('rehearse', () => {
+  it('pulls every image for every platform it has, as a node does, and says so in one line', async () => {
+    await start()
+    const before = ecr.log.entries.length
+    const { code, stdout } = await rehearse()
+    expect(code).toBe(0)
+    expect(stdout.trim()).toMatch(/^3 references, 2 platforms, 0 would fail \(\d+ requests\)$/)
+    const asked = ecr.log.entries.slice(before)
+    expect(actionsBeyond(ecr, 'rehearse', before)).toEqual([])
+    expect(actionsBeyond(ecr, 'node', before)).toEqual([])
+    expect(asked.filter(({ method }) => method !== 'GET' && method !== 'HEAD' && method !== 'POST')).toEqual(
+      [],
+    )
+    expect(
+      asked.filter(({ actions }) => actions.includes('PutImage') || actions.includes('InitiateLayerUpload')),
+    ).toEqual([])
+  })
+
+  it('says which images have nothing for a platform of the nodes, also when no index does', async () => {
+    await start()
+    const { code, stdout } = await rehearse('--platform', 'linux/arm64')
+    expect(code).toBe(1)
+    expect(stdout).toContain(
+      `${ecr.registry}/${place('a/lone')}:3 (linux/arm64): it is an image for linux/amd64`,
+    )
+    expect(stdout).toContain('3 references, 1 platform, 1 would fail')
+    expect(stdout).toContain('next: ')
+  })
+
+  it.each([
+    ['BatchGetImage', 'ecr:BatchGetImage'],
+    ['GetDownloadUrlForLayer', 'ecr:GetDownloadUrlForLayer'],
+  ] as const)('names the right a node lacks: %s', async (denied, named) => {
+    await start(denied)
+    const { code, stdout } = await rehearse()
+    expect(code).toBe(3)
+    expect(stdout).toContain('3 would fail')
+    expect(stdout).toContain(`allow ${named} on these repositories`)
+    // One cause, once.
+    expect(stdout.split('next: ')).toHaveLength(2)
+  })
+
+  it('ends as a missing permission does when a node cannot log in at all', async () => {
+    await start('GetAuthorizationToken')
+    const { code, stdout } = await rehearse()
+    expect(code).toBe(3)
+    expect(stdout.split('next: ')).toHaveLength(2)
+    expect(stdout).toContain('ecr:GetAuthorizationToken')
+  })
+
+  it('finds a tag, a layer and a child that are gone', async () => {
+    await start()
+    const repository = ecr.repository(place('a/two'))
+    repository?.imageTags.delete('1')
+    const layer = [...images['a/lone:3'].blobs.keys()].at(-1)
+    ecr.repository(place('a/lone'))?.blobs.delete(layer as never)
+    ecr.repository(place('a/also'))?.images.delete(images['a/also:2'].children[1]?.digest as never)
+    const { code, stdout } = await rehearse()
+    expect(code).toBe(1)
+    expect(stdout).toContain(`${place('a/two')}:1`)
+    expect(stdout).toContain(`a layer is missing in the registry`)
+    expect(stdout).toContain(`${place('a/also')}:2 (linux/arm64)`)
+    expect(stdout).not.toContain(`${place('a/also')}:2 (linux/amd64)`)
+    expect(stdout).toContain('3 would fail')
+  })
+})
+
+describe('rehearse at another registry', () => {
+  it('pulls from it as well', async () => {
+    const registry = await startDockerRegistry()
+    const into = ['--registry', registry.host]
+    await runShell(['import', at('bundle.tar'), ...into, '--values', at('values.yaml')])
+    const good = await runShell(['rehearse', at('bundle.tar'), ...into])
+    expect(good).toMatchObject({ code: 0 })
+    expect(good.stdout).toContain('0 would fail')
+    await registry.stop()
+    const dead = await runShell(['rehearse', at('bundle.tar'), ...into])
+    expect(dead.code).toBe(4)
+  })
+})

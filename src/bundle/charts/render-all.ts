@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { Helm } from '../../helm/values/render/helm.ts'
+import { settled } from '../../lib/bytes/buffers.ts'
+import type { Cache } from '../../lib/cache.ts'
 import { createPool } from '../../lib/pool.ts'
 import type { Values } from '../../helm/values/tree.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
@@ -16,6 +18,8 @@ export interface HelmSetup {
   readonly variants: readonly Variant[]
   /** What the spec knows that no chart tells, by chart name. */
   readonly hints: BundleSpec['hints']
+  /** What runs before this one found. */
+  readonly cache?: Cache
 }
 
 /** A packaged chart. */
@@ -44,7 +48,9 @@ export async function renderCharts(
     const one = await renderChart(tgz, helm.layers.get(chart) ?? [], helm.program, {
       variants: helm.variants,
       hints: helm.hints.get(chart) ?? [],
+      ...(helm.cache === undefined ? {} : { cache: helm.cache }),
     })
+    settled()
     emit({
       type: 'root',
       phase: 'prove',

@@ -1,7 +1,8 @@
+import type { Cache } from '../../lib/cache.ts'
 import { effectiveValues } from '../../helm/values/chart/effective.ts'
 import type { Binding } from '../../helm/values/binding.ts'
 import { readChart } from '../../helm/values/chart/files.ts'
-import type { Helm } from '../../helm/values/render/helm.ts'
+import type { Helm, Renderer } from '../../helm/values/render/helm.ts'
 import { landOverride } from '../../helm/values/write/try-override.ts'
 import { prove } from '../../helm/values/prove.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
@@ -16,8 +17,10 @@ import { findStatic } from '../../helm/values/static.ts'
 import type { Values } from '../../helm/values/tree.ts'
 import { pathText, valueAt } from '../../helm/values/tree.ts'
 import { assignmentsFor } from '../../helm/values/write/write.ts'
+import { digestOf } from '../../oci/digest.ts'
 import { parseReference } from '../../oci/reference.ts'
 import { imageRepository, type Layout } from '../format/destination.ts'
+import { createKeptChart, type Fresh } from './kept.ts'
 import { createPrivateImages, type PrivateImages } from './private-images.ts'
 
 /** A place in the values that still names a public image. */
@@ -46,6 +49,13 @@ export interface RenderedChart {
   close(): Promise<void>
 }
 
+export interface RenderChartOptions {
+  readonly variants?: readonly Variant[]
+  readonly hints?: readonly SpecHint[]
+  /** What runs before this one found; helm is not started for what it has. */
+  readonly cache?: Cache
+}
+
 /**
  * Finds where a chart's values name images, by rendering, and proves each place by writing to it.
  * @param layers values between the chart's own and the override, the last of which wins
@@ -56,19 +66,17 @@ export async function renderChart(
   tgz: Uint8Array,
   layers: readonly Values[],
   helm: Helm,
-  {
-    variants = [],
-    hints = [],
-  }: { readonly variants?: readonly Variant[]; readonly hints?: readonly SpecHint[] } = {},
+  { variants = [], hints = [], cache }: RenderChartOptions = {},
 ): Promise<RenderedChart | undefined> {
-  const chart = readChart(tgz)
-  const renderer = await helm.open(tgz)
-  try {
+  const kept = createKeptChart(cache, { helm: helm.version, chart: digestOf(tgz), layers, variants })
+  let opened: Renderer | undefined
+  const open = async (): Promise<Renderer> => (opened ??= await helm.open(tgz))
+  const close = async (): Promise<void> => opened?.close()
+  const explore = async (): Promise<Fresh | undefined> => {
+    const chart = readChart(tgz)
+    const renderer = await open()
     const search = await findByRendering(chart, layers, renderer, { variants, digests: true })
-    if (search.variants.length === 0) {
-      await renderer.close()
-      return undefined
-    }
+    if (search.variants.length === 0) return undefined
     const destinations = { destinationOf: (reference: string) => placeIn(SOMEWHERE, reference) }
     const landed = await landOverride(chart, layers, search, renderer, destinations)
     const { name, version } = chart.metadata
@@ -84,23 +92,34 @@ export async function renderChart(
       })),
       unreachable: search.unreachable.map(({ reference, at, reason }) => ({ reference, at, reason })),
     }
+    return { explored: { bound, search }, isWhole: !renderer.wasStopped }
+  }
+  try {
+    const explored = await kept.explored(explore)
+    if (explored === undefined) {
+      await close()
+      return undefined
+    }
+    const { bound, search } = explored
     return {
       bound,
       async prove(roots) {
-        const images = createPrivateImages(roots, SOMEWHERE)
-        const { values } = boundValues(bound, tgz, images, SOMEWHERE)
-        const proof = await prove(layers, values, renderer, search, {
-          destinationOf: (reference) => images.rewrite(reference) ?? placeIn(SOMEWHERE, reference),
-          isPrivate: (reference) => reference.startsWith(`${SOMEWHERE.registry}/`),
-          isBundled: (reference) => images.rewrite(reference) !== undefined,
-          variants: variants.length > 0 ? variants : search.variants.slice(0, 1),
-        })
+        const all = createPrivateImages(roots, SOMEWHERE)
+        const { values } = boundValues(bound, tgz, all, SOMEWHERE)
+        const proof = await kept.proof(values, all, async (images) =>
+          prove(layers, values, await open(), search, {
+            destinationOf: (reference) => images.rewrite(reference) ?? placeIn(SOMEWHERE, reference),
+            isPrivate: (reference) => reference.startsWith(`${SOMEWHERE.registry}/`),
+            isBundled: (reference) => images.rewrite(reference) !== undefined,
+            variants: variants.length > 0 ? variants : search.variants.slice(0, 1),
+          }),
+        )
         return chartProof(bound, proof, hints)
       },
-      close: () => renderer.close(),
+      close,
     }
   } catch (error) {
-    await renderer.close()
+    await close()
     throw error
   }
 }

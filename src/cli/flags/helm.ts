@@ -10,6 +10,7 @@ import type { BundleSpec } from '../../bundle/spec/spec.ts'
 import { codeOf, messageOf, usageError } from '../../lib/errors.ts'
 import { MAX_NESTING, nestsDeeper } from '../../lib/nesting.ts'
 import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
+import { openChartCache } from './chart-cache.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
 import type { Session } from '../session.ts'
 
@@ -25,6 +26,11 @@ export const helmArgs = {
     type: 'string',
     hint: 'program',
     description: 'The helm to render with (default: helm on the PATH)',
+  },
+  cache: {
+    type: 'boolean',
+    default: true,
+    description: 'Keep what helm showed of a chart for the next run, in the cache folder of the user',
   },
   values: {
     type: 'string',
@@ -65,8 +71,16 @@ export async function openHelm(
   const layers = await readLayers(args, spec)
   if (!args.prove) return undefined
   const binary = args.helm ?? findProgram('helm', session.env['PATH'])
-  if (binary !== undefined)
-    return { program: await createHelm(binary), layers, variants: variantsOf(args), hints: hintsOf(spec) }
+  if (binary !== undefined) {
+    const cache = args.cache ? await openChartCache(session.env) : undefined
+    return {
+      program: await createHelm(binary),
+      layers,
+      variants: variantsOf(args),
+      hints: hintsOf(spec),
+      ...(cache === undefined ? {} : { cache }),
+    }
+  }
   if (spec.groups.some((group) => group.charts.length > 0)) {
     session.note(
       'No helm on the PATH: image bindings are taken from the spec, unproven. Give --helm <program> to prove them.\n',

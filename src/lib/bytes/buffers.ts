@@ -44,6 +44,11 @@ export function littered(bytes: number): void {
 /** So many bytes were sent out of one buffer: the copies that sockets made of them lie about until they are collected. */
 export const sentWhole = (bytes: number): void => littered(bytes * COPIES)
 
+/** A large piece of work is over, and most of what it needed is garbage. */
+export function settled(): void {
+  if (process.memoryUsage.rss() >= LARGE) sweep()
+}
+
 // --- internal ---
 
 /** 64 transfers at a time is the most there is. */

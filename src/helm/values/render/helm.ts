@@ -40,6 +40,8 @@ export interface Renderer {
   template(options: RenderOptions): Promise<Rendered>
   /** How often helm was started. */
   readonly renders: number
+  /** A limit stopped helm: another run, with less else to do, may see more. */
+  readonly wasStopped: boolean
   close(): Promise<void>
 }
 
@@ -132,6 +134,9 @@ async function open(binary: string, tgz: Uint8Array, pool: Pool): Promise<Render
     },
     get renders() {
       return renders
+    },
+    get wasStopped() {
+      return exhausted !== undefined
     },
     close: () => rm(folder, { recursive: true, force: true }),
   }

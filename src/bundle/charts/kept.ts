@@ -1,4 +1,4 @@
-import type { Cache } from '../../lib/cache.ts'
+import type { Cache } from '../../lib/bytes/cache.ts'
 import { digestOf } from '../../oci/digest.ts'
 import type { Proof } from '../../helm/values/prove.ts'
 import type { Search } from '../../helm/values/search.ts'

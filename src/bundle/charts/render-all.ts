@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { Helm } from '../../helm/values/render/helm.ts'
 import { settled } from '../../lib/bytes/buffers.ts'
-import type { Cache } from '../../lib/cache.ts'
+import type { Cache } from '../../lib/bytes/cache.ts'
 import { createPool } from '../../lib/pool.ts'
 import type { Values } from '../../helm/values/tree.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'

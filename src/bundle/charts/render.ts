@@ -1,4 +1,4 @@
-import type { Cache } from '../../lib/cache.ts'
+import type { Cache } from '../../lib/bytes/cache.ts'
 import { effectiveValues } from '../../helm/values/chart/effective.ts'
 import type { Binding } from '../../helm/values/binding.ts'
 import { readChart } from '../../helm/values/chart/files.ts'

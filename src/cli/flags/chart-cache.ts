@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { thisBuild } from '../../lib/build.ts'
-import { openCache, type Cache } from '../../lib/cache.ts'
+import { openCache, type Cache } from '../../lib/bytes/cache.ts'
 import manifest from '../../../package.json' with { type: 'json' }
 import type { Session } from '../session.ts'
 

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openCache, type Cache, type CacheOptions } from '../../src/lib/cache.ts'
+import { openCache, type Cache, type CacheOptions } from '../../../src/lib/bytes/cache.ts'
 
 let root: string
 beforeEach(async () => {

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { link, lstat, mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { readSmall } from './bytes/small-file.ts'
-import { codeOf } from './errors.ts'
+import { readSmall } from './small-file.ts'
+import { codeOf } from '../errors.ts'
 
 /**
  * Keeps results between runs. It never fails: what cannot be read or written is made anew each time. It believes

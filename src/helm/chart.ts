@@ -1,8 +1,7 @@
-import { gunzipSync } from 'node:zlib'
-import { Parser } from 'tar'
 import { parse } from 'yaml'
 import { integrityError, messageOf } from '../lib/errors.ts'
 import { nestsDeeper } from '../lib/nesting.ts'
+import { archiveBudget, readChartArchive, type ArchiveFault } from './chart-archive.ts'
 import { isObject } from '../oci/manifest.ts'
 
 /** Chart.yaml: https://helm.sh/docs/topics/charts/#the-chartyaml-file */
@@ -25,7 +24,7 @@ export interface Maintainer {
   readonly email?: string
 }
 
-const UNPACKED_LIMIT = 256 * 1024 * 1024
+const CHART_YAML = 'Chart.yaml'
 const CHART_YAML_LIMIT = 1024 * 1024
 const MAX_NESTING = 500
 
@@ -35,7 +34,7 @@ const MAX_NESTING = 500
  * @throws an integrity error that says what is wrong with the archive
  */
 export function readChartMetadata(tgz: Uint8Array, where?: string): ChartMetadata {
-  const fail: Fail = (why, cause) =>
+  const fail: ArchiveFault = (why, cause) =>
     integrityError(`the chart cannot be read: ${why}`, {
       ...(where === undefined ? {} : { where }),
       ...(cause === undefined ? {} : { cause }),
@@ -72,64 +71,16 @@ export function asText(value: unknown): string | undefined {
 
 // --- internal ---
 
-type Fail = (why: string, cause?: unknown) => Error
-
-/** The text of the one Chart.yaml that lies directly below the top folder. */
-function chartYaml(tgz: Uint8Array, fail: Fail): string {
-  let text: string | undefined
-  let failure: Error | undefined
-  const parser = new Parser({
-    strict: true,
-    onReadEntry: (entry) => {
-      failure ??= entryFault(entry.path, entry.type, fail)
-      const parts = entry.path.replace(/^\.\//, '').split('/')
-      const isWanted = parts.length === 2 && parts[1] === 'Chart.yaml' && text === undefined
-      if (!isWanted || failure !== undefined) {
-        entry.resume()
-        return
-      }
-      if (entry.size > CHART_YAML_LIMIT) failure = fail(`its Chart.yaml has ${entry.size} bytes`)
-      const chunks: Uint8Array[] = []
-      entry.on('data', (chunk: Uint8Array) => chunks.push(chunk))
-      entry.on('end', () => {
-        text = Buffer.concat(chunks).toString('utf8')
-      })
-    },
-  })
-  parser.on('error', (cause: unknown) => {
-    failure ??= fail(`the tar inside is damaged: ${messageOf(cause)}`, cause)
-  })
-  // Given a whole tar, the parser does all its work before end() returns.
-  parser.end(Buffer.from(unzip(tgz, fail)))
-  if (failure !== undefined) throw failure
-  if (text === undefined) throw fail('there is no Chart.yaml in its top folder')
-  return text
+/** The text of the Chart.yaml that lies directly below the top folder. */
+function chartYaml(tgz: Uint8Array, fail: ArchiveFault): string {
+  const files = readChartArchive(tgz, fail, archiveBudget(), (path) => path === CHART_YAML)
+  const content = files.get(CHART_YAML)
+  if (content === undefined) throw fail('there is no Chart.yaml in its top folder')
+  if (content.length > CHART_YAML_LIMIT) throw fail(`its Chart.yaml has ${content.length} bytes`)
+  return Buffer.from(content).toString('utf8')
 }
 
-function unzip(tgz: Uint8Array, fail: Fail): Uint8Array {
-  if (tgz[0] !== 0x1f || tgz[1] !== 0x8b) throw fail('it is not a gzip archive')
-  try {
-    return gunzipSync(tgz, { maxOutputLength: UNPACKED_LIMIT })
-  } catch (cause) {
-    const tooLarge = cause instanceof RangeError
-    throw fail(tooLarge ? `it unpacks to more than ${UNPACKED_LIMIT} bytes` : `its gzip is damaged`, cause)
-  }
-}
-
-/** Extensions of tar never reach the reader as entries. */
-const PLAIN: ReadonlySet<string> = new Set(['File', 'OldFile', 'ContiguousFile', 'Directory'])
-
-function entryFault(path: string, type: string, fail: Fail): Error | undefined {
-  const shown = JSON.stringify(path.slice(0, 200))
-  if (type === 'SymbolicLink' || type === 'Link') return fail(`${shown} is a link`)
-  if (!PLAIN.has(type)) return fail(`${shown} is no file but a ${type}`)
-  if (path.startsWith('/') || path.includes('\\') || path.split('/').includes('..')) {
-    return fail(`${shown} points outside of it`)
-  }
-  return undefined
-}
-
-function parseChartYaml(text: string, fail: Fail): Record<string, unknown> {
+function parseChartYaml(text: string, fail: ArchiveFault): Record<string, unknown> {
   if (nestsDeeper(text, MAX_NESTING))
     throw fail('its Chart.yaml is not valid YAML that anybody writes: it nests too deep')
   let value: unknown

@@ -1,7 +1,8 @@
 import { parse } from 'yaml'
 import { messageOf } from '../../../lib/errors.ts'
 import { MAX_NESTING, nestsDeeper } from '../../../lib/nesting.ts'
-import { broken, chartFiles, type ChartFiles } from './archive.ts'
+import type { ChartFiles } from '../../chart-archive.ts'
+import { broken, chartFiles } from './archive.ts'
 import { isMap, type Values } from '../tree.ts'
 
 export interface Dependency {
@@ -13,7 +14,7 @@ export interface Dependency {
 }
 
 /** Chart.yaml, as far as values and their images need it. */
-export interface ChartMetadata {
+interface ChartMetadata {
   readonly name: string
   readonly version: string
   readonly appVersion?: string

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { chartFiles, type ChartFiles } from '../chart/archive.ts'
+import type { ChartFiles } from '../../chart-archive.ts'
+import { chartFiles } from '../chart/archive.ts'
 
 /**
  * Writes a copy of a chart that renders whatever its values are: without schemas, without the checks that end in

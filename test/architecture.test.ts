@@ -24,6 +24,7 @@ const rooms = [
   'run',
   'format',
   'spec',
+  'lists',
   'resolve',
   'charts',
   'serve',

@@ -17,7 +17,7 @@ import type { ChartRoot } from '../format/root.ts'
 import type { Session } from '../run/network.ts'
 import { isLocal } from '../spec/read.ts'
 import type { SpecChart } from '../spec/spec.ts'
-import { readLocalChart } from './local-chart.ts'
+import { readLocalChart } from '../spec/local-chart.ts'
 import { fetchWhole, firstOf, sourcesOf, type MirrorLog, type Place } from './mirrored.ts'
 
 export interface ChartOptions {

@@ -40,10 +40,14 @@ export const listBundledSpecs = (): readonly BundledSpec[] => BUNDLED
  * @throws a usage error for a name that is neither, with the names there are; SpecError for a file that is no spec
  */
 export async function loadSpec(pathOrName?: string): Promise<LoadedSpec> {
-  const { fileName, text } = findBundled(pathOrName) ?? (await read(pathOrName ?? ''))
+  const { fileName, text } = bundledSpec(pathOrName) ?? (await read(pathOrName ?? ''))
   const folder = pathOrName === undefined ? undefined : dirname(resolve(pathOrName))
   return { spec: parseSpec(text, fileName, folder), text, fileName }
 }
+
+/** The spec of a bundled name; of none, the newest. */
+export const bundledSpec = (name?: string): BundledSpec | undefined =>
+  name === undefined || name === FAMILY ? BUNDLED[0] : BUNDLED.find((one) => one.name === name)
 
 /** What is known of a chart version. */
 export interface KnownChart {
@@ -75,6 +79,23 @@ export function knownConsumer(charts: readonly SpecChart[]): Consumer | undefine
   return best !== undefined && shared(best) * 2 > charts.length ? best.consumer : undefined
 }
 
+/** Why a spec cannot be read, and what there is instead. */
+export function missingSpec(path: string, cause: unknown): BundleError {
+  const code = codeOf(cause)
+  if (code === 'EISDIR')
+    return usageError(`the spec "${shownPath(path)}" is a folder`, { cause, next: 'name a file in it' })
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') {
+    return usageError(`the spec "${shownPath(path)}" cannot be read (${code ?? 'unknown error'})`, { cause })
+  }
+  const names = bundledNames()
+  const hint = didYouMean(path, names)
+  const what = looksLikePath(path) ? 'file' : 'file or bundled spec'
+  return usageError(`there is no ${what} "${shownPath(path)}"${hint === undefined ? '' : `; ${hint}`}`, {
+    cause,
+    next: `give the path of a spec, or one of ${names.join(', ')}`,
+  })
+}
+
 /** What `--spec` may be beside a file. */
 export const bundledNames = (): readonly string[] => [FAMILY, ...BUNDLED.map(({ name }) => name)]
 
@@ -90,9 +111,6 @@ function bundled(version: string, text: string): BundledSpec {
   const name = `${FAMILY}-${version}`
   return { name, fileName: `manifests/${name}.yaml`, text }
 }
-
-const findBundled = (wanted: string | undefined): BundledSpec | undefined =>
-  wanted === undefined || wanted === FAMILY ? BUNDLED[0] : BUNDLED.find(({ name }) => name === wanted)
 
 const parsed = new Map<string, BundleSpec>()
 
@@ -117,22 +135,6 @@ async function read(path: string): Promise<{ readonly fileName: string; readonly
     return { fileName: shownPath(path), text: await readFile(path, 'utf8') }
   } catch (cause) {
     if (cause instanceof BundleError) throw cause
-    throw unreadable(path, cause)
+    throw missingSpec(path, cause)
   }
-}
-
-function unreadable(path: string, cause: unknown): Error {
-  const code = codeOf(cause)
-  if (code === 'EISDIR')
-    return usageError(`the spec "${shownPath(path)}" is a folder`, { cause, next: 'name a file in it' })
-  if (code !== 'ENOENT' && code !== 'ENOTDIR') {
-    return usageError(`the spec "${shownPath(path)}" cannot be read (${code ?? 'unknown error'})`, { cause })
-  }
-  const names = bundledNames()
-  const hint = didYouMean(path, names)
-  const what = looksLikePath(path) ? 'file' : 'file or bundled spec'
-  return usageError(`there is no ${what} "${shownPath(path)}"${hint === undefined ? '' : `; ${hint}`}`, {
-    cause,
-    next: `give the path of a spec, or one of ${names.join(', ')}`,
-  })
 }

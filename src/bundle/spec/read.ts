@@ -38,17 +38,22 @@ export function readBundleSpec(root: Place): BundleSpec {
 
 /** The parts of a chart, checked; shared with the list format, where all stand in one text. */
 export function checkChart(chart: SpecChart, at: (part: keyof SpecChart) => Place): SpecChart | undefined {
-  const faults = [
-    ['name', CHART_NAME.test(chart.name) ? undefined : CHART_NAME_RULE] as const,
-    ['version', CHART_VERSION.test(chart.version) ? undefined : CHART_VERSION_RULE] as const,
-    ['repository', repositoryFault(chart.repository)] as const,
-  ].filter(([, rule]) => rule !== undefined)
+  const faults = (['name', 'version', 'repository'] as const)
+    .map((part) => [part, chartPartFault(part, chart[part])] as const)
+    .filter(([, rule]) => rule !== undefined)
   for (const [part, rule] of faults)
     problem(at(part), `found the chart ${part} "${chart[part]}", expected ${rule}`)
   if (faults.length > 0) return undefined
   const { folder } = at('repository').file
   if (!isLocal(chart.repository) || folder === undefined) return chart
   return { ...chart, local: resolvePath(folder, chart.repository) }
+}
+
+/** What a part of a chart has to be; undefined when it is. */
+export function chartPartFault(part: 'name' | 'version' | 'repository', text: string): string | undefined {
+  if (part === 'repository') return repositoryFault(text)
+  if (part === 'name') return CHART_NAME.test(text) ? undefined : CHART_NAME_RULE
+  return CHART_VERSION.test(text) ? undefined : CHART_VERSION_RULE
 }
 
 /** A chart or file that lies beside the spec; an absolute path would be one machine's. */

@@ -1,0 +1,108 @@
+import { referencesOf } from '../../../helm/values/render/rendered.ts'
+import { BundleError } from '../../../lib/errors.ts'
+import { isObject } from '../../../oci/manifest.ts'
+import { parseReference } from '../../../oci/reference.ts'
+import { templateIn } from '../image-text.ts'
+import type { ListingWriter, ListPlace } from '../listing.ts'
+import { textAt, type KubeObject } from './object.ts'
+
+/** Finds the line on which a text of an object stands. */
+export type FindLine = (text: string, from: ListPlace) => ListPlace
+
+/**
+ * The images of an object, in every place where rendered charts are looked at: image fields, arguments, variables,
+ * custom resources, configuration.
+ */
+export function readImages(object: KubeObject, find: FindLine, to: ListingWriter): void {
+  if (NOT_PULLED.test(object.kind)) return
+  if (object.kind === 'ReplicaSet' && valueOf(object, 'replicas') === 0 && isOwned(object.object)) {
+    const why = 'it is the past of a Deployment, and runs nothing'
+    to.leaveOut(['old ReplicaSet', 'old ReplicaSets'], nameOf(object), why, object.at)
+    return
+  }
+  const wanted = withoutPast(object.object)
+  const texts = new Set<string>()
+  for (const text of podImages(wanted)) {
+    if (isReference(text)) texts.add(text)
+    else {
+      const template = templateIn(text)
+      const why =
+        template === undefined
+          ? 'is no image reference'
+          : `is a template: ${template} has to be filled in first`
+      to.problem(find(text, object.at), `"${text.slice(0, 200)}" of ${nameOf(object)} ${why}`)
+    }
+  }
+  const { kind, name } = object
+  for (const { text } of referencesOf([{ key: `${kind}|${name}`, kind, name, object: wanted }]))
+    texts.add(text)
+  for (const text of texts) to.image(text, find(text, object.at))
+}
+
+export const nameOf = ({ kind, name, namespace }: KubeObject): string =>
+  `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`
+
+// --- internal ---
+
+/** Kinds that only speak of images: rules, scans, events, what a node has, old revisions. */
+const NOT_PULLED =
+  /^(?:CustomResourceDefinition|Event|Node|ControllerRevision|ClusterPolicy|Policy|ImageValidatingPolicy|ClusterImagePolicy|ImagePolicy|ImageRepository|ImageUpdateAutomation|Image(?:Digest|Tag)MirrorSet|ValidatingAdmissionPolicy|Lease|EndpointSlice|Endpoints|HelmRepository|OCIRepository)$/
+
+const valueOf = ({ object }: KubeObject, key: string): unknown =>
+  isObject(object['spec']) ? object['spec'][key] : undefined
+
+const isOwned = ({ metadata }: Readonly<Record<string, unknown>>): boolean =>
+  isObject(metadata) && Array.isArray(metadata['ownerReferences']) && metadata['ownerReferences'].length > 0
+
+/** What was, and copies of the object that tools keep in it, are no wishes of their own. */
+function withoutPast(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { status: _, ...rest } = object
+  const { metadata } = rest
+  if (!isObject(metadata) || !isObject(metadata['annotations'])) return rest
+  const kept = Object.entries(metadata['annotations']).filter(([key]) => !LAST_APPLIED.test(key))
+  const { managedFields: __, ...others } = metadata
+  return { ...rest, metadata: { ...others, annotations: Object.fromEntries(kept) } }
+}
+
+const LAST_APPLIED = /last-applied-configuration$|^objectset\.rio\.cattle\.io\/applied$/
+
+/** Of every list of containers at any depth, and of image volumes; a list may be in a custom resource. */
+function* podImages(value: unknown): Iterable<string> {
+  if (Array.isArray(value)) {
+    for (const item of value) yield* podImages(item)
+    return
+  }
+  if (!isObject(value)) return
+  for (const [key, inner] of Object.entries(value)) {
+    if (CONTAINERS.has(key) && Array.isArray(inner)) {
+      for (const container of inner) {
+        const image = textAt(container, 'image') ?? textAt(container, 'image', 'reference')
+        if (image !== undefined && isNamed(container) && image !== 'auto') yield image
+      }
+    }
+    yield* podImages(inner)
+  }
+}
+
+const CONTAINERS = new Set([
+  'containers',
+  'initContainers',
+  'ephemeralContainers',
+  'sidecars',
+  'steps',
+  'volumes',
+])
+
+/** A volume of RBD has an image too, which is none. */
+const isNamed = (container: unknown): boolean => isObject(container) && !('rbd' in container)
+
+function isReference(text: string): boolean {
+  if (templateIn(text) !== undefined) return false
+  try {
+    parseReference(text)
+    return true
+  } catch (error) {
+    if (error instanceof BundleError) return false
+    throw error
+  }
+}

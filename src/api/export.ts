@@ -4,8 +4,15 @@ import type { ExportResult } from './results.ts'
 import { runCommand, type RunOptions } from './run.ts'
 
 export interface ExportOptions extends RunOptions, NetworkOptions {
-  /** What to bundle: a file, or the name of a bundled spec; the newest Migration Assistant unless told. */
-  readonly spec?: string
+  /**
+   * What to bundle: a spec, a list or manifests in a file or a folder, or the name of a bundled spec. It adds up with
+   * `images` and `charts`; with none of them it is the newest Migration Assistant.
+   */
+  readonly spec?: string | readonly string[]
+  /** References: `nginx:1.27`. */
+  readonly images?: readonly string[]
+  /** `grafana@8.15.0=https://…`, or the path of a folder or package. */
+  readonly charts?: readonly string[]
   /** Optional groups of the spec to take along. */
   readonly groups?: readonly string[]
   /** `linux/amd64`, or `all` alone; linux/amd64 and linux/arm64 unless told. */
@@ -38,13 +45,27 @@ export interface ExportOptions extends RunOptions, NetworkOptions {
  * @throws MaBundleError
  */
 export function exportBundle(bundle: string, options: ExportOptions = {}): Promise<ExportResult> {
-  const { spec, groups, platforms, allowMissingPlatform, mirrors, referrers, lock, since, reuse, ...rest } =
-    options
+  const {
+    spec = [],
+    images,
+    charts,
+    groups,
+    platforms,
+    allowMissingPlatform,
+    mirrors,
+    referrers,
+    lock,
+    since,
+    reuse,
+    ...rest
+  } = options
   const { flags, stdin } = networkFlags(rest)
   const { prove, helm, addMissing, sign } = rest
   const args = {
     bundle,
-    spec,
+    spec: [spec].flat(),
+    images,
+    chart: charts,
     with: groups,
     platform: platforms,
     allowMissingPlatform,

@@ -16,7 +16,7 @@ import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { sourceArgs } from '../cli/flags/source.ts'
 
 const { prove: _prove, addMissing: _addMissing, ...renderArgs } = helmArgs
-const { spec: _spec, mirror } = sourceArgs
+const { mirror } = sourceArgs
 
 export default defineBundleCommand({
   name: 'discover',

@@ -17,6 +17,7 @@ import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { openSigner } from '../cli/flags/signing.ts'
 import { nextSteps } from '../cli/ui/next.ts'
 import { tallyText } from '../cli/ui/words.ts'
+import { imagesArg } from '../cli/flags/lists.ts'
 import { olderArgs, openOlder } from '../cli/flags/since-reuse.ts'
 import { splitArgs, storageArgs, writeSettings } from '../cli/flags/output.ts'
 import type { Session } from '../cli/session.ts'
@@ -33,8 +34,17 @@ export default defineBundleCommand({
   examples: [
     { command: 'ma-bundle export bundle.tar', description: 'the newest Migration Assistant' },
     {
+      command:
+        'ma-bundle export bundle.tar nginx:1.27 --chart grafana@8.15.0=https://grafana.github.io/helm-charts',
+      description: 'images and charts, without any file',
+    },
+    {
+      command: 'ma-bundle export bundle.tar --spec images.txt',
+      description: 'a list you have: text, compose, Hauler, Zarf, manifests and more',
+    },
+    {
       command: 'ma-bundle export bundle.tar --spec my-spec.yaml --platform linux/arm64',
-      description: 'your own list',
+      description: 'a spec of your own',
     },
     {
       command: 'ma-bundle export bundle.tar --mirror docker.io=mirror.gcr.io',
@@ -56,6 +66,7 @@ export default defineBundleCommand({
   dataOnStdout: ({ bundle }) => isStandardOutput(bundle),
   args: {
     bundle: { type: 'positional', description: 'File to write, s3://bucket/key, or - for standard output' },
+    images: imagesArg,
     ...prepareArgs,
     ...olderArgs,
     ...programArgs,

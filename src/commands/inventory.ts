@@ -1,17 +1,17 @@
 import { basename } from 'node:path'
 import { chartRepository, destinationOf, imageRepository, type Layout } from '../bundle/format/destination.ts'
-import { loadSpec } from '../bundle/spec/bundled.ts'
 import { encodeInventory, takeInventory } from '../bundle/export/inventory.ts'
 import { imagesOf, nameOf } from '../bundle/spec/spec.ts'
 import { usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
-import type { MediumOptions } from '../bundle/media/medium.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
-import { sourceArgs } from '../cli/flags/source.ts'
+import { listArgs, loadGiven, saysWhat } from '../cli/flags/lists.ts'
+import type { Args } from '../cli/args/flags.ts'
+import type { Session } from '../cli/session.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { writeWhole } from '../lib/bytes/write-whole.ts'
 
@@ -34,10 +34,8 @@ export default defineBundleCommand({
   args: {
     ...layoutArgs,
     bundle: { type: 'string', hint: 'file', description: 'Look at the repositories of this bundle' },
-    spec: {
-      ...sourceArgs.spec,
-      description: 'Look at the repositories of this spec: a file, or a bundled one',
-    },
+    ...listArgs,
+    spec: { ...listArgs.spec, description: 'Look at the repositories of this spec, list or bundled name' },
     ...volumesArgs,
     output: { type: 'string', hint: 'file', description: 'Write it here instead of to standard output' },
     short: { type: 'boolean', description: 'Twelve digits of each digest, which tell blobs apart as well' },
@@ -45,10 +43,10 @@ export default defineBundleCommand({
     ...networkArgs,
   },
   async run(args, session) {
-    if (args.bundle !== undefined && args.spec !== undefined)
+    if (args.bundle !== undefined && saysWhat(args))
       throw usageError('--bundle and --spec are given', { next: 'give the one whose repositories are meant' })
     const layout = layoutOf(args)
-    const repositories = await repositoriesOf(args, layout, { ...session, volumes: args.volumes })
+    const repositories = await repositoriesOf(args, layout, session)
     const opened = await openTarget({ ...args, ...noSettings }, session)
     try {
       const digests = await takeInventory(repositories, opened.target, opened.network)
@@ -69,18 +67,19 @@ export default defineBundleCommand({
 // --- internal ---
 
 async function repositoriesOf(
-  { bundle, spec }: { readonly bundle: string | undefined; readonly spec: string | undefined },
+  args: Args<typeof listArgs> & { readonly bundle: string | undefined; readonly volumes: readonly string[] },
   layout: Layout,
-  options: MediumOptions,
+  session: Session,
 ): Promise<readonly string[]> {
+  const { bundle, volumes } = args
   if (bundle === undefined) {
-    const { groups } = (await loadSpec(spec)).spec
+    const { groups } = (await loadGiven(args, session)).spec
     return sorted([
       ...imagesOf(groups).map((image) => imageRepository(layout, nameOf(image))),
       ...groups.flatMap(({ charts }) => charts.map(({ name }) => chartRepository(layout, name))),
     ])
   }
-  return withBundle(bundle, options, ({ bundle: { roots } }) =>
+  return withBundle(bundle, { ...session, volumes }, ({ bundle: { roots } }) =>
     Promise.resolve(
       sorted(roots.flatMap((root) => (root.kind === 'file' ? [] : [destinationOf(root, layout).repository]))),
     ),

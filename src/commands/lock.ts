@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
-import { loadSpec } from '../bundle/spec/bundled.ts'
 import { prepareExport } from '../bundle/export/export.ts'
 import { diffLock, formatChange } from '../bundle/spec/lock.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
@@ -10,6 +9,7 @@ import { helmArgs, openHelm } from '../cli/flags/helm.ts'
 import type { Lock } from '../bundle/spec/lock-file.ts'
 import { readLock, writeLock } from '../cli/output/lock-io.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
+import { imagesArg, loadGiven } from '../cli/flags/lists.ts'
 import { platformsFrom, sourceArgs } from '../cli/flags/source.ts'
 
 export default defineBundleCommand({
@@ -24,12 +24,13 @@ export default defineBundleCommand({
   ],
   args: {
     file: { type: 'positional', description: 'Lock to write' },
+    images: imagesArg,
     ...sourceArgs,
     ...helmArgs,
     ...networkArgs,
   },
   async run(args, session) {
-    const { spec, text } = await loadSpec(args.spec)
+    const { spec, text } = await loadGiven(args, session, args.images)
     const before = existsSync(args.file) ? await readLock(args.file) : undefined
     const platforms = platformsFrom(args.platform)
     const helm = await openHelm(args, spec, session)

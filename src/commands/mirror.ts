@@ -5,6 +5,7 @@ import { forecast, rateArgs } from '../cli/output/forecast.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
 import { finishImport, valuesArgs } from '../cli/output/import-result.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
+import { imagesArg } from '../cli/flags/lists.ts'
 import { olderArgs, openOlder } from '../cli/flags/since-reuse.ts'
 import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
@@ -30,6 +31,7 @@ export default defineBundleCommand({
     },
   ],
   args: {
+    images: imagesArg,
     ...layoutArgs,
     ...valuesArgs,
     ...prepareArgs,

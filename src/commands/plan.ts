@@ -13,6 +13,7 @@ import type { Args, ArgsDef } from '../cli/args/flags.ts'
 import { forecast, rateArgs, type Outlook } from '../cli/output/forecast.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
+import { imagesArg } from '../cli/flags/lists.ts'
 import { olderArgs, openOlder } from '../cli/flags/since-reuse.ts'
 import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
@@ -29,6 +30,7 @@ const planArgs = {
     required: false,
     description: 'File that the export would write: tells whether there is room for it',
   },
+  images: imagesArg,
   ...prepareArgs,
   ...olderArgs,
   against: {

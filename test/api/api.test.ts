@@ -87,7 +87,7 @@ describe('exportBundle', () => {
     expect(await wrong({ concurrency: 1000 })).toMatchObject({ kind: 'usage', where: 'option "concurrency"' })
     expect(await wrong({ platforms: ['moon'] })).toMatchObject({ kind: 'usage' })
     expect(await wrong({ groups: 'all' })).toMatchObject({ kind: 'usage', message: 'a list belongs here' })
-    expect(await wrong({ spec: ['a'] })).toMatchObject({ kind: 'usage', message: 'one value belongs here' })
+    expect(await wrong({ lock: ['a'] })).toMatchObject({ kind: 'usage', message: 'one value belongs here' })
   })
 
   it('stops when it is told to, and goes on when it is called again', async () => {

@@ -149,10 +149,10 @@ describe('loadSpec', () => {
       message: expect.stringContaining('is a folder'),
     })
     const path = join(folder, 'bundle.tar')
-    await writeFile(path, Buffer.alloc(5 * 1024 * 1024))
+    await writeFile(path, Buffer.alloc(17 * 1024 * 1024))
     await expect(loadSpec(path)).rejects.toMatchObject({
       kind: 'usage',
-      message: expect.stringContaining('5.00 MiB'),
+      message: expect.stringContaining('17.0 MiB'),
     })
   })
 })

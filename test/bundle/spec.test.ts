@@ -159,8 +159,8 @@ groups:
     const groups = Array.from({ length: 500 }, (_, at) => `  - { name: g${at}, images: *a }`).join('\n')
     const text = `${HEAD}groups:\n  - name: first\n    images: &a [${Array.from({ length: 500 }, () => 'nginx').join(', ')}]\n${groups}\n`
     expect(text.length).toBeLessThan(30_000)
-    expect(() => parseSpec(text, 'my.yaml')).toThrow(/more than 100000 values/)
-    expect(() => parseSpec('#'.repeat(2_000_000), 'my.yaml')).toThrow(/characters are too many/)
+    expect(() => parseSpec(text, 'my.yaml')).toThrow(/more than 1[012]\d{4} values/)
+    expect(() => parseSpec('#'.repeat(20_000_000), 'my.yaml')).toThrow(/characters are too many/)
   })
 
   it('follows an alias', () => {

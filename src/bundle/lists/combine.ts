@@ -16,7 +16,7 @@ import { placeText, type Listing, type ListPlace } from './listing.ts'
 /** A spec from one source, and where its parts stand there. */
 export interface SpecPart {
   readonly spec: BundleSpec
-  placeOf(item: SpecImage | SpecChart | SpecFile): ListPlace
+  readonly placeOf: (item: SpecImage | SpecChart | SpecFile) => ListPlace
 }
 
 /** A list as a spec: its groups in the order in which they come, things listed twice once. */
@@ -43,6 +43,7 @@ export function specOfListing(name: string, { images, charts, files }: Listing):
   }
   const spec: BundleSpec = {
     name: clean(name),
+    version: UNVERSIONED,
     mirrors: new Map(),
     groups: [...groups].map(([group, found]) => ({
       name: group,
@@ -85,10 +86,12 @@ export function combine(parts: readonly SpecPart[]): BundleSpec {
       groups.push({ ...group, images, name: freeName(group.name, groups) })
     }
   }
-  const versions = [...new Set(parts.flatMap(({ spec }) => spec.version ?? []))]
+  const versions = [...new Set(parts.flatMap(({ spec }) => spec.version ?? []))].filter(
+    (one) => one !== UNVERSIONED,
+  )
   return {
     name: [...new Set(parts.map(({ spec }) => spec.name))].join('-and-').slice(0, 100),
-    ...(versions.length === 0 ? {} : { version: versions.join('+').slice(0, 100) }),
+    version: versions.length === 0 ? UNVERSIONED : versions.join('+').slice(0, 100),
     mirrors: new Map(parts.flatMap(({ spec }) => [...spec.mirrors])),
     groups,
     bindings: new Map(parts.flatMap(({ spec }) => [...spec.bindings])),
@@ -130,6 +133,8 @@ function freeName(name: string, groups: readonly SpecGroup[]): string {
 }
 
 const SHOWN = 25
+/** Of lists that have none; a spec has to have one. */
+const UNVERSIONED = '1'
 
 /** What one name stands for must not differ between two places. */
 function checkConflicts(parts: readonly SpecPart[]): void {

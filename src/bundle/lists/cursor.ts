@@ -7,6 +7,7 @@ import {
   isSeq,
   LineCounter,
   parseAllDocuments,
+  visit,
   type Document,
   type Node,
 } from 'yaml'
@@ -53,6 +54,11 @@ export function openYaml(text: string, file: string): YamlDocuments {
     const at = { file, line: Math.max(1, lines.linePos(error.pos[0]).line) }
     return { documents: [], problem: { at, message: error.message.split('\n', 1)[0] ?? '' } }
   }
+  const template = text.includes('{{') ? found.map(templateKey).find((at) => at !== undefined) : undefined
+  if (template !== undefined) {
+    const at = { file, line: Math.max(1, lines.linePos(template).line) }
+    return { documents: [], problem: { at, message: 'a template that is not filled in' } }
+  }
   const documents = found
     .map((document) => cursorOf(document.contents, { ...reading, document, reading }, 1))
     .filter(({ kind }) => kind !== 'none')
@@ -72,6 +78,19 @@ interface Context {
   readonly reading: Reading
 }
 
+/** `name: {{ .Release.Name }}` is YAML too: a mapping with a mapping as its key, which nobody means. */
+function templateKey(document: Document.Parsed): number | undefined {
+  let found: number | undefined
+  visit(document, {
+    Pair: (_, { key }) => {
+      if (!isMap(key)) return undefined
+      found = key.range?.[0] ?? 0
+      return visit.BREAK
+    },
+  })
+  return found
+}
+
 function cursorOf(written: unknown, context: Context, line: number): Cursor {
   const { reading, document } = context
   reading.values += 1
@@ -87,7 +106,7 @@ function cursorOf(written: unknown, context: Context, line: number): Cursor {
       ? scalar.value
       : scalar?.value === null || scalar === undefined
         ? undefined
-        : (scalar.source ?? String(scalar.value))
+        : scalar.source
   let entries: readonly (readonly [string, Cursor])[] | undefined
   let byKey: ReadonlyMap<string, Cursor> | undefined
   return {

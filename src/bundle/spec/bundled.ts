@@ -101,8 +101,8 @@ export const bundledNames = (): readonly string[] => [FAMILY, ...BUNDLED.map(({ 
 
 // --- internal ---
 
-/** A spec has some 30 KB; a bundle given by mistake has many GB. */
-const MAX_BYTES = 4 * 1024 * 1024
+/** A spec of many thousand images; a bundle given by mistake has many GB. */
+const MAX_BYTES = 16 * 1024 * 1024
 const FAMILY = 'migration-assistant'
 
 const BUNDLED: readonly BundledSpec[] = [bundled('3.3.6', spec336), bundled('2.6.4', spec264)]

@@ -21,6 +21,7 @@ export interface SpecFileReader {
   /** What to do about them. */
   readonly next: string
   values: number
+  readonly mostValues: number
 }
 
 /** A value of the file and where it stands. */
@@ -50,9 +51,10 @@ export class SpecError extends BundleError {
   }
 }
 
-/** Far above any real list (10 KB), far below what would hurt. */
-const MAX_CHARACTERS = 1024 * 1024
-const MAX_VALUES = 100_000
+/** A hundred thousand images; far below what would hurt. */
+const MAX_CHARACTERS = 16 * 1024 * 1024
+/** Beyond what the text itself can hold: what aliases may repeat. */
+const MORE_VALUES = 100_000
 const SHOWN = 25
 const DESCRIBED = 'manifests/README.md describes the format'
 
@@ -79,6 +81,7 @@ export function openSpec(
     next,
     problems: [],
     values: 0,
+    mostValues: MORE_VALUES + text.length,
   }
   for (const { pos, message } of [...document.errors, ...document.warnings]) {
     note(file, pos[0], `not valid YAML: ${message.split('\n', 1)[0] ?? message}`)
@@ -115,8 +118,8 @@ export const expected = (place: Place, what: string): undefined =>
 /** The node of a place, through an alias. Repetition by aliases is counted: a small file must not become a huge one. */
 export function nodeOf({ file, node }: Place): Node | null | undefined {
   file.values += 1
-  if (file.values > MAX_VALUES) {
-    note(file, offsetOf(node) ?? 0, `more than ${MAX_VALUES} values, counting what aliases repeat`)
+  if (file.values > file.mostValues) {
+    note(file, offsetOf(node) ?? 0, `more than ${file.mostValues} values, counting what aliases repeat`)
     finish(file)
   }
   return isAlias(node) ? node.resolve(file.document) : node

@@ -21,7 +21,7 @@ export const prepareArgs = {
   },
 } as const satisfies ArgsDef
 
-export type PrepareArgs = Args<typeof prepareArgs> & HelmArgs
+export type PrepareArgs = Args<typeof prepareArgs> & HelmArgs & { readonly images?: readonly string[] }
 
 /** Resolves everything the flags ask for, and lays it out. */
 export async function prepare(
@@ -31,7 +31,7 @@ export async function prepare(
   { since, known, programs = [] }: Pick<ExportOptions, 'since' | 'known' | 'programs'> = {},
 ): Promise<Prepared> {
   const lock = args.lock === undefined ? undefined : await readLock(args.lock)
-  const asked = await askedFor(args, lock, session)
+  const asked = await askedFor(args, lock, session, args.images)
   const { spec, text } = asked.spec
   const helm = asked.replay === undefined ? await openHelm(args, spec, session) : undefined
   return prepareExport({

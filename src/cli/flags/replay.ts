@@ -1,4 +1,4 @@
-import { loadSpec, type LoadedSpec } from '../../bundle/spec/bundled.ts'
+import type { LoadedSpec } from '../../bundle/spec/bundled.ts'
 import type { ExportOptions } from '../../bundle/export/export.ts'
 import type { LockedExport } from '../../bundle/spec/lock-export.ts'
 import type { Lock } from '../../bundle/spec/lock-file.ts'
@@ -7,6 +7,7 @@ import { formatPlatform, parsePlatform, type Platform } from '../../oci/platform
 import type { HelmArgs } from './helm.ts'
 import type { Args } from '../args/flags.ts'
 import type { Session } from '../session.ts'
+import { loadGiven, saysWhat } from './lists.ts'
 import { platformsFrom, type sourceArgs } from './source.ts'
 
 /** What an export takes: from its flags, or from its lock. */
@@ -17,22 +18,28 @@ export interface Asked {
   readonly replay?: LockedExport
 }
 
-/** The spec and the choices. Those of a lock count where no flag says something else. */
+/**
+ * The spec and the choices. Those of a lock count where no flag says something else.
+ * @param images references that stand beside the flags
+ */
 export async function askedFor(
   args: Args<typeof sourceArgs> & HelmArgs,
   lock: Lock | undefined,
   session: Session,
+  images: readonly string[] = [],
 ): Promise<Asked> {
   const made = lock?.export
   const platforms = platformsFrom(args.platform)
-  if (lock === undefined || made === undefined) return asFlagsSay(args, platforms)
-  const given = args.spec === undefined ? undefined : await loadSpec(args.spec)
+  if (lock === undefined || made === undefined) {
+    return asFlagsSay(args, platforms, await loadGiven(args, session, images))
+  }
+  const given = saysWhat(args, images) ? await loadGiven(args, session, images) : undefined
   const other = differences(args, platforms, made, given?.text)
   if (other.length > 0) {
     session.note(
       `Other ${other.join(', ')} than the lock was made with: it pins the digests, but the bundle will have other bytes.\n`,
     )
-    return asFlagsSay(args, platforms)
+    return asFlagsSay(args, platforms, given ?? (await loadGiven(args, session, images)))
   }
   const fileName = `${lock.name}.yaml`
   return {
@@ -50,12 +57,13 @@ export async function askedFor(
 
 // --- internal ---
 
-async function asFlagsSay(
+function asFlagsSay(
   args: Args<typeof sourceArgs>,
   platforms: readonly Platform[] | 'all' | undefined,
-): Promise<Asked> {
+  spec: LoadedSpec,
+): Asked {
   return {
-    spec: await loadSpec(args.spec),
+    spec,
     options: {
       groups: args.with,
       ...(platforms === undefined ? {} : { platforms }),

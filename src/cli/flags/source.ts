@@ -1,16 +1,11 @@
-import { bundledNames } from '../../bundle/spec/bundled.ts'
 import { usageError } from '../../lib/errors.ts'
 import { parsePlatform, type Platform } from '../../oci/platform.ts'
 import type { ArgsDef } from '../args/flags.ts'
+import { listArgs } from './lists.ts'
 
 /** Flags that say what to take, and where from. */
 export const sourceArgs = {
-  spec: {
-    type: 'string',
-    hint: 'file|name',
-    known: bundledNames(),
-    description: 'What to bundle: a file, or the name of a bundled spec',
-  },
+  ...listArgs,
   with: {
     type: 'string',
     multiple: true,

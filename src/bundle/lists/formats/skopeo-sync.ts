@@ -17,7 +17,7 @@ export const skopeoSync: ListFormat = {
       for (const [repository, tags] of one.get('images').entries) readTags(`${host}/${repository}`, tags, to)
       for (const key of KEYS.slice(1)) {
         for (const [repository, rule] of one.get(key).entries) {
-          leaveTags(`${host}/${repository}`, `${rule.text ?? key}`, rule, to)
+          leaveTags(`${host}/${repository}`, rule.text ?? key, rule, to)
         }
       }
     }

@@ -58,10 +58,19 @@ const isOwned = ({ metadata }: Readonly<Record<string, unknown>>): boolean =>
 function withoutPast(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { status: _, ...rest } = object
   const { metadata } = rest
-  if (!isObject(metadata) || !isObject(metadata['annotations'])) return rest
+  const spec = withoutDisks(rest['spec'])
+  if (!isObject(metadata) || !isObject(metadata['annotations'])) return { ...rest, spec }
   const kept = Object.entries(metadata['annotations']).filter(([key]) => !LAST_APPLIED.test(key))
   const { managedFields: __, ...others } = metadata
-  return { ...rest, metadata: { ...others, annotations: Object.fromEntries(kept) } }
+  return { ...rest, spec, metadata: { ...others, annotations: Object.fromEntries(kept) } }
+}
+
+/** A disk of RBD has a key `image`, which is none. */
+function withoutDisks(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutDisks)
+  if (!isObject(value)) return value
+  const kept = Object.entries(value).filter(([key, inner]) => key !== 'rbd' || !isObject(inner))
+  return Object.fromEntries(kept.map(([key, inner]) => [key, withoutDisks(inner)]))
 }
 
 const LAST_APPLIED = /last-applied-configuration$|^objectset\.rio\.cattle\.io\/applied$/
@@ -77,7 +86,7 @@ function* podImages(value: unknown): Iterable<string> {
     if (CONTAINERS.has(key) && Array.isArray(inner)) {
       for (const container of inner) {
         const image = textAt(container, 'image') ?? textAt(container, 'image', 'reference')
-        if (image !== undefined && isNamed(container) && image !== 'auto') yield image
+        if (image !== undefined && image !== 'auto') yield image
       }
     }
     yield* podImages(inner)
@@ -92,9 +101,6 @@ const CONTAINERS = new Set([
   'steps',
   'volumes',
 ])
-
-/** A volume of RBD has an image too, which is none. */
-const isNamed = (container: unknown): boolean => isObject(container) && !('rbd' in container)
 
 function isReference(text: string): boolean {
   if (templateIn(text) !== undefined) return false

@@ -24,7 +24,6 @@ const rooms = [
   'run',
   'format',
   'spec',
-  'lists',
   'resolve',
   'charts',
   'serve',

@@ -9,8 +9,7 @@ import { helmArgs, openHelm } from '../cli/flags/helm.ts'
 import type { Lock } from '../bundle/spec/lock-file.ts'
 import { readLock, writeLock } from '../cli/output/lock-io.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
-import { imagesArg, loadGiven } from '../cli/flags/lists.ts'
-import { platformsFrom, sourceArgs } from '../cli/flags/source.ts'
+import { imagesArg, loadGiven, platformsFrom, sourceArgs } from '../cli/flags/source.ts'
 
 export default defineBundleCommand({
   name: 'lock',

@@ -7,8 +7,7 @@ import { formatPlatform, parsePlatform, type Platform } from '../../oci/platform
 import type { HelmArgs } from './helm.ts'
 import type { Args } from '../args/flags.ts'
 import type { Session } from '../session.ts'
-import { loadGiven, saysWhat } from './lists.ts'
-import { platformsFrom, type sourceArgs } from './source.ts'
+import { loadGiven, platformsFrom, saysWhat, type sourceArgs } from './source.ts'
 
 /** What an export takes: from its flags, or from its lock. */
 export interface Asked {

@@ -1,7 +1,61 @@
+import { bundledNames, type LoadedSpec } from '../../bundle/spec/bundled.ts'
+import { placeText, type NotTaken } from '../../bundle/spec/lists/listing.ts'
+import { loadLists } from '../../bundle/spec/lists/load.ts'
 import { usageError } from '../../lib/errors.ts'
 import { parsePlatform, type Platform } from '../../oci/platform.ts'
-import type { ArgsDef } from '../args/flags.ts'
-import { listArgs } from './lists.ts'
+import type { Args, ArgsDef } from '../args/flags.ts'
+import type { Session } from '../session.ts'
+
+/** Flags that say what to bundle; they all add up. */
+export const listArgs = {
+  spec: {
+    type: 'string',
+    multiple: true,
+    hint: 'file|name|-',
+    known: bundledNames(),
+    description:
+      'What to bundle: a spec, nearly any list of images, Kubernetes manifests (a file, a folder, - for standard input), or a bundled name',
+  },
+  image: { type: 'string', multiple: true, hint: 'reference', description: 'Take this image' },
+  chart: {
+    type: 'string',
+    multiple: true,
+    hint: 'name@version=from',
+    description:
+      'Take this chart, from https://…, oci://folder, ./folder or ./chart.tgz; a path may stand alone',
+  },
+} as const satisfies ArgsDef
+
+/** References beside the flags, as they may follow the bundle. */
+export const imagesArg = {
+  type: 'positional',
+  required: false,
+  multiple: true,
+  description: 'Images to take, as in nginx:1.27',
+} as const
+
+/** Everything that says what to bundle, as one spec; what it could not take is reported by name. */
+export async function loadGiven(
+  { spec, image, chart }: Args<typeof listArgs>,
+  session: Session,
+  images: readonly string[] = [],
+): Promise<LoadedSpec> {
+  if (spec.filter((one) => one === '-').length > 1) throw usageError('--spec - is given twice')
+  const { notTaken, ...loaded } = await loadLists({
+    specs: spec,
+    images: [...images, ...image],
+    charts: chart,
+    stdin: () => readAll(session),
+  })
+  for (const [message, next] of leftOut(notTaken)) session.emit({ type: 'warning', message, next })
+  return loaded
+}
+
+/** Whether anything says what to bundle. */
+export const saysWhat = (
+  { spec, image, chart }: Args<typeof listArgs>,
+  images: readonly string[] = [],
+): boolean => spec.length + image.length + chart.length + images.length > 0
 
 /** Flags that say what to take, and where from. */
 export const sourceArgs = {
@@ -41,4 +95,39 @@ export function platformsFrom(texts: readonly string[]): readonly Platform[] | '
   if (names.length > 1)
     throw usageError('--platform all stands alone', { next: 'leave the other platforms out' })
   return 'all'
+}
+
+// --- internal ---
+
+const NAMES_SHOWN = 10
+/** As much as a list may have. */
+const STDIN_LIMIT = 256 * 1024 * 1024
+
+async function readAll({ stdin }: Session): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of stdin) {
+    const bytes = Buffer.from(chunk)
+    size += bytes.length
+    if (size > STDIN_LIMIT) throw usageError('what standard input gives is no list: more than 256 MiB')
+    chunks.push(bytes)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** One line for all that is left out for one reason. */
+function leftOut(notTaken: readonly NotTaken[]): readonly (readonly [string, string])[] {
+  const byReason = Map.groupBy(notTaken, ({ what, why }) => `${what[1]} ${why}`)
+  return [...byReason.values()].map((some) => {
+    const [first] = some
+    if (first === undefined) return ['', '']
+    const names = [...new Set(some.map(({ name, at }) => `${name} (${placeText(at)})`))]
+    const shown = names.slice(0, NAMES_SHOWN).join(', ')
+    const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''
+    const head =
+      names.length === 1
+        ? `1 ${first.what[0]} is not carried`
+        : `${names.length} ${first.what[1]} are not carried`
+    return [`${head}: ${shown}${more}`, first.why]
+  })
 }

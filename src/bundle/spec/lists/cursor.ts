@@ -11,8 +11,8 @@ import {
   type Document,
   type Node,
 } from 'yaml'
-import { usageError } from '../../lib/errors.ts'
-import { MAX_NESTING, nestsDeeper } from '../../lib/nesting.ts'
+import { usageError } from '../../../lib/errors.ts'
+import { MAX_NESTING, nestsDeeper } from '../../../lib/nesting.ts'
 import type { ListPlace } from './listing.ts'
 
 /** A value of a foreign file and where it stands. What is not there reads as empty, so that readers stay short. */

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path'
-import { usageError } from '../../lib/errors.ts'
-import { describeLocalChart } from '../spec/local-chart.ts'
+import { usageError } from '../../../lib/errors.ts'
+import { describeLocalChart } from '../local-chart.ts'
 import { splitOciUrl } from './format.ts'
 import type { ListingWriter, ListPlace } from './listing.ts'
 

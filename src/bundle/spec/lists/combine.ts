@@ -1,8 +1,8 @@
-import { usageError } from '../../lib/errors.ts'
-import { formatPlatform } from '../../oci/platform.ts'
-import { formatReference } from '../../oci/reference.ts'
-import { redactUrl } from '../../lib/url.ts'
-import { canonical } from '../spec/hints.ts'
+import { usageError } from '../../../lib/errors.ts'
+import { formatPlatform } from '../../../oci/platform.ts'
+import { formatReference } from '../../../oci/reference.ts'
+import { redactUrl } from '../../../lib/url.ts'
+import { canonical } from '../hints.ts'
 import {
   nameOf,
   type BundleSpec,
@@ -10,7 +10,7 @@ import {
   type SpecFile,
   type SpecGroup,
   type SpecImage,
-} from '../spec/spec.ts'
+} from '../spec.ts'
 import { placeText, type Listing, type ListPlace } from './listing.ts'
 
 /** A spec from one source, and where its parts stand there. */

@@ -1,4 +1,4 @@
-import { isObject } from '../../../oci/manifest.ts'
+import { isObject } from '../../../../oci/manifest.ts'
 import type { ListPlace } from '../listing.ts'
 
 /** A Kubernetes object of a file, a stream or a cluster. */

@@ -1,4 +1,4 @@
-import { usageError } from '../../lib/errors.ts'
+import { usageError } from '../../../lib/errors.ts'
 
 /**
  * The text of a list: UTF-8, or UTF-16 as some editors and PowerShell write it.

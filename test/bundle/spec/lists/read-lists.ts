@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { loadLists, type ListSources } from '../../../src/bundle/lists/load.ts'
-import { placeText } from '../../../src/bundle/lists/listing.ts'
-import { formatPlatform } from '../../../src/oci/platform.ts'
-import { formatReference } from '../../../src/oci/reference.ts'
-import { parseSpec } from '../../../src/bundle/spec/spec.ts'
+import { loadLists, type ListSources } from '../../../../src/bundle/spec/lists/load.ts'
+import { placeText } from '../../../../src/bundle/spec/lists/listing.ts'
+import { formatPlatform } from '../../../../src/oci/platform.ts'
+import { formatReference } from '../../../../src/oci/reference.ts'
+import { parseSpec } from '../../../../src/bundle/spec/spec.ts'
 
 /** What was read, short enough to be written into a test. */
 export interface ReadLists {

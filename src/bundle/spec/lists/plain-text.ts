@@ -1,5 +1,5 @@
-import { BundleError } from '../../lib/errors.ts'
-import { parseReference } from '../../oci/reference.ts'
+import { BundleError } from '../../../lib/errors.ts'
+import { parseReference } from '../../../oci/reference.ts'
 import { templateIn, withoutPrefix } from './image-text.ts'
 import { createListing, type Listing, type ListPlace } from './listing.ts'
 

@@ -1,5 +1,5 @@
-import { redactUrl } from '../../lib/url.ts'
-import { chartPartFault } from '../spec/read.ts'
+import { redactUrl } from '../../../lib/url.ts'
+import { chartPartFault } from '../read.ts'
 import { templateIn } from './image-text.ts'
 
 interface ChartParts {

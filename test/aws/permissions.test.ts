@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Ecr } from '../../src/aws/ecr/client.ts'
 import { tryPermissions, type Permission } from '../../src/aws/ecr/permissions.ts'
 import { ensureRepository } from '../../src/aws/ecr/repositories.ts'
 import { openEcr, refusalOf } from '../support/ecr-client.ts'
@@ -15,18 +14,6 @@ async function start(options: EcrOptions): Promise<void> {
   await double.stop()
   double = await startEcr(options)
 }
-
-/** The double knows no creation templates; this answers for it. */
-const withTemplates = (
-  ecr: Ecr,
-  templates: readonly { prefix: string; appliedFor: readonly string[] }[],
-): Ecr => ({
-  ...ecr,
-  call: (action, run, where) =>
-    action === 'DescribeRepositoryCreationTemplates'
-      ? ecr.call(action, () => Promise.resolve(Object({ repositoryCreationTemplates: templates })), where)
-      : ecr.call(action, run, where),
-})
 
 const actionsThat = (permissions: readonly Permission[], outcome: Permission['outcome']): string[] =>
   permissions.filter((one) => one.outcome === outcome).map(({ action }) => action)
@@ -48,7 +35,7 @@ describe('tryPermissions', () => {
   test('tries all on repositories that do not exist, but for creation, which needs one that does', async () => {
     const { ecr } = openEcr(double)
     await ensureRepository(ecr, 'mirrored/x')
-    const found = await tryPermissions(withTemplates(ecr, []), ['mirrored', 'charts'], 'mirrored/x')
+    const found = await tryPermissions(ecr, ['mirrored', 'charts'], 'mirrored/x')
     expect(actionsThat(found, 'allowed').toSorted()).toEqual(ALL)
     expect(double.repositories().map(({ name }) => name)).toEqual(['mirrored/x'])
     expect(double.repository('mirrored/x')?.images.size).toBe(0)
@@ -57,8 +44,7 @@ describe('tryPermissions', () => {
   test('does not risk a repository where a template makes them on push', async () => {
     await start({ createOnPush: true })
     const { ecr } = openEcr(double)
-    const templates = [{ prefix: 'ROOT', appliedFor: ['CREATE_ON_PUSH'] }]
-    const found = await tryPermissions(withTemplates(ecr, templates), ['mirrored'], undefined)
+    const found = await tryPermissions(ecr, ['mirrored'], undefined)
     expect(actionsThat(found, 'not tried')).toEqual([
       'ecr:InitiateLayerUpload',
       'ecr:PutImage',
@@ -69,6 +55,7 @@ describe('tryPermissions', () => {
   })
 
   test('tries PutImage on a repository that exists, where the image is refused for its layers', async () => {
+    await start({ denied: ['DescribeRepositoryCreationTemplates'] })
     const { ecr } = openEcr(double)
     await ensureRepository(ecr, 'mirrored/x')
     const found = await tryPermissions(ecr, ['mirrored'], 'mirrored/x')
@@ -79,7 +66,7 @@ describe('tryPermissions', () => {
 
   test('gives the words of AWS for what is denied', async () => {
     await start({ denied: ['PutImage', 'BatchGetImage'] })
-    const found = await tryPermissions(withTemplates(openEcr(double).ecr, []), ['mirrored'], undefined)
+    const found = await tryPermissions(openEcr(double).ecr, ['mirrored'], undefined)
     expect(actionsThat(found, 'denied')).toEqual(['ecr:BatchGetImage', 'ecr:PutImage'])
     expect(found.find(({ action }) => action === 'ecr:PutImage')?.why).toContain(
       'is not authorized to perform: ecr:PutImage',

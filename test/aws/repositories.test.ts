@@ -3,7 +3,7 @@ import type { EcrOptions as ClientOptions } from '../../src/aws/ecr/client.ts'
 import { blobMounting } from '../../src/aws/ecr/blob-mounting.ts'
 import { ensureRepository } from '../../src/aws/ecr/repositories.ts'
 import { listRepositories } from '../../src/aws/ecr/repository-list.ts'
-import type { RepositorySettings } from '../../src/aws/ecr/repository-settings.ts'
+import type { RepositorySettings } from '../../src/aws/ecr/settings/repository-settings.ts'
 import { openEcr, refusalOf } from '../support/ecr-client.ts'
 import { startEcr, type Ecr as Double, type EcrOptions } from '../support/ecr/server.ts'
 
@@ -147,8 +147,18 @@ describe('ensureRepository', () => {
     expect((await ensureRepository(open(), 'a/b')).outcome).toBe('assumed')
   })
 
-  test('needs no permission to make one that is there', async () => {
+  test('leaves one to the first push where a creation template makes it', async () => {
     await start({ denied: ['CreateRepository'], createOnPush: true })
+    expect((await ensureRepository(open(), 'a/b')).outcome).toBe('assumed')
+    const other = await refusalOf(() => ensureRepository(open(), 'a/b', {}, async () => ['team/a', 'other']))
+    expect(other).toMatchObject({ kind: 'auth' })
+    expect((await ensureRepository(open(), 'team/a/b', {}, async () => ['team/a'])).outcome).toBe('assumed')
+  })
+
+  test('needs no permission to make one that is there', async () => {
+    await start({ denied: ['CreateRepository'] })
+    double.createRepository('there')
+    expect((await ensureRepository(open(), 'there')).outcome).toBe('exists')
     const error = await refusalOf(() => ensureRepository(open(), 'a/b'))
     expect(error).toMatchObject({ kind: 'auth', exception: 'AccessDeniedException' })
     expect(error).toHaveProperty('where', 'repository a/b')

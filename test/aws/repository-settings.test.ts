@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { checkSettings, type RepositorySettings } from '../../src/aws/ecr/repository-settings.ts'
+import { checkSettings, type RepositorySettings } from '../../src/aws/ecr/settings/repository-settings.ts'
 
 const everything: RepositorySettings = {
   tagMutability: 'IMMUTABLE_WITH_EXCLUSION',

@@ -1,6 +1,7 @@
 import type { ECR } from '@aws-sdk/client-ecr'
 import { BundleError } from '../../lib/errors.ts'
 import type { Ecr } from './client.ts'
+import { prefixesMadeOnPush } from './creation-templates.ts'
 import { AwsError } from '../errors.ts'
 
 /** Whether this identity may do something below a prefix of the registry. */
@@ -123,23 +124,15 @@ async function denialOf(call: () => Promise<unknown>): Promise<BundleError | und
   }
 }
 
-/** Why a push to an absent repository might make it: https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templates.html */
+/** Why a push to an absent repository might make it. */
 async function createsOnPush(ecr: Ecr): Promise<string | undefined> {
-  try {
-    const { repositoryCreationTemplates = [] } = await ecr.call(
-      'DescribeRepositoryCreationTemplates',
-      (api, options) => api.describeRepositoryCreationTemplates({ maxResults: 1000 }, options),
-    )
-    const template = repositoryCreationTemplates.find(({ appliedFor }) =>
-      appliedFor?.includes('CREATE_ON_PUSH'),
-    )
-    return template === undefined
-      ? undefined
-      : `a creation template (${template.prefix}) might make a repository of the try`
-  } catch (error) {
-    if (!(error instanceof AwsError) || error.kind === 'network' || error.kind === 'cancelled') throw error
+  const prefixes = await prefixesMadeOnPush(ecr)
+  if (prefixes === undefined)
     return 'it may not be asked whether a creation template would make a repository of the try'
-  }
+  const [prefix] = prefixes
+  return prefix === undefined
+    ? undefined
+    : `a creation template (${prefix}) might make a repository of the try`
 }
 
 /** On a repository that exists, creation can only be refused. */

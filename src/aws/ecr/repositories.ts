@@ -1,17 +1,18 @@
 import type { CreateRepositoryRequest, Repository } from '@aws-sdk/client-ecr'
 import { messageOf, usageError } from '../../lib/errors.ts'
-import { differencesOf, type Difference } from './differences.ts'
+import { differencesOf, type Difference } from './settings/differences.ts'
 import type { Ecr } from './client.ts'
 import { AwsError, isException } from '../errors.ts'
 import { MADE_BY } from './images.ts'
+import { isMadeOnPush, prefixesMadeOnPush } from './creation-templates.ts'
 import { repositoryNameProblem } from './repository-name.ts'
-import type { RepositorySettings } from './repository-settings.ts'
+import { exclusionFilters, tagList, type RepositorySettings } from './settings/repository-settings.ts'
 
 export interface RepositoryOutcome {
   readonly name: string
   /**
-   * `assumed`: this identity may neither look nor create, as where somebody else makes the repositories; the push
-   * will tell.
+   * `assumed`: this identity may not create it, and somebody else has or ECR will with the first push; the push will
+   * tell.
    */
   readonly outcome: 'created' | 'exists' | 'assumed'
   /** Between an existing repository and the settings; it is left alone. */
@@ -21,12 +22,14 @@ export interface RepositoryOutcome {
 /**
  * Makes sure that a repository is there. Safe to call by many at once, in this run and in others. A new one is set up
  * as asked, an existing one is only compared.
- * @throws a usage error for a name that ECR refuses, an auth error when it may not be created
+ * @param templates prefixes below which ECR makes repositories itself; undefined when that is not known
+ * @throws a usage error for a name that ECR refuses, an auth error when it may not be created and ECR will not make it
  */
 export async function ensureRepository(
   ecr: Ecr,
   name: string,
   settings: RepositorySettings = {},
+  templates: () => Promise<readonly string[] | undefined> = () => prefixesMadeOnPush(ecr),
 ): Promise<RepositoryOutcome> {
   const problem = repositoryNameProblem(name)
   if (problem !== undefined) {
@@ -46,14 +49,32 @@ export async function ensureRepository(
       const made = await describe(ecr, name)
       return typeof made === 'object' ? existing(made) : { name, outcome: 'exists', differences: [] }
     }
-    if (found === 'unknown' && isException(error, 'AccessDeniedException')) {
-      return { name, outcome: 'assumed', differences: [] }
-    }
-    throw error
+    if (!isException(error, 'AccessDeniedException')) throw error
+    const prefixes = found === 'unknown' ? undefined : await templates()
+    if (prefixes !== undefined && !isMadeOnPush(name, prefixes)) throw notMade(name, error)
+    return { name, outcome: 'assumed', differences: [] }
   }
   await setPolicies(ecr, name, settings)
   return { name, outcome: 'created', differences: [] }
 }
+
+/** Nobody makes the repository. In the same words for each of them, so that it is reported once. */
+export const notMade = (name: string, cause: unknown): AwsError =>
+  new AwsError(
+    'the repository does not exist: this identity may not make it (ecr:CreateRepository is denied), and ' +
+      (/ecr:CreateRepository/.test(messageOf(cause)) && !(cause instanceof AwsError)
+        ? 'the creation template that makes it with the first push asks for the same permission'
+        : 'no creation template lets ECR make it with the first push'),
+    'AccessDeniedException',
+    {
+      kind: 'auth',
+      where: `repository ${name}`,
+      cause,
+      next:
+        'allow ecr:CreateRepository (ma-bundle iam-policy prints all that is needed), or have a template made: ' +
+        'aws ecr create-repository-creation-template --applied-for CREATE_ON_PUSH --prefix <the first part of these names>',
+    },
+  )
 
 // --- internal ---
 
@@ -73,26 +94,19 @@ async function describe(ecr: Ecr, name: string): Promise<Repository | 'missing' 
 }
 
 async function create(ecr: Ecr, repositoryName: string, settings: RepositorySettings): Promise<void> {
-  const { tagMutability, mutabilityExclusions = [], scanOnPush, kmsKey, tags = {} } = settings
+  const { tagMutability, mutabilityExclusions, scanOnPush, kmsKey, tags = {} } = settings
   const request: CreateRepositoryRequest = {
     ...ecr.registry,
     repositoryName,
     ...(tagMutability === undefined ? {} : { imageTagMutability: tagMutability }),
-    ...(mutabilityExclusions.length === 0
-      ? {}
-      : {
-          imageTagMutabilityExclusionFilters: mutabilityExclusions.map((filter) => ({
-            filterType: 'WILDCARD' as const,
-            filter,
-          })),
-        }),
+    ...exclusionFilters(mutabilityExclusions),
     ...(scanOnPush === undefined ? {} : { imageScanningConfiguration: { scanOnPush } }),
     ...(kmsKey === undefined ? {} : { encryptionConfiguration: { encryptionType: 'KMS' as const, kmsKey } }),
   }
   const where = `repository ${repositoryName}`
   const own = { [MADE_BY.key]: MADE_BY.value }
   const createWith = async (all: Readonly<Record<string, string>>): Promise<void> => {
-    const list = Object.entries(all).map(([Key, Value]) => ({ Key, Value }))
+    const list = tagList(all)
     const tagged = list.length === 0 ? request : { ...request, tags: list }
     await ecr.call('CreateRepository', (api, options) => api.createRepository(tagged, options), where)
   }

@@ -9,7 +9,7 @@ import { verified } from '../../oci/verify.ts'
 import { locateAbsent } from './left-out.ts'
 import { checkRoots, type Checked } from './compare.ts'
 import type { Failure } from '../run/failures.ts'
-import { allOf, placeRoots, type ImportedRoot, type ImportOptions } from './import.ts'
+import { allOf, placeRoots, type ImportedRoot, type ImportOptions, repositoriesOf } from './import.ts'
 import type { ImportTarget } from '../run/target.ts'
 import { createPassage } from './replay-buffer.ts'
 import type { BundlePipe, PipedBlob } from '../media/open-stream.ts'
@@ -30,6 +30,7 @@ export async function importPipe(
 ): Promise<readonly ImportedRoot[]> {
   const { bundle } = pipe
   const { checked, failures } = await checkRoots(bundle, target, options)
+  await target.settle(repositoriesOf(checked))
   if ((pipe.contents.absent ?? []).length > 0) {
     await locateAbsent(
       bundle,

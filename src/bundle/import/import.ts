@@ -50,6 +50,7 @@ export async function importRoots(
   options: ImportOptions,
 ): Promise<readonly ImportedRoot[]> {
   const { checked, failures } = await checkRoots(bundle, target, options)
+  await target.settle(repositoriesOf(checked))
   const missing = checked.flatMap(({ graph }) => (graph === undefined ? [] : [blobsIn(graph)])).flat()
   const start = (): void =>
     options.emit({ type: 'phase', phase: 'transfer', items: missing.length, bytes: bytesOf(missing) })
@@ -149,6 +150,11 @@ export async function placeRoots(
     })
   }
 }
+
+/** Where these roots are to be, each once. */
+export const repositoriesOf = (checked: readonly Checked[]): readonly string[] => [
+  ...new Set(checked.map(({ repository }) => repository)),
+]
 
 /**
  * What a run came to, when all of it is there.

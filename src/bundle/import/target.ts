@@ -1,9 +1,14 @@
 import type { Ecr } from '../../aws/ecr/client.ts'
 import { presentLayers } from '../../aws/ecr/layers/presence.ts'
 import { uploadLayer } from '../../aws/ecr/layers/upload.ts'
-import { ensureRepository } from '../../aws/ecr/repositories.ts'
-import type { RepositorySettings } from '../../aws/ecr/repository-settings.ts'
+import { prefixesMadeOnPush } from '../../aws/ecr/creation-templates.ts'
+import { ensureRepository, notMade } from '../../aws/ecr/repositories.ts'
+import type { RepositorySettings } from '../../aws/ecr/settings/repository-settings.ts'
 import { BundleError, codeOf, messageOf } from '../../lib/errors.ts'
+import { isException } from '../../aws/errors.ts'
+import { createOnce } from '../../lib/once.ts'
+import { RegistryError } from '../../registry/error.ts'
+import { settleSettings, type SettledRepositories } from './settings.ts'
 import type { Emit } from '../../lib/events.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { isDigest, type Digest } from '../../oci/digest.ts'
@@ -27,6 +32,7 @@ export const registryTarget = (client: RegistryClient, registry: string): Import
       }
     },
     tags: (repository) => openRepository(client, registry, repository).tags(),
+    settle: () => Promise.resolve(),
     ensure: () => Promise.resolve('existed'),
     mounting: () => Promise.resolve(true),
   }
@@ -37,6 +43,8 @@ export interface EcrTargetOptions {
   readonly registry: string
   readonly ecr: Ecr
   readonly settings: RepositorySettings
+  /** Change settings that differ, instead of reporting them only. */
+  readonly applySettings: boolean
   /** Whether the account lets blobs be mounted across repositories. */
   readonly mounting: () => Promise<boolean>
   /** Layers from this size on go through ECR's own upload API, which can continue; bytes. */
@@ -51,6 +59,7 @@ export const ecrTarget = ({
   registry,
   ecr,
   settings,
+  applySettings,
   mounting,
   resumableFrom,
   records,
@@ -67,27 +76,45 @@ export const ecrTarget = ({
       })
     }
   }
+  let settled: SettledRepositories | undefined
+  /** Those that this identity may not make. */
+  const assumed = new Set<string>()
+  const templates = createOnce<readonly string[] | undefined>()
+  const prefixes = () => prefixesMadeOnPush(ecr)
   return {
     mounting,
     tags: (repository) => openRepository(client, registry, repository).tags(),
+    async settle(names) {
+      settled = await settleSettings(names, { ecr, settings, apply: applySettings, emit })
+    },
     async ensure(name) {
-      const { outcome, differences } = await ensureRepository(ecr, name, settings)
-      for (const { setting, wanted, found } of differences) {
-        emit({
-          type: 'warning',
-          message: `the repository exists with another ${setting}: ${found} instead of ${wanted}; it is left alone`,
-          where: `repository ${name}`,
-        })
+      if (settled?.has(name) === true) {
+        await settled.finish(name)
+        return 'existed'
       }
+      const { outcome } = await ensureRepository(ecr, name, settings, () => templates('all', prefixes))
+      if (outcome === 'assumed') assumed.add(name)
       return outcome === 'created' ? 'created' : 'existed'
     },
     open(name) {
       const repository = openRepository(client, registry, name)
+      const { pushManifest, ...reading } = importing(repository)
+      /** The first push to a repository that only ECR itself, or somebody else, could have made. */
+      const pushing = async <T>(push: () => Promise<T>): Promise<T> => {
+        try {
+          return await push()
+        } catch (error) {
+          throw assumed.has(name) && isNoRepository(error) ? notMade(name, error) : error
+        }
+      }
       return {
-        ...importing(repository),
-        present: (blobs) => presentIn(ecr, name, repository, blobs),
+        ...reading,
+        pushManifest: (...manifest) => pushing(() => pushManifest(...manifest)),
+        present: (blobs) =>
+          assumed.has(name) ? Promise.resolve(new Set()) : presentIn(ecr, name, repository, blobs),
         async pushBlob(target, open, from) {
-          if (target.size < resumableFrom) return repository.pushBlob(target, open, from)
+          if (target.size < resumableFrom || assumed.has(name))
+            return pushing(() => repository.pushBlob(target, open, from))
           if (from !== undefined && (await repository.mount(target, from))) return 'mounted'
           const saved = await records.load(name, target.digest)
           return uploadLayer(ecr, {
@@ -104,6 +131,14 @@ export const ecrTarget = ({
 }
 
 // --- internal ---
+
+/** In the words of either door. */
+const isNoRepository = (error: unknown): boolean =>
+  isException(error, 'RepositoryNotFoundException') ||
+  (error instanceof RegistryError &&
+    (error.has('NAME_UNKNOWN') ||
+      (error.status === 404 && error.method === 'POST') ||
+      (error.status === 403 && /ecr:CreateRepository/.test(error.words))))
 
 function importing(repository: Repository): Omit<ImportRepository, 'present' | 'pushBlob'> {
   return {

@@ -8,6 +8,8 @@ export interface ImportTarget {
   open(repository: string): ImportRepository
   /** All tags of a repository. */
   tags(repository: string): AsyncIterable<string>
+  /** Looks at the settings of those that exist, before anything is pushed and also where nothing is to be. */
+  settle(repositories: readonly string[]): Promise<void>
   /** Makes sure that the repository is there; `created` when it was not. */
   ensure(repository: string): Promise<'created' | 'existed'>
   /** Whether a blob of one repository can be mounted into another. Asked only when something has to be pushed. */

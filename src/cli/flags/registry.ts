@@ -123,6 +123,7 @@ export async function openTarget(
     registry,
     ecr,
     settings: await readSettings(args),
+    applySettings: args.applySettings,
     mounting: async () => (await blobMounting(ecr)) === 'on',
     resumableFrom: args.resumableUploads ? LEAST_PART : RESUMABLE_FROM,
     records: createUploadRecords(stateFolder(session), registry),

@@ -1,5 +1,9 @@
 import { basename } from 'node:path'
-import { checkSettings, TAG_MUTABILITY, type RepositorySettings } from '../../aws/ecr/repository-settings.ts'
+import {
+  checkSettings,
+  TAG_MUTABILITY,
+  type RepositorySettings,
+} from '../../aws/ecr/settings/repository-settings.ts'
 import { usageError } from '../../lib/errors.ts'
 import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
@@ -35,6 +39,10 @@ export const repositoryArgs = {
     hint: 'file',
     description: 'Permissions policy (JSON) of new ECR repositories',
   },
+  applySettings: {
+    type: 'boolean',
+    description: 'Change repositories that exist to these settings, too, after listing what differs',
+  },
   resumableUploads: {
     type: 'boolean',
     description: 'Upload all layers to ECR in parts that continue after a cut, not only those over 1 GiB',
@@ -52,6 +60,7 @@ export const noSettings: RepositoryArgs = {
   tags: [],
   lifecyclePolicy: undefined,
   repositoryPolicy: undefined,
+  applySettings: false,
   resumableUploads: false,
 }
 
@@ -69,6 +78,11 @@ export async function readSettings(args: RepositoryArgs): Promise<RepositorySett
       : { repositoryPolicy: await readText(args.repositoryPolicy) }),
   }
   checkSettings(settings)
+  if (args.applySettings && Object.keys(settings).length === 0) {
+    throw usageError('--apply-settings has no settings to apply', {
+      next: 'give them along, as in --tag-mutability IMMUTABLE',
+    })
+  }
   return settings
 }
 

@@ -105,8 +105,8 @@ async function within(
 /** The repository of a push, made on the spot when a creation template says so. */
 function pushed(plane: DataPlane, principal: Principal, call: Call, name: string): Repository {
   const { registry } = plane
-  if (registry.repositories.has(name) || !registry.createOnPush) return repositoryOf(registry, name)
-  plane.charge(call, principal, 'CreateRepository', name)
+  if (registry.repositories.has(name) || registry.createOnPush === false) return repositoryOf(registry, name)
+  if (registry.createOnPush === true) plane.charge(call, principal, 'CreateRepository', name)
   return createRepository(registry, { repositoryName: name })
 }
 

@@ -14,6 +14,7 @@ export type ApiAction =
   | 'DescribeImages'
   | 'DescribeRegistry'
   | 'DescribeRepositories'
+  | 'DescribeRepositoryCreationTemplates'
   | 'GetAccountSetting'
   | 'GetAuthorizationToken'
   | 'GetCallerIdentity'
@@ -46,8 +47,11 @@ export interface EcrOptions {
   readonly tokenSeconds?: number
   /** The account setting BLOB_MOUNTING at the start. */
   readonly blobMounting?: boolean
-  /** As if a creation template for ROOT with CREATE_ON_PUSH existed. */
-  readonly createOnPush?: boolean
+  /**
+   * As if a creation template for ROOT with CREATE_ON_PUSH existed. `by-service`: whoever may push may have it made,
+   * also where CreateRepository is denied (by the policy of the endpoint ecr.api, for example).
+   */
+  readonly createOnPush?: boolean | 'by-service'
   /** Calls per second, over the defaults of AWS; `'none'` lifts them all. */
   readonly quotas?: Partial<Record<ApiAction, number>> | 'none'
   readonly faults?: FaultPlan

@@ -53,7 +53,7 @@ export interface Registry {
   readonly scheme: 'https' | 'http'
   /** Milliseconds since 1970 on the server's clock. */
   readonly now: () => number
-  readonly createOnPush: boolean
+  readonly createOnPush: boolean | 'by-service'
   readonly blobs: BlobStore
   readonly repositories: Map<string, Repository>
   readonly uploads: Map<string, Upload>

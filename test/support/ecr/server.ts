@@ -11,13 +11,14 @@ import { createFaults, type Faults } from './faults.ts'
 import { listen, type Door, type Listener } from './listener.ts'
 import type { Input } from './input.ts'
 import { createLog, type RequestLog } from './log.ts'
-import type { EcrOptions } from './options.ts'
 import { createQuotas } from './quotas.ts'
 import { collectGarbage, partitionOf, type Registry, type Repository } from './registry.ts'
 import { createRepository } from './repositories.ts'
 import { createSignatures, EXAMPLE_KEY } from './signature.ts'
 import { diskStore, memoryStore } from './storage.ts'
 import { createTokens } from './tokens.ts'
+
+import type { ApiAction, EcrOptions } from './options.ts'
 
 export type { ApiAction, EcrOptions } from './options.ts'
 
@@ -47,6 +48,8 @@ export interface Ecr {
   createRepository(repositoryName: string, settings?: Input): Repository
   /** All that is tagged: `repository:tag` to digest. */
   tags(): Readonly<Record<string, Digest>>
+  /** IAM allows from now on what it denied to everybody. */
+  allow(action: ApiAction): void
   /** Moves the server's clock. */
   advance(seconds: number): void
   /** Drops blobs that no manifest names, as ECR may at any time; answers how many. */
@@ -76,11 +79,12 @@ export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
     settings: new Map([['BLOB_MOUNTING', options.blobMounting === true ? 'ENABLED' : 'DISABLED']]),
     downloadUrl: (digest) => presign(s3(), region, digest, now(), options.downloadSeconds ?? 3600),
   }
+  const denied = new Set(options.denied)
   const log = createLog()
   const faults = createFaults(options.faults)
   const tokens = createTokens(registry, options.tokenSeconds ?? 43_200)
   const keys = options.accessKeys ?? [EXAMPLE_KEY]
-  const signatures = createSignatures(registry, keys, options.denied)
+  const signatures = createSignatures(registry, keys, denied)
   const charge = charger(registry, createQuotas(options.quotas))
   const certificate =
     scheme === 'http' ? undefined : createCertificate(hostNames(account, region), ['127.0.0.1', '::1', host])
@@ -139,6 +143,9 @@ export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
           [...imageTags].map(([tag, digest]) => [`${name}:${tag}`, digest] as const),
         ),
       ),
+    allow(action) {
+      denied.delete(action)
+    },
     advance(seconds) {
       skewMs += seconds * 1000
     },

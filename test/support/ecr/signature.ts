@@ -39,7 +39,7 @@ const MAX_SKEW_MS = 5 * 60 * 1000
 export function createSignatures(
   registry: Pick<Registry, 'partition' | 'account' | 'region' | 'now'>,
   keys: readonly AccessKey[] = [EXAMPLE_KEY],
-  denied: readonly ApiAction[] = [],
+  denied: Iterable<ApiAction> = [],
 ): Signatures {
   const principalOf = (key: AccessKey): Principal => ({
     arn: key.arn ?? `arn:${registry.partition}:iam::${registry.account}:user/ma-bundle`,

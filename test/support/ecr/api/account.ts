@@ -33,6 +33,12 @@ export const account: Operations = {
     return { name, value }
   },
 
+  DescribeRepositoryCreationTemplates: ({ registry }) => ({
+    registryId: registry.account,
+    repositoryCreationTemplates:
+      registry.createOnPush === false ? [] : [{ prefix: 'ROOT', appliedFor: ['CREATE_ON_PUSH'] }],
+  }),
+
   DescribeRegistry: ({ registry }) => ({
     registryId: registry.account,
     replicationConfiguration: { rules: [] },

@@ -1,10 +1,10 @@
 import type { ECR, Repository } from '@aws-sdk/client-ecr'
 import { isDeepStrictEqual } from 'node:util'
-import type { Ecr } from './client.ts'
-import { isException } from '../errors.ts'
+import type { Ecr } from '../client.ts'
+import { isException } from '../../errors.ts'
 import type { RepositorySettings } from './repository-settings.ts'
 
-/** A setting of a repository that was there before and is not as asked for. It is left as it is. */
+/** A setting of a repository that was there before and is not as asked for. */
 export interface Difference {
   readonly setting:
     | 'tag mutability'

@@ -1,4 +1,4 @@
-import { messageOf, usageError } from '../../lib/errors.ts'
+import { messageOf, usageError } from '../../../lib/errors.ts'
 
 /** https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html */
 export const TAG_MUTABILITY = [
@@ -59,6 +59,20 @@ export function checkSettings(settings: RepositorySettings): void {
     if (text !== undefined) checkPolicy(what, text, member)
   }
 }
+
+/** As the API takes them. */
+export const exclusionFilters = (filters: readonly string[] = []) =>
+  filters.length === 0
+    ? {}
+    : {
+        imageTagMutabilityExclusionFilters: filters.map((filter) => ({
+          filterType: 'WILDCARD' as const,
+          filter,
+        })),
+      }
+
+export const tagList = (tags: Readonly<Record<string, string>> = {}) =>
+  Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
 
 // --- internal ---
 

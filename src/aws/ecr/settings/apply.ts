@@ -17,14 +17,14 @@ export async function changeSettings(
   settings: RepositorySettings,
   differences: readonly Difference[],
 ): Promise<void> {
-  const { repositoryName = '', repositoryArn = '' } = repository
-  const on = { repositoryName, repositoryArn, ...ecr.registry }
+  const { repositoryName = '', repositoryArn: arn = '' } = repository
+  const place = { on: { repositoryName, ...ecr.registry }, arn }
   for (const { setting } of differences) {
     const change = setting === 'encryption' ? undefined : CHANGES[setting]
     if (change === undefined) continue
     await ecr.call(
       change.action,
-      (api, options) => change.run(api, on, settings, options),
+      (api, options) => change.run(api, place, settings, options),
       `repository ${repositoryName}`,
     )
   }
@@ -32,17 +32,17 @@ export async function changeSettings(
 
 // --- internal ---
 
-interface On {
-  readonly registryId?: string
-  readonly repositoryName: string
-  readonly repositoryArn: string
+/** How the API names a repository; for its tags by ARN. */
+interface Place {
+  readonly on: { readonly registryId?: string; readonly repositoryName: string }
+  readonly arn: string
 }
 
 interface Change {
   readonly action: string
   readonly run: (
     api: ECR,
-    on: On,
+    place: Place,
     settings: RepositorySettings,
     options: { abortSignal?: AbortSignal },
   ) => Promise<unknown>
@@ -51,7 +51,7 @@ interface Change {
 const CHANGES: Readonly<Record<Exclude<Difference['setting'], 'encryption'>, Change>> = {
   'tag mutability': {
     action: 'PutImageTagMutability',
-    run: (api, { repositoryArn: _, ...on }, { tagMutability, mutabilityExclusions }, options) =>
+    run: (api, { on }, { tagMutability, mutabilityExclusions }, options) =>
       api.putImageTagMutability(
         {
           ...on,
@@ -63,22 +63,22 @@ const CHANGES: Readonly<Record<Exclude<Difference['setting'], 'encryption'>, Cha
   },
   'scan on push': {
     action: 'PutImageScanningConfiguration',
-    run: (api, { repositoryArn: _, ...on }, { scanOnPush }, options) =>
+    run: (api, { on }, { scanOnPush }, options) =>
       api.putImageScanningConfiguration({ ...on, imageScanningConfiguration: { scanOnPush } }, options),
   },
   tags: {
     action: 'TagResource',
-    run: (api, { repositoryArn: resourceArn }, { tags }, options) =>
+    run: (api, { arn: resourceArn }, { tags }, options) =>
       api.tagResource({ resourceArn, tags: tagList(tags) }, options),
   },
   'lifecycle policy': {
     action: 'PutLifecyclePolicy',
-    run: (api, { repositoryArn: _, ...on }, { lifecyclePolicy }, options) =>
+    run: (api, { on }, { lifecyclePolicy }, options) =>
       api.putLifecyclePolicy({ ...on, lifecyclePolicyText: lifecyclePolicy }, options),
   },
   'repository policy': {
     action: 'SetRepositoryPolicy',
-    run: (api, { repositoryArn: _, ...on }, { repositoryPolicy }, options) =>
+    run: (api, { on }, { repositoryPolicy }, options) =>
       api.setRepositoryPolicy({ ...on, policyText: repositoryPolicy }, options),
   },
 }

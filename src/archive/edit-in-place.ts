@@ -1,5 +1,8 @@
 import { closeSync, constants, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { basename } from 'node:path'
 import type { Part } from '../lib/bytes/bytes.ts'
+import { lockPath } from '../lib/bytes/partial-file.ts'
+import { cannotWrite } from './random-writer.ts'
 
 /** Where an archive that is there already is changed in place. Offsets are those of the whole archive. */
 export interface RepairWriter {
@@ -7,7 +10,33 @@ export interface RepairWriter {
   /** Cuts off what lies behind. */
   truncate(size: number): void
   sync(): void
-  close(): void
+  close(): Promise<void>
+}
+
+/**
+ * Opens a bundle to be changed in place, and keeps other runs from writing it meanwhile.
+ * @param path of the bundle, of which its volumes are parts
+ * @throws an error of kind `failed` that names the process which writes it; a usage error when that is not possible there
+ */
+export async function lockedRepair(path: string, open: () => RepairWriter): Promise<RepairWriter> {
+  try {
+    const lock = await lockPath(path)
+    try {
+      const writer = open()
+      return {
+        ...writer,
+        async close() {
+          await writer.close()
+          await lock.release()
+        },
+      }
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  } catch (error) {
+    throw cannotWrite(basename(path), error)
+  }
 }
 
 /** One file. */
@@ -17,7 +46,7 @@ export function mendFile(path: string): RepairWriter {
     write: (bytes, at) => writeAll(file, bytes, at),
     truncate: (size) => ftruncateSync(file, size),
     sync: () => fsyncSync(file),
-    close: () => closeSync(file),
+    close: () => Promise.resolve(closeSync(file)),
   }
 }
 
@@ -44,6 +73,7 @@ export function mendVolumes(parts: readonly Part[]): RepairWriter {
     close() {
       for (const file of open.values()) closeSync(file)
       open.clear()
+      return Promise.resolve()
     },
   }
 }

@@ -1,15 +1,16 @@
-import { constants, statSync, writeSync } from 'node:fs'
+import { statSync, writeSync } from 'node:fs'
 import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { isAt, openPartial, partialPath } from '../lib/bytes/partial-file.ts'
 import { formatBytes } from '../lib/format.ts'
 import { cannotWrite, WriteError, type RandomWriter } from './random-writer.ts'
 
 /**
- * One file, `<path>.partial` until it is whole.
- * @throws WriteError when the folder cannot be written to
+ * One file, `<path>.partial` until it is whole; no other run writes it meanwhile.
+ * @throws WriteError when the folder cannot be written to, or another run is writing the bundle
  */
 export async function openFileWriter(path: string): Promise<RandomWriter> {
-  const partial = `${path}.partial`
+  const partial = partialPath(path)
   const name = basename(path)
   const told = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
@@ -18,7 +19,12 @@ export async function openFileWriter(path: string): Promise<RandomWriter> {
       throw cannotWrite(name, error)
     }
   }
-  const handle = await told(() => openPartial(path, partial))
+  const handle = await told(async () => {
+    // The rename at the end would find out, after everything was fetched.
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+      throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' })
+    return openPartial(path)
+  })
   const { size } = await handle.stat()
   return {
     left: size,
@@ -39,14 +45,17 @@ export async function openFileWriter(path: string): Promise<RandomWriter> {
     publish: () =>
       told(async () => {
         await handle.datasync()
-        await handle.close()
+        if (!(await isAt(handle, partial))) throw replaced(name)
         await rename(partial, path)
+        if (!(await isAt(handle, path))) throw replaced(name)
+        await handle.close()
         await syncFolder(dirname(path))
       }),
     close: (keep) =>
       told(async () => {
+        // While the lock is held: behind it, the file may be that of another run.
+        if (!keep && (await isAt(handle, partial))) await rm(partial, { force: true })
         await handle.close()
-        if (!keep) await rm(partial, { force: true })
       }),
   }
 }
@@ -74,12 +83,12 @@ export async function syncFolder(folder: string): Promise<void> {
 
 // --- internal ---
 
-async function openPartial(path: string, partial: string): Promise<FileHandle> {
-  // The rename at the end would find out, after everything was fetched.
-  const there = statSync(path, { throwIfNoEntry: false })
-  if (there?.isDirectory() === true) throw Object.assign(new Error('EISDIR'), { code: 'EISDIR' })
-  return open(partial, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
-}
+const replaced = (name: string): WriteError =>
+  new WriteError('the file was replaced while it was written, so it did not get its name', {
+    kind: 'failed',
+    where: name,
+    next: 'see who else writes into this folder, and run the same command again',
+  })
 
 async function checkSpace(path: string, handle: FileHandle, size: number): Promise<void> {
   const { blocks } = await handle.stat()

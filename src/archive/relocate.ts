@@ -1,5 +1,5 @@
 import { BundleError } from '../lib/errors.ts'
-import { decodeLeft, encodeLeft } from './unfinished-mark.ts'
+import { decodeMark, encodeMark, type Claim } from './unfinished-mark.ts'
 import type { RandomWriter } from './random-writer.ts'
 import { BLOCK, decodeHeader, encodeHeader, place, type Entry, type Placed, type Placement } from './tar.ts'
 
@@ -10,14 +10,16 @@ export interface Move {
   /** Bytes. */
   readonly size: number
   readonly entry: Placed
+  /** What is claimed of these bytes. */
+  readonly claims: readonly Claim[]
 }
 
 const PIECE = 4 * 1024 * 1024
 
 /**
  * What an earlier run with another plan fetched is moved to where this plan has it, in place: the disk never holds
- * it twice. Nothing of it counts as whole afterwards, only as left, so that all of it is verified once more. When
- * this itself is cut off, what was moved by then is still found.
+ * it twice. All of it is hashed afterwards like anything else that was left. When this itself is cut off, what was moved
+ * by then is still found.
  */
 export async function relocate(
   medium: RandomWriter,
@@ -34,7 +36,7 @@ export async function relocate(
   await medium.resize(Math.max(placement.size, medium.left))
   for (const move of inOrder(moves)) {
     await copy(medium, move)
-    medium.write(encodeLeft(move.entry, move.size), move.entry.headerAt)
+    medium.write(encodeMark(move.entry, move.claims), move.entry.headerAt)
   }
   await medium.sync()
 }
@@ -104,8 +106,10 @@ async function movesBetween(
     const was = old.get(entry.path)
     if (was === undefined || was.size !== entry.size || !isContentAddressed(entry.path)) continue
     const header = await medium.read(was.headerAt, BLOCK)
-    const size = Buffer.compare(header, encodeHeader(was)) === 0 ? was.size : decodeLeft(header, was)
-    if (size > 0) moves.push({ from: was.dataAt, to: entry.dataAt, size, entry })
+    const isWhole = Buffer.compare(header, encodeHeader(was)) === 0
+    const claims = isWhole ? [{ bytes: was.size }] : decodeMark(header, was)
+    const size = claims.at(-1)?.bytes ?? 0
+    if (size > 0) moves.push({ from: was.dataAt, to: entry.dataAt, size, entry, claims })
   }
   return moves
 }

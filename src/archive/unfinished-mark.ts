@@ -1,20 +1,36 @@
 import { BLOCK, type Placed } from './tar.ts'
 
+/** What an earlier run says it left of an entry: a beginning of its content. Nothing of it is believed unread. */
+export interface Claim {
+  /** Of the content, from its first byte on. */
+  readonly bytes: number
+  /** Their sha256 in hex. Missing where a header makes the claim, or an older version of this program. */
+  readonly digest?: string
+}
+
 /**
- * What stands in the place of an entry's header until the entry is whole: how many bytes of its content are there.
- * No tar header looks like it. It is a hint only: whoever continues verifies the whole content.
+ * What stands in the place of an entry's header until the entry is whole: how many bytes of its content are there, and
+ * their sha256. There are two claims: what was written, which a kill leaves, and what was synced, which a loss of power
+ * leaves. No tar header looks like it.
  */
-export function encodeLeft({ path, size }: Placed, bytes: number): Uint8Array {
+export function encodeMark({ path, size }: Placed, claims: readonly Claim[]): Uint8Array {
   const block = Buffer.alloc(BLOCK)
-  block.write(`${MARK}\n${path}\n${size}\n${bytes}\n`)
+  const most = Math.max(0, ...claims.map(({ bytes }) => bytes))
+  const proven = claims.map(({ bytes, digest }) => (digest === undefined ? '' : `${bytes} ${digest}\n`))
+  block.write(`${MARK}\n${path}\n${size}\n${most}\n${proven.join('')}`)
   return block
 }
 
-/** Bytes of the entry's content that are there; 0 for a block that says nothing of this entry. */
-export function decodeLeft(block: Uint8Array, { path, size }: Placed): number {
-  const [mark, name, whole, bytes = ''] = new TextDecoder().decode(block).split('\n')
-  if (mark !== MARK || name !== path || whole !== String(size) || !/^\d{1,16}$/.test(bytes)) return 0
-  return Math.min(Number(bytes), size)
+/** The claims of a mark, the shortest first; none for a block that says nothing of this entry. */
+export function decodeMark(block: Uint8Array, { path, size }: Placed): readonly Claim[] {
+  const [mark, name, whole, most = '', ...lines] = new TextDecoder().decode(block).split('\n')
+  if (mark !== MARK || name !== path || whole !== String(size) || !/^\d{1,16}$/.test(most)) return []
+  const proven = lines.flatMap((line): Claim[] => {
+    const [, bytes, digest] = /^(\d{1,16}) ([0-9a-f]{64})$/.exec(line) ?? []
+    return bytes === undefined || digest === undefined ? [] : [{ bytes: Number(bytes), digest }]
+  })
+  const claims = proven.length > 0 ? proven : [{ bytes: Math.min(Number(most), size) }]
+  return claims.filter(({ bytes }) => bytes > 0 && bytes <= size).toSorted((a, b) => a.bytes - b.bytes)
 }
 
 // --- internal ---

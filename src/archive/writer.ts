@@ -1,30 +1,45 @@
-import type { Bytes } from '../lib/bytes/bytes.ts'
-import { decodeLeft, encodeLeft } from './unfinished-mark.ts'
+import type { Bytes, RandomReader } from '../lib/bytes/bytes.ts'
+import { digestOf, type Digest } from '../oci/digest.ts'
 import type { RandomWriter } from './random-writer.ts'
+import { claimOf, type Flight } from './flight.ts'
+import { checkLeft, readerOver, type Beginning } from './left-content.ts'
 import { relocate } from './relocate.ts'
 import { BLOCK, encodeHeader, END_MARK, padded, place, type Entry, type Placed } from './tar.ts'
+import { decodeMark, encodeMark, type Claim } from './unfinished-mark.ts'
 
 /**
  * Fills the archive in any order, each entry straight at its final offset. An entry's header is written after its
- * content is verified and synced, so the header is the commit record: entries whose header is there are whole, also
- * after a crash, and a later run with the same list continues from them. In the place of a missing header stands how
- * much of the content is there, so that a large layer is not begun anew.
+ * content is verified and synced. In the place of a missing header stands how much of the content is there. Both are
+ * claims to a later run: what they claim counts once it was read and hashed, so that nothing rotten or planted gets in
+ * and nothing that is right is fetched again.
  */
 export interface ArchiveWriter {
   /** Bytes of the whole archive. */
   readonly size: number
-  /** Whether an earlier run already committed this entry. */
+  /** Whether the content of this entry is there: written or found right by this run. */
   has(path: string): boolean
-  /** How many bytes of its content an earlier run left. They are likely right, and have to be verified. */
-  left(path: string): number
-  /** The first `length` bytes of its content, as they were left. */
-  readBack(path: string, length: number): Bytes
-  /** Writes an entry's content from byte `start` on, to its end; it must be verified by whoever gives it. */
-  write(path: string, content: Bytes, start?: number): Promise<void>
-  /** What was left of it is wrong: the next one who writes it begins anew. */
+  /** How many bytes of its content an earlier run, or a transfer that broke off, claims to have left. */
+  claimed(path: string): number
+  /**
+   * Reads and hashes what was left of an entry. When all of it is right, the entry is there from now on.
+   * @param onRead called with the bytes read so far
+   * @returns the beginning that is right, to continue from; of no bytes when nothing is
+   */
+  check(path: string, digest: Digest, onRead?: (bytes: number) => void): Promise<Beginning>
+  /**
+   * Writes an entry's content behind `beginning`, to its end. The caller verifies it, and hashes it with
+   * `beginning.hasher` before each piece is given.
+   */
+  write(path: string, content: Bytes, beginning: Beginning): Promise<void>
+  /** Writes an entry from memory. */
+  put(path: string, content: Uint8Array): Promise<void>
+  /** What was left of it is wrong: whoever writes it next begins anew. */
   forget(path: string): void
-  /** Syncs, and gives the archive its final name. Every entry must have been written. */
-  commit(): Promise<void>
+  /**
+   * Syncs, and gives the archive its final name. Every entry must have been written.
+   * @param readBack looks at the archive before it gets its name, and throws to keep it from that
+   */
+  commit(readBack?: (file: RandomReader) => Promise<void>): Promise<void>
   /** Closes without the final name; what is there stays for the next run. */
   close(): Promise<void>
 }
@@ -32,15 +47,14 @@ export interface ArchiveWriter {
 /** Decodes the list of the entries behind the first one, from the first one's content. */
 export type EntriesOf = (head: Uint8Array) => readonly Entry[] | undefined
 
-/**
- * After so many bytes everything is synced, and it is written down how far each entry is: what a kill or a loss of
- * power costs. One sync per blob would halve the speed.
- */
+/** After so many bytes everything is synced: what a loss of power costs. One sync per blob would halve the speed. */
 const SYNC_AFTER = 64 * 1024 * 1024
 /** Where so many bytes take long, sooner: runs that are cut off again and again have to get on too. */
 const SYNC_AFTER_MS = 2000
-const PIECE = 1024 * 1024
+/** After so many bytes of an entry it is written down how far it is: what a kill costs. */
+const MARK_AFTER = 1024 * 1024
 const ZEROS = new Uint8Array(END_MARK)
+const EMPTY = digestOf('')
 
 /**
  * @param head content of the first entry: it names all others, so that what begins with it is of the same plan
@@ -55,13 +69,14 @@ export async function openArchiveWriter(
   syncAfter = SYNC_AFTER,
 ): Promise<ArchiveWriter> {
   const placement = place(entries)
+  const markAfter = Math.min(MARK_AFTER, syncAfter)
   // All of them now: a name that fits into none must not come to light after everything was fetched.
   const slots = placement.entries.map((entry): Slot => ({ ...entry, header: encodeHeader(entry) }))
   const places = new Map(slots.map((slot) => [slot.path, slot]))
-  const committed = new Set<string>()
-  const left = new Map<string, number>()
-  /** Entries that are being written, and how far each is. */
-  const flying = new Map<Slot, number>()
+  const there = new Set<Slot>()
+  const claims = new Map<Slot, readonly Claim[]>()
+  const flying = new Set<Flight<Slot>>()
+  /** Whole entries whose header waits for the next sync. */
   let waiting: Slot[] = []
   let unsynced = 0
   let syncedAt = performance.now()
@@ -72,19 +87,21 @@ export async function openArchiveWriter(
     if (entry === undefined) throw new Error(`not in the plan: ${path}`)
     return entry
   }
+  const claim = (entry: Slot, of: readonly Claim[]): void => {
+    claims.set(entry, of)
+    medium.write(encodeMark(entry, of), entry.headerAt)
+  }
   const flush = async (): Promise<void> => {
     const batch = waiting
     waiting = []
     unsynced = 0
     syncedAt = performance.now()
-    const reached = [...flying]
+    const reached = [...flying].map((flight) => [flight, flight.latest] as const)
     await medium.sync()
-    for (const entry of batch) {
-      medium.write(entry.header, entry.headerAt)
-      committed.add(entry.path)
-    }
-    for (const [entry, size] of reached) {
-      if (size > 0 && flying.has(entry)) medium.write(encodeLeft(entry, size), entry.headerAt)
+    for (const entry of batch) medium.write(entry.header, entry.headerAt)
+    for (const [flight, synced] of reached) {
+      flight.synced = synced
+      if (flying.has(flight)) claim(flight.entry, [flight.latest, ...listed(synced)])
     }
   }
   /** One flush at a time; a failed one fails the writers that come after it. */
@@ -94,10 +111,34 @@ export async function openArchiveWriter(
   const done = async (entry: Slot): Promise<void> => {
     // Something else may have lain here: the garbage of another file, or content of another plan.
     medium.write(ZEROS.subarray(0, padded(entry.size) - entry.size), entry.dataAt + entry.size)
-    // For a run that comes after a kill: whatever was written is in the page cache, and only has to be verified.
-    if (entry.size > 0) medium.write(encodeLeft(entry, entry.size), entry.headerAt)
+    claims.delete(entry)
+    there.add(entry)
     waiting.push(entry)
     if (isTime()) await flushSoon()
+  }
+  const put = async (entry: Slot, content: Uint8Array): Promise<void> => {
+    if (content.length !== entry.size) throw new Error(`of another size than planned: ${entry.path}`)
+    medium.write(content, entry.dataAt)
+    unsynced += content.length
+    await done(entry)
+  }
+  /** Writes the content of a flight; how far it is stands in the file, whatever happens. */
+  const fill = async (flight: Flight<Slot>, content: Bytes): Promise<void> => {
+    const { entry } = flight
+    for await (const chunk of content) {
+      if (flight.size + chunk.length > entry.size) throw new Error(`longer than planned: ${entry.path}`)
+      flight.isTorn = true
+      medium.write(chunk, entry.dataAt + flight.size)
+      flight.isTorn = false
+      flight.size += chunk.length
+      unsynced += chunk.length
+      if (flight.size - flight.latest.bytes >= markAfter) {
+        flight.latest = claimOf(flight)
+        claim(entry, [flight.latest, ...listed(flight.synced)])
+      }
+      if (isTime()) await flushSoon()
+    }
+    if (flight.size !== entry.size) throw new Error(`shorter than planned: ${entry.path}`)
   }
 
   try {
@@ -109,80 +150,77 @@ export async function openArchiveWriter(
 
   return {
     size: placement.size,
-    has: (path) => committed.has(path),
-    left: (path) => left.get(path) ?? 0,
-    readBack: (path, length) => readBack(medium, placeOf(path), length),
-    async write(path, content, start = 0) {
+    has: (path) => there.has(placeOf(path)),
+    claimed: (path) => claims.get(placeOf(path))?.at(-1)?.bytes ?? 0,
+    async check(path, digest, onRead) {
       const entry = placeOf(path)
-      let at = entry.dataAt + start
-      flying.set(entry, start)
-      left.delete(path)
+      const beginning = await checkLeft(medium, entry, claims.get(entry) ?? [], digest, onRead)
+      if (beginning.size === entry.size && (entry.size > 0 || digest === EMPTY)) await done(entry)
+      else if (claims.has(entry)) claim(entry, listed(beginning.size > 0 ? claimOf(beginning) : undefined))
+      return beginning
+    },
+    async write(path, content, beginning) {
+      const entry = placeOf(path)
+      const { size, hasher } = beginning
+      const latest = claimOf(beginning)
+      const flight: Flight<Slot> = { entry, size, hasher, latest, synced: undefined, isTorn: false }
+      // Takes the block on the disk, so that a disk that fills up meanwhile still takes the header.
+      claim(entry, [latest])
+      flying.add(flight)
       try {
-        // Takes the block on the disk, so that a disk that fills up meanwhile still takes the header.
-        medium.write(encodeLeft(entry, start), entry.headerAt)
-        for await (const chunk of content) {
-          if (at + chunk.length > entry.dataAt + entry.size) throw new Error(`longer than planned: ${path}`)
-          medium.write(chunk, at)
-          at += chunk.length
-          unsynced += chunk.length
-          flying.set(entry, at - entry.dataAt)
-          if (isTime()) await flushSoon()
-        }
-        if (at !== entry.dataAt + entry.size) throw new Error(`shorter than planned: ${path}`)
+        await fill(flight, content)
       } catch (error) {
-        left.set(path, at - entry.dataAt)
+        // Of a piece that the disk took only half the hash says nothing.
+        if (!flight.isTorn) claims.set(entry, [...listed(flight.synced), claimOf(flight)])
         throw error
       } finally {
-        flying.delete(entry)
+        flying.delete(flight)
       }
+      // For a run that comes after a kill, before the sync.
+      if (entry.size > 0) claim(entry, [claimOf(flight), ...listed(flight.synced)])
       await done(entry)
     },
+    put: (path, content) => put(placeOf(path), content),
     forget(path) {
       const entry = placeOf(path)
-      left.delete(path)
-      medium.write(encodeLeft(entry, 0), entry.headerAt)
+      claim(entry, [])
+      claims.delete(entry)
     },
-    async commit() {
+    async commit(readBack) {
       await flushSoon()
-      const lacking = slots.find((entry) => !committed.has(entry.path))
+      const lacking = slots.find((entry) => !there.has(entry))
       if (lacking !== undefined) throw new Error(`never written: ${lacking.path}`)
       medium.write(ZEROS, placement.size - END_MARK)
+      await readBack?.(readerOver(medium, placement.size))
       await medium.publish()
     },
     async close() {
       try {
-        for (const [path, size] of left) {
-          const entry = placeOf(path)
-          if (size > 0 && !committed.has(path)) medium.write(encodeLeft(entry, size), entry.headerAt)
-        }
+        for (const [entry, of] of claims)
+          if (!there.has(entry)) medium.write(encodeMark(entry, of), entry.headerAt)
         await flushSoon()
       } finally {
-        await medium.close(committed.size > 0)
+        await medium.close(there.size > 0)
       }
     },
   }
 
-  /** Takes over what an earlier run left, of this plan or of another. */
+  /** Notes what an earlier run says it left, of this plan or of another. */
   async function continueFrom(): Promise<void> {
+    const [first, ...others] = slots
     const isOurs = medium.left > 0 && (await isSamePlan(medium, head, slots))
     if (!isOurs) await relocate(medium, placement, entriesOf)
     await medium.resize(placement.size)
-    for (const entry of medium.left === 0 ? [] : slots) {
+    for (const entry of others) {
+      if (medium.isElsewhere?.(entry) === true) there.add(entry)
+      if (medium.left === 0 || there.has(entry)) continue
       const header = await medium.read(entry.headerAt, BLOCK)
-      const isCommitted = Buffer.compare(header, entry.header) === 0
-      if (isCommitted && isOurs) committed.add(entry.path)
-      else {
-        const bytes = isCommitted ? entry.size : decodeLeft(header, entry)
-        if (bytes > 0) left.set(entry.path, bytes)
-        // A header that another plan wrote says nothing of what has been moved over its content since.
-        if (isCommitted) medium.write(encodeLeft(entry, bytes), entry.headerAt)
-      }
+      const isWhole = Buffer.compare(header, entry.header) === 0
+      const left = isWhole ? [{ bytes: entry.size }] : decodeMark(header, entry)
+      if (left.length > 0) claims.set(entry, left)
     }
-    const [first] = slots
-    if (first === undefined || committed.has(first.path)) return
-    left.delete(first.path)
-    medium.write(head, first.dataAt)
-    await done(first)
+    if (first === undefined) return
+    await put(first, head)
     await flushSoon()
   }
 }
@@ -193,14 +231,7 @@ interface Slot extends Placed {
   readonly header: Uint8Array
 }
 
-async function* readBack(medium: RandomWriter, entry: Placed, length: number): Bytes {
-  for (let at = 0; at < length;) {
-    const chunk = await medium.read(entry.dataAt + at, Math.min(PIECE, length - at))
-    if (chunk.length === 0) return
-    at += chunk.length
-    yield chunk
-  }
-}
+const listed = <Item>(item: Item | undefined): readonly Item[] => (item === undefined ? [] : [item])
 
 async function isSamePlan(
   medium: RandomWriter,

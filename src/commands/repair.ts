@@ -50,7 +50,7 @@ export async function repair(args: RepairArgs, session: Session): Promise<Repair
       concurrency: args.concurrency,
     })
   } finally {
-    writer.close()
+    await writer.close()
     for (const close of closers) await close()
   }
 }

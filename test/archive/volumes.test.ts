@@ -11,7 +11,7 @@ import { bundlePath, cutVolumes, parseVolumesPath } from '../../src/archive/volu
 import { openArchiveWriter } from '../../src/archive/writer.ts'
 import { sealWith } from '../../src/bundle/media/volumes/read-back.ts'
 import type { Plan } from '../../src/bundle/format/plan.ts'
-import { bytesOf } from '../../src/lib/bytes/bytes.ts'
+import { digestOf } from '../../src/oci/digest.ts'
 import { noise } from '../support/images.ts'
 
 let folder: string
@@ -42,9 +42,12 @@ const seal = sealWith(plan, { emit: () => undefined, signal: new AbortController
 async function fill(sealing: Seal = seal, split = SPLIT): Promise<readonly string[]> {
   const medium = await openVolumeWriter({ folder, base: 'b.tar', split, seal: sealing })
   const writer = await openArchiveWriter(medium, entries, plan.head)
+  for (const { path } of entries) {
+    await writer.check(path, digestOf(contents.get(path) ?? new Uint8Array()))
+  }
   const lacking = entries.map(({ path }) => path).filter((path) => !writer.has(path))
   try {
-    for (const path of lacking) await writer.write(path, bytesOf(contents.get(path) ?? new Uint8Array()))
+    for (const path of lacking) await writer.put(path, contents.get(path) ?? new Uint8Array())
     await writer.commit()
   } catch (error) {
     await writer.close()
@@ -146,7 +149,6 @@ describe('a medium of volumes', () => {
   it('finds out when a half-written volume was taken away, and writes anew what lay in it', async () => {
     await failing(() => Promise.reject(new Error('stopped')))
     rmSync(join(folder, 'b.tar.002.partial'))
-    expect(await failing()).toMatchObject({ kind: 'integrity' })
     expect(await fill()).toEqual(['wide'])
     const whole = joined()
     for (const name of names()) rmSync(join(folder, name))

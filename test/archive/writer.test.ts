@@ -8,8 +8,8 @@ import { scanArchive } from '../../src/archive/scan.ts'
 import { encodeHeader, place } from '../../src/archive/tar.ts'
 import { openFileWriter } from '../../src/archive/file-writer.ts'
 import { openArchiveWriter } from '../../src/archive/writer.ts'
-import { bytesOf, type Bytes } from '../../src/lib/bytes/bytes.ts'
 import { openFile } from '../../src/lib/bytes/file.ts'
+import { digestOf } from '../../src/oci/digest.ts'
 
 let folder: string
 beforeEach(() => {
@@ -27,7 +27,7 @@ const files: Readonly<Record<string, string>> = {
   last: 'z',
 }
 const entries = Object.entries(files).map(([path, text]) => ({ path, size: text.length }))
-const content = (path: string): Bytes => bytesOf(new TextEncoder().encode(files[path] ?? ''))
+const content = (path: string): Uint8Array => new TextEncoder().encode(files[path] ?? '')
 const head = new TextEncoder().encode(files['bundle.json'] ?? '')
 const openWriter = async (path: string, ...plan: [typeof entries, Uint8Array]) =>
   openArchiveWriter(await openFileWriter(path), ...plan)
@@ -35,7 +35,7 @@ const out = () => join(folder, 'bundle.tar')
 
 async function writeAll(order: readonly string[]): Promise<void> {
   const writer = await openWriter(out(), entries, head)
-  for (const path of order) await writer.write(path, content(path))
+  for (const path of order) await writer.put(path, content(path))
   await writer.commit()
 }
 
@@ -61,25 +61,43 @@ describe('openArchiveWriter', () => {
     expect(existsSync(out())).toBe(false)
   })
 
-  it('continues: what is committed is not asked for again', async () => {
+  it('continues: what was left is not asked for again, once it was found right', async () => {
     const before = await openWriter(out(), entries, head)
-    await before.write('blobs/sha256/one', content('blobs/sha256/one'))
+    await before.put('blobs/sha256/one', content('blobs/sha256/one'))
     await before.close()
     const after = await openWriter(out(), entries, head)
+    expect(after.has('blobs/sha256/one')).toBe(false)
+    expect(after.claimed('blobs/sha256/one')).toBe(3000)
+    await after.check('blobs/sha256/one', digestOf(content('blobs/sha256/one')))
     expect(entries.filter(({ path }) => after.has(path)).map(({ path }) => path)).toEqual([
       'bundle.json',
       'blobs/sha256/one',
     ])
-    for (const { path } of entries) if (!after.has(path)) await after.write(path, content(path))
+    for (const { path } of entries) if (!after.has(path)) await after.put(path, content(path))
     await after.commit()
     const again = readFileSync(out())
     await writeAll(entries.map(({ path }) => path))
     expect(readFileSync(out()).equals(again)).toBe(true)
   })
 
+  it('believes nothing that was left: what rotted since is not there', async () => {
+    const before = await openWriter(out(), entries, head)
+    await before.put('blobs/sha256/one', content('blobs/sha256/one'))
+    await before.close()
+    const bytes = readFileSync(`${out()}.partial`)
+    const at = bytes.indexOf('oneone')
+    bytes[at + 7] = (bytes[at + 7] ?? 0) ^ 1
+    writeFileSync(`${out()}.partial`, bytes)
+    const after = await openWriter(out(), entries, head)
+    expect((await after.check('blobs/sha256/one', digestOf(content('blobs/sha256/one')))).size).toBe(0)
+    expect(after.has('blobs/sha256/one')).toBe(false)
+    expect(after.claimed('blobs/sha256/one')).toBe(0)
+    await after.close()
+  })
+
   it('starts over when the plan is another', async () => {
     const before = await openWriter(out(), entries, head)
-    await before.write('blobs/sha256/one', content('blobs/sha256/one'))
+    await before.put('blobs/sha256/one', content('blobs/sha256/one'))
     await before.close()
     const other = new TextEncoder().encode('THE HEAD')
     const after = await openWriter(out(), entries, other)

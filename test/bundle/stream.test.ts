@@ -69,11 +69,11 @@ function planOf(...sources: readonly Served[]): Plan {
     sources: sources.map(({ source }) => source),
   }))
   const ready = new Map([
-    ['bundle.json', head],
+    ['first.json', head],
     ['small', noise(700, 98)],
   ])
   const entries = [
-    { path: 'bundle.json', size: head.length },
+    { path: 'first.json', size: head.length },
     ...transfers.slice(0, 4).map(({ path, descriptor }) => ({ path, size: descriptor.size })),
     { path: 'small', size: 700 },
     ...transfers.slice(4).map(({ path, descriptor }) => ({ path, size: descriptor.size })),

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Part, RandomReader } from '../../lib/bytes/bytes.ts'
+import { lockPath } from '../../lib/bytes/partial-file.ts'
 import { syncFolder } from '../file-writer.ts'
 import { cannotWrite, type RandomWriter } from '../random-writer.ts'
 import { checkVolumeSpace, leftVolumes, rearrange, refuseStrays } from './folder.ts'
@@ -44,9 +45,13 @@ export async function openVolumeWriter(options: VolumeWriterOptions): Promise<Ra
     }
   }
   const files = openVolumeFiles(folder)
+  const lock = await told(() => lockPath(join(folder, base)))
   let volumes: readonly Volume[] = await told(async () => {
     await unpublish(folder, base)
     return leftVolumes(folder, base, split)
+  }).catch(async (error: unknown) => {
+    await lock.release()
+    throw error
   })
   const left = volumes.reduce((end, { offset, size }) => Math.max(end, offset + size), 0)
 
@@ -104,12 +109,13 @@ export async function openVolumeWriter(options: VolumeWriterOptions): Promise<Ra
           throw error
         }
         await publishVolumes(folder, base, list, (volume) => files.publish(volume))
+        await lock.release()
       }),
     close: (keep) =>
       told(async () => {
         files.close()
-        if (keep) return
-        for (const { name } of volumes) await rm(join(folder, partialName(name)), { force: true })
+        for (const { name } of keep ? [] : volumes) await rm(join(folder, partialName(name)), { force: true })
+        await lock.release()
       }),
   }
 

@@ -1,10 +1,12 @@
+import { BundleError } from '../../lib/errors.ts'
 import { place } from '../../archive/tar.ts'
 import type { BoundChart } from '../format/bound-chart.ts'
-import { FORMAT, type Absent, type RootContents } from '../format/contents.ts'
+import { checkRootNames } from '../format/check-names.ts'
+import { decodeContents, FORMAT, type Absent, type RootContents } from '../format/contents.ts'
 import type { HubBudget } from '../resolve/docker-hub-quota.ts'
 import type { LintFinding } from '../resolve/ecr-lint.ts'
-import { encodeLock, type Lock } from '../spec/lock-file.ts'
-import { plan, type Plan } from '../format/plan.ts'
+import { decodeLock, encodeLock, type Lock } from '../spec/lock-file.ts'
+import { HEAD, LOCK, plan, type Plan } from '../format/plan.ts'
 import { programContents, type Program, type ProgramContents } from '../format/importer.ts'
 import type { ChartProof } from '../format/chart-proof.ts'
 import { weigh, type RootWeight } from './weights.ts'
@@ -65,6 +67,7 @@ export function layOut(
       lock: encodeLock(lock),
     }),
   )
+  checkReadable(layout)
   const carried = new Set(programs.map(({ path }) => path))
   return {
     ...found,
@@ -75,5 +78,22 @@ export function layOut(
     toFetch: layout.transfers
       .filter(({ path }) => !carried.has(path))
       .reduce((sum, { descriptor }) => sum + descriptor.size, 0),
+  }
+}
+
+// --- internal ---
+
+/** What nobody could open again must not come to light after everything was fetched, and never gets a name. */
+function checkReadable({ head, ready }: Plan): void {
+  try {
+    checkRootNames(decodeContents(head).roots, HEAD)
+    decodeLock(new TextDecoder().decode(ready.get(LOCK)), LOCK)
+  } catch (error) {
+    if (!(error instanceof BundleError)) throw error
+    throw new BundleError(`no reader could open this bundle, so it is not written: ${error.message}`, {
+      kind: 'failed',
+      next: 'report it together with the spec, as it is a fault of ma-bundle',
+      cause: error,
+    })
   }
 }

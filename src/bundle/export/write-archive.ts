@@ -1,17 +1,21 @@
 import { WriteError, type RandomWriter } from '../../archive/random-writer.ts'
 import type { Entry } from '../../archive/tar.ts'
+import type { Beginning } from '../../archive/left-content.ts'
 import { openArchiveWriter, type ArchiveWriter } from '../../archive/writer.ts'
 import { release } from '../../lib/bytes/buffers.ts'
-import type { Bytes } from '../../lib/bytes/bytes.ts'
-import { BundleError } from '../../lib/errors.ts'
+import type { Bytes, RandomReader } from '../../lib/bytes/bytes.ts'
+import { BundleError, integrityError } from '../../lib/errors.ts'
 import type { Emit } from '../../lib/events.ts'
-import { createTransferPool } from '../../lib/pool.ts'
+import { formatBytes } from '../../lib/format.ts'
+import { createPool, createTransferPool } from '../../lib/pool.ts'
 import type { Source } from '../../oci/content.ts'
 import { verified } from '../../oci/verify.ts'
 import { decodeContents } from '../format/contents.ts'
 import type { BundleEvent } from '../run/events.ts'
 import { FailuresError, settleAll } from '../run/failures.ts'
-import { readyContent, type Plan, type Transfer } from '../format/plan.ts'
+import { openBundle } from '../format/open.ts'
+import { HEAD, type Plan, type Transfer } from '../format/plan.ts'
+import { SUMS } from '../format/sums.ts'
 import { counted, fetchRest, fromSources, isWrong, type Tally } from './sources.ts'
 
 export interface FillOptions {
@@ -24,32 +28,30 @@ export interface FillOptions {
 export interface Filled {
   /** Bytes of the archive. */
   readonly size: number
-  /** Bytes fetched in this run, and bytes an earlier run had left. */
+  /** Bytes fetched in this run, and bytes an earlier run had left and that were found right. */
   readonly fetched: number
   readonly kept: number
 }
 
 /**
- * Writes the planned archive: every blob goes straight to its final place, verified on the way. The file gets its
- * name only when all of it is there.
+ * Writes the planned archive: every blob goes straight to its final place, verified on the way. What an earlier run left
+ * is hashed before it counts, and what the plan itself holds (the table, manifests, charts, SHA256SUMS) is written from
+ * memory at the end of every run. The file gets its name only when all of it is there and can be read back.
  */
 export async function fillArchive(medium: RandomWriter, plan: Plan, options: FillOptions): Promise<Filled> {
   const writer = await openArchiveWriter(medium, plan.entries, plan.head, entriesOf)
   try {
-    for (const { path: entry } of plan.entries) {
-      if (plan.ready.has(entry) && !writer.has(entry)) await writer.write(entry, readyContent(plan, entry))
-    }
+    const begun = await checkAll(plan.transfers, writer, options)
     const lacking = plan.transfers.filter((transfer) => !writer.has(transfer.path))
     options.emit({ type: 'phase', phase: 'transfer', items: lacking.length, bytes: sizeOf(lacking) })
-    const left = lacking.reduce((sum, { path }) => sum + writer.left(path), 0)
     const tally: Tally = { fetched: 0 }
-    await fetchAll(lacking, writer, tally, options)
-    await writer.commit()
-    return {
-      size: writer.size,
-      fetched: tally.fetched,
-      kept: sizeOf(plan.transfers) - sizeOf(lacking) + left,
-    }
+    const kept =
+      sizeOf(plan.transfers) - sizeOf(lacking) + [...begun.values()].reduce((sum, { size }) => sum + size, 0)
+    await fetchAll(lacking, { writer, begun, tally, options })
+    for (const [path, content] of plan.ready) await writer.put(path, content)
+    // Of a part of an archive there is nothing to be opened.
+    await writer.commit(medium.isElsewhere === undefined ? (file) => readBack(file, plan) : undefined)
+    return { size: writer.size, fetched: tally.fetched, kept }
   } catch (error) {
     await closeAfter(error, writer)
     throw error
@@ -80,12 +82,53 @@ function entriesOf(head: Uint8Array): readonly Entry[] | undefined {
 const sizeOf = (transfers: readonly Transfer[]): number =>
   transfers.reduce((size, { descriptor }) => size + descriptor.size, 0)
 
-async function fetchAll(
+/**
+ * Reads and hashes what an earlier run left, several entries at a time.
+ * @returns the beginnings of those that are not whole, to continue from
+ */
+async function checkAll(
   transfers: readonly Transfer[],
   writer: ArchiveWriter,
-  tally: Tally,
-  options: FillOptions,
-): Promise<void> {
+  { emit, signal, concurrency }: FillOptions,
+): Promise<Map<string, Beginning>> {
+  const begun = new Map<string, Beginning>()
+  const left = transfers.filter(({ path }) => writer.claimed(path) > 0)
+  if (left.length === 0) return begun
+  const bytes = left.reduce((sum, { path }) => sum + writer.claimed(path), 0)
+  emit({ type: 'phase', phase: 'check', items: left.length, bytes })
+  const pool = createPool(concurrency)
+  const checkOne = async ({ path, name, descriptor: { digest: id } }: Transfer): Promise<void> => {
+    signal.throwIfAborted()
+    const size = writer.claimed(path)
+    emit({ type: 'transfer', id, name, size })
+    const beginning = await writer.check(path, id, (done) => {
+      signal.throwIfAborted()
+      emit({ type: 'progress', id, done })
+    })
+    emit({ type: 'transferred', id, outcome: 'exists', size })
+    if (beginning.size < size) {
+      const message = `${formatBytes(size - beginning.size)} that an earlier run left are wrong, and are fetched again`
+      emit({ type: 'warning', message, where: name })
+    }
+    if (!writer.has(path) && beginning.size > 0) begun.set(path, beginning)
+  }
+  const checks = left.map((transfer) => pool.run(() => checkOne(transfer), transfer.descriptor.size))
+  // All of them end before the file is closed.
+  await Promise.allSettled(checks)
+  await Promise.all(checks)
+  return begun
+}
+
+interface Fetching {
+  readonly writer: ArchiveWriter
+  /** What is there of entries that are not whole; who fetches one takes it out. */
+  readonly begun: Map<string, Beginning>
+  readonly tally: Tally
+  readonly options: FillOptions
+}
+
+async function fetchAll(transfers: readonly Transfer[], fetching: Fetching): Promise<void> {
+  const { options } = fetching
   const pool = createTransferPool(options.concurrency)
   // A disk that is full or gone fails every other transfer too; there is no point in fetching on.
   let broken: WriteError | undefined
@@ -96,7 +139,7 @@ async function fetchAll(
         options.signal.throwIfAborted()
         if (broken !== undefined) throw broken
         try {
-          await fetchOne(transfer, writer, tally, options)
+          await fetchOne(transfer, fetching)
         } catch (error) {
           if (error instanceof WriteError) broken = error
           throw error
@@ -115,49 +158,54 @@ async function fetchAll(
   }
 }
 
-/** With each source in turn, going on where the one before stopped. */
-const fetchOne = (
-  transfer: Transfer,
-  writer: ArchiveWriter,
-  tally: Tally,
-  options: FillOptions,
-): Promise<void> => {
+/** With each source in turn, continuing where the one before stopped. */
+const fetchOne = (transfer: Transfer, { writer, begun, tally, options }: Fetching): Promise<void> => {
   const { path, descriptor } = transfer
   const attempt = async (source: Source): Promise<void> => {
-    const start = writer.left(path)
+    const beginning = begun.get(path) ?? (await writer.check(path, descriptor.digest))
+    begun.delete(path)
+    if (writer.has(path)) return
+    const { size: start } = beginning
     try {
-      const left = writer.readBack(path, start)
       const rest = counted(await fetchRest(source, descriptor, start), tally)
-      await writer.write(path, observed(transfer, joined(left, rest), start, options.emit), start)
+      await writer.write(path, observed(transfer, rest, beginning, options.emit), beginning)
     } catch (error) {
       if (!isWrong(error)) throw error
       writer.forget(path)
       if (start === 0 || options.signal.aborted) throw error
-      // What was left need not be right, as after a loss of power; that is no fault of the source.
+      // A beginning whose digest nobody wrote down need not be right; that is no fault of the source.
       await attempt(source)
     }
   }
   return fromSources(transfer, options, attempt)
 }
 
-/** Content from `start` on; what was left before it is read once more, because only a whole pass can be verified. */
+/** The content behind `beginning`, verified as a whole. */
 async function* observed(
   { descriptor, name }: Transfer,
   bytes: Bytes,
-  start: number,
+  beginning: Beginning,
   emit: Emit<BundleEvent>,
 ): Bytes {
-  let done = 0
-  for await (const chunk of verified(bytes, descriptor, `source ${name}`)) {
+  let done = beginning.size
+  for await (const chunk of verified(bytes, descriptor, `source ${name}`, beginning)) {
     done += chunk.length
     emit({ type: 'progress', id: descriptor.digest, done })
-    if (done > start) yield chunk
+    yield chunk
     // Whoever asks for the next piece has written this one. Content in memory comes as a whole, and is not ours.
     if (chunk.length < descriptor.size) release(chunk)
   }
 }
 
-async function* joined(first: Bytes, second: Bytes): Bytes {
-  yield* first
-  yield* second
+/**
+ * Opens what was written as any reader does, before it gets its name.
+ * @throws an integrity error when the medium holds another table than was written, or one that nobody can read
+ */
+async function readBack(file: RandomReader, { ready, entries: [first] }: Plan): Promise<void> {
+  if (first?.path !== HEAD) return
+  const { sums = new Uint8Array() } = await openBundle(file)
+  if (Buffer.compare(sums, ready.get(SUMS) ?? new Uint8Array()) === 0) return
+  throw integrityError(`the medium did not keep what was written: ${SUMS} reads back otherwise`, {
+    next: 'run the same command again, which writes it anew; if that fails too, use another medium',
+  })
 }

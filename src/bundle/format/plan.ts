@@ -1,6 +1,5 @@
 import type { Entry } from '../../archive/tar.ts'
-import type { Bytes } from '../../lib/bytes/bytes.ts'
-import { bytesOf } from '../../lib/bytes/bytes.ts'
+import type { Source } from '../../oci/content.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { digestOf, hexOf, type Digest } from '../../oci/digest.ts'
 import { encodeContents, type Contents } from './contents.ts'
@@ -115,10 +114,6 @@ export function plan(roots: readonly Root[], { lock, programs = [], ...facts }: 
   )
   return { head, ready, transfers, entries: [{ path: HEAD, size: head.length }, ...entries] }
 }
-
-/** Content of a ready entry, as a stream. */
-export const readyContent = (plan: Plan, path: string): Bytes =>
-  bytesOf(plan.ready.get(path) ?? new Uint8Array())
 
 // --- internal ---
 

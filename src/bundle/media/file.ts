@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { access, constants, readdir, stat, statfs } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import { mendFile } from '../../archive/edit-in-place.ts'
+import { lockedRepair, mendFile } from '../../archive/edit-in-place.ts'
 import { cannotWrite } from '../../archive/random-writer.ts'
 import type { RandomReader } from '../../lib/bytes/bytes.ts'
 import { openFile } from '../../lib/bytes/file.ts'
+import { refuseHeld } from '../../lib/bytes/partial-file.ts'
 import { codeOf, usageError } from '../../lib/errors.ts'
 import { whyUnreadable } from '../../lib/file-errors.ts'
 import { didYouMean } from '../../lib/suggest.ts'
@@ -30,7 +31,7 @@ export function fileMedium(path: string, options: MediumOptions): Medium {
       const filled = await fillArchive(await openFileWriter(path), prepared.plan, network)
       return { ...filled, name, travels: 'carried' }
     },
-    edit: () => Promise.resolve(mendFile(path)),
+    edit: () => lockedRepair(path, () => mendFile(path)),
     abandon: nothingToAbandon,
     ...localSidecars(path, options),
   }
@@ -53,13 +54,14 @@ export async function openLocal(path: string): Promise<RandomReader> {
 
 /**
  * Whether a bundle can be written to this path: an export finds out in its first second, not after all is resolved.
- * @throws a usage error that says why not
+ * @throws a usage error that says why not; one of kind `failed` when another run is writing it
  */
 export async function checkFolder(path: string): Promise<void> {
   try {
     await access(dirname(path), constants.W_OK | constants.X_OK)
     if (existsSync(path) && (await stat(path)).isDirectory())
       throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' })
+    await refuseHeld(path)
   } catch (error) {
     throw cannotWrite(basename(path), error)
   }

@@ -25,7 +25,7 @@ export function valueAt(root: unknown, path: Path): unknown {
   let at = root
   for (const step of path) {
     if (typeof step === 'number' ? !Array.isArray(at) : !isMap(at)) return undefined
-    at = (at as Values)[step]
+    at = memberOf(at as Values, step)
   }
   return at
 }
@@ -38,14 +38,14 @@ export function setAt(root: Values, path: Path, value: unknown, base: unknown): 
   let at: Values = root
   for (const [depth, step] of path.entries()) {
     if (depth === path.length - 1) {
-      at[step] = value
+      put(at, step, value)
       return
     }
-    const next: unknown = at[step]
+    const next = memberOf(at, step)
     if (typeof path[depth + 1] === 'number') {
-      if (!Array.isArray(next)) at[step] = structuredClone(valueAt(base, path.slice(0, depth + 1)) ?? [])
-    } else if (!isMap(next)) at[step] = {}
-    at = at[step] as Values
+      if (!Array.isArray(next)) put(at, step, structuredClone(valueAt(base, path.slice(0, depth + 1)) ?? []))
+    } else if (!isMap(next)) put(at, step, {})
+    at = memberOf(at, step) as Values
   }
 }
 
@@ -53,9 +53,8 @@ export function setAt(root: Values, path: Path, value: unknown, base: unknown): 
 export function mergeValues(under: Values, over: Values): Values {
   const merged: Values = { ...under }
   for (const [key, value] of Object.entries(over)) {
-    const below = merged[key]
-    if (isMap(value)) merged[key] = mergeValues(isMap(below) ? below : {}, value)
-    else merged[key] = value
+    const below = memberOf(merged, key)
+    put(merged, key, isMap(value) ? mergeValues(isMap(below) ? below : {}, value) : value)
   }
   return merged
 }
@@ -67,4 +66,15 @@ export function* leavesOf(value: unknown, path: Path = []): Iterable<{ path: Pat
   } else if (Array.isArray(value) && value.length > 0) {
     for (const [at, inner] of value.entries()) yield* leavesOf(inner, [...path, at])
   } else yield { path, value }
+}
+
+// --- internal ---
+
+/** A chart's own keys may be called `constructor` or `__proto__`: never what every object inherits. */
+const memberOf = (map: Values, key: string | number): unknown =>
+  Object.hasOwn(map, key) ? map[key] : undefined
+
+function put(map: Values, key: string | number, value: unknown): void {
+  if (key !== '__proto__') map[key] = value
+  else Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true })
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { mendVolumes } from '../../../archive/edit-in-place.ts'
+import { lockedRepair, mendVolumes } from '../../../archive/edit-in-place.ts'
 import type { VolumeList } from '../../../archive/volumes/list.ts'
 import { unreadable } from '../../../archive/volumes/reader.ts'
 import { bundlePath, listPath, parseVolumesPath, splitSize } from '../../../archive/volumes/volume.ts'
@@ -54,7 +54,7 @@ export function volumesMedium(name: string, options: MediumOptions, settings: Wr
       // The volumes' places are all that is wanted; they were warned of when the bundle was opened.
       const file = await openSet(set, { ...options, emit: () => undefined })
       await file.close()
-      return mendVolumes(file.parts ?? [])
+      return lockedRepair(path, () => mendVolumes(file.parts ?? []))
     },
     abandon: nothingToAbandon,
     ...localSidecars(path, options),

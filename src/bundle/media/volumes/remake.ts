@@ -42,9 +42,8 @@ export async function remakeVolume(plan: Plan, options: RemakeOptions, session: 
   const listed = list?.volumes[number - 1]
   const medium = await openOneVolumeWriter({
     folder,
+    base,
     volume,
-    placement,
-    head: plan.head,
     check: async (file) => {
       if (listed === undefined) return
       const { reason } = await checkVolume(file, listed, volume.name, session)

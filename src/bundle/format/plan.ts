@@ -1,5 +1,4 @@
 import type { Entry } from '../../archive/tar.ts'
-import type { Source } from '../../oci/content.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { digestOf, hexOf, type Digest } from '../../oci/digest.ts'
 import { encodeContents, type Contents } from './contents.ts'

@@ -54,7 +54,7 @@ function load(): Library | undefined {
         [place]: { args: [], returns: 'ptr' },
       })
       return {
-        flock: (descriptor, operation) => Number(symbols['flock']?.(descriptor, operation)),
+        flock: (descriptor, operation) => symbols['flock']?.(descriptor, operation) ?? -1,
         errno: () => read.i32(symbols[place]?.() as Pointer),
       }
     } catch {

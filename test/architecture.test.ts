@@ -220,7 +220,10 @@ const relative = (file: string): string[] =>
 
 function packagesOf(file: string): string[] {
   return importsOf(codes.get(file) ?? '')
-    .filter((name) => !name.startsWith('.') && !name.startsWith('node:') && name !== 'bun')
+    .filter(
+      (name) =>
+        !name.startsWith('.') && !name.startsWith('node:') && name !== 'bun' && !name.startsWith('bun:'),
+    )
     .map((name) =>
       name
         .split('/')

@@ -22,6 +22,8 @@ export interface ExportOptions extends RunOptions, NetworkOptions {
   readonly mirrors?: Readonly<Record<string, readonly string[]>>
   /** Take signatures, attestations and SBOMs along. */
   readonly referrers?: boolean
+  /** What BuildKit attests within an index is kept unless told. */
+  readonly attestations?: 'keep' | 'drop'
   /** A lock file; what has moved since is an error. */
   readonly lock?: string
   /** Leave out what the other side has: an earlier bundle, its lock, or an inventory. */
@@ -54,6 +56,7 @@ export function exportBundle(bundle: string, options: ExportOptions = {}): Promi
     allowMissingPlatform,
     mirrors,
     referrers,
+    attestations,
     lock,
     since,
     reuse,
@@ -71,6 +74,7 @@ export function exportBundle(bundle: string, options: ExportOptions = {}): Promi
     allowMissingPlatform,
     mirror: Object.entries(mirrors ?? {}).map(([host, list]) => `${host}=${list.join(',')}`),
     referrers,
+    attestations,
     lock,
     since,
     reuse,

@@ -42,6 +42,7 @@ export default defineBundleCommand({
       allowMissingPlatforms: args.allowMissingPlatform,
       mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
       referrers: args.referrers,
+      dropAttestations: args.attestations === 'drop',
       ...(helm === undefined ? {} : { helm }),
       addMissing: args.addMissing,
     })

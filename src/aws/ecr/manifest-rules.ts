@@ -132,7 +132,8 @@ function* lintImage(manifest: Json): Generator<Finding> {
     yield {
       rule: 'attestation-artifact',
       what: 'it is an attestation that BuildKit wrote as an OCI artifact, which ECR has answered with 405',
-      remedy: 'choose platforms (--platform linux/amd64,linux/arm64), which leaves attestations behind',
+      remedy:
+        'leave attestations out with --attestations drop; of an image that is named by digest, they stay until it is named by its tag',
     }
   }
 }

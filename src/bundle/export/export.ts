@@ -31,6 +31,8 @@ export interface ExportOptions extends BindOptions {
   readonly allowMissingPlatforms: boolean
   readonly mirrors: Mirrors
   readonly referrers: boolean
+  /** Leave out what BuildKit attests within an index. */
+  readonly dropAttestations: boolean
   /** Told what Docker Hub will count, before it counts anything. */
   readonly onHub?: (budget: HubBudget) => void
   /** Manifests of an older bundle, which need not be asked for again. */
@@ -89,6 +91,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
       platforms: platforms === 'all' ? platforms : platforms.map(formatPlatform),
       groups: [...new Set(options.groups)].toSorted(),
       referrers: options.referrers,
+      ...(options.dropAttestations ? { attestations: 'drop' as const } : {}),
       spec: options.specText,
       bound,
       proof,

@@ -22,9 +22,11 @@ export function checkRootNames(roots: readonly RootContents[], where: string): v
     if (seen.has(key)) throw fail(`${JSON.stringify(root.name.slice(0, 200))} is there twice`)
     seen.add(key)
     if (root.kind === 'image') checkReference(root.name, fail)
-    if (root.kind === 'chart') {
+    if (root.kind !== 'file' && root.chart !== undefined) {
       if (!isRepository(root.chart) && !CHART.test(root.chart))
         throw fail(`its name is ${JSON.stringify(root.chart.slice(0, 200))}`)
+    }
+    if (root.kind === 'chart') {
       if (!isTag(chartTag(root.version)))
         throw fail(`its version is ${JSON.stringify(root.version.slice(0, 200))}`)
     }

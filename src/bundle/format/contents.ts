@@ -23,6 +23,8 @@ export interface ImageContents extends Rooted {
   readonly platforms: readonly string[]
   /** The index's digest at the source, when the bundle holds fewer platforms. */
   readonly original?: Digest
+  /** The chart that it signs or describes: it lands in that chart's repository. */
+  readonly chart?: string
 }
 
 export interface ChartContents extends Rooted {
@@ -129,7 +131,8 @@ export function contentsOf(root: Root): RootContents {
   if (kind === 'chart')
     return { kind, ...common, chart: root.chart, version: root.version, repository: root.repository }
   const original = root.original === undefined ? {} : { original: root.original.digest }
-  return { kind, ...common, platforms: platformsOf(root), ...original }
+  const about = root.chart === undefined ? {} : { chart: root.chart }
+  return { kind, ...common, platforms: platformsOf(root), ...original, ...about }
 }
 
 // --- internal ---
@@ -170,6 +173,7 @@ function decodeRoot(root: unknown): RootContents {
       ...common,
       platforms: Array.isArray(platforms) ? platforms.filter((one) => typeof one === 'string') : [],
       ...(isDigest(original) ? { original } : {}),
+      ...(typeof chart === 'string' ? { chart } : {}),
     }
   }
   if (kind === 'chart' && typeof chart === 'string' && typeof version === 'string') {

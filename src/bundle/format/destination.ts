@@ -44,7 +44,7 @@ export function chartTags(version: string): readonly string[] {
 
 /** Where a root lands, and under which tags (the commit record last). */
 export function destinationOf(
-  root: Pick<ImageContents, 'kind' | 'name'> | Pick<ChartContents, 'kind' | 'chart' | 'version'>,
+  root: Pick<ImageContents, 'kind' | 'name' | 'chart'> | Pick<ChartContents, 'kind' | 'chart' | 'version'>,
   layout: Layout,
 ): { readonly repository: string; readonly tags: readonly string[] } {
   if (root.kind === 'chart') {
@@ -52,7 +52,9 @@ export function destinationOf(
   }
   const reference = parseReference(root.name)
   return {
-    repository: imageRepository(layout, reference),
+    // Signatures of a chart are looked for beside the chart.
+    repository:
+      root.chart === undefined ? imageRepository(layout, reference) : chartRepository(layout, root.chart),
     tags: reference.tag === undefined ? [] : [reference.tag],
   }
 }

@@ -27,6 +27,8 @@ export interface ImageRoot extends Sourced {
   readonly from?: string
   /** The index as the registry has it, when platforms were left out and the bundle holds a smaller one. */
   readonly original?: Descriptor
+  /** The chart that it signs or describes: it lands in that chart's repository. */
+  readonly chart?: string
 }
 
 /** A chart, as Helm keeps it in OCI registries, with its tgz. */
@@ -41,6 +43,8 @@ export interface ChartRoot extends Sourced {
   readonly graph: Graph
   readonly tgz: Uint8Array
   readonly from?: string
+  /** The registry's repository it is published in (`host/path`), mirrors aside; undefined for one of a web server. */
+  readonly origin?: string
 }
 
 /** A plain file. */

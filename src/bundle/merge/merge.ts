@@ -117,6 +117,7 @@ function joinLocks(
             platforms,
             groups: spec.groups,
             referrers: exports.some((one) => one?.referrers === true),
+            ...(exports.some((one) => one?.attestations === 'drop') ? { attestations: 'drop' as const } : {}),
             spec: spec.text,
             ...found,
           },
@@ -134,7 +135,8 @@ async function rootOf(root: RootContents, { bundle, name: file }: Part): Promise
     return { kind: 'file', name, source, descriptor: { mediaType: 'application/octet-stream', digest, size } }
   }
   const graph = await walk(source, await rootManifest(bundle, root), file)
-  if (root.kind === 'image') return { kind: 'image', name, graph, source }
+  if (root.kind === 'image')
+    return { kind: 'image', name, graph, source, ...(root.chart === undefined ? {} : { chart: root.chart }) }
   const { chart, version, repository } = root
   const tgz = await bundle.content(chartPath(chart, version))
   return { kind: 'chart', name, chart, version, repository, graph, source, tgz }

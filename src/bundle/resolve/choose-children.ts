@@ -21,7 +21,7 @@ export interface Wanted {
   /** Missing platforms are warned about, not refused. */
   readonly allowMissing: boolean
   /** Leave out what BuildKit attests. */
-  readonly dropAttestations?: boolean
+  readonly dropAttestations: boolean
 }
 
 export interface ChooseOptions {
@@ -63,7 +63,7 @@ export async function chooseChildren(
     selectPlatforms(raw, wanted.platforms, where, {
       below: below.filter(({ of }) => !lost.has(of)).map(({ platform }) => platform),
       lost,
-      dropAttestations: wanted.dropAttestations === true,
+      dropAttestations: wanted.dropAttestations,
     })
   const lost = await lostOf(select(new Set()).kept, source, options)
   const selection = select(new Set(lost.map(({ digest }) => digest)))
@@ -106,7 +106,7 @@ async function refuseHoles(
       next: LOST_PINNED,
     })
   }
-  if (dropAttestations === true && children.some(isAttestation)) {
+  if (dropAttestations && children.some(isAttestation)) {
     warn(options, 'its attestations stay: it is named by digest, and without them it would have another', {
       next: 'name the image by its tag to leave them out',
     })

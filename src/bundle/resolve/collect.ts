@@ -2,13 +2,14 @@ import { createOnce, type Once } from '../../lib/once.ts'
 import { createPool } from '../../lib/pool.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Platform } from '../../oci/platform.ts'
-import { formatReference, parseReference } from '../../oci/reference.ts'
+import { formatReference, parseReference, repositoryName } from '../../oci/reference.ts'
 import type { Mirrors } from '../../registry/mirror.ts'
 import type { RootKind } from '../run/events.ts'
 import { FailuresError, settleAll } from '../run/failures.ts'
 import type { Lock } from '../spec/lock-file.ts'
 import { resolveChart } from './chart.ts'
 import { resolveFile } from './file.ts'
+import { ociRepositories } from './oci-chart.ts'
 import type { Wanted } from './choose-children.ts'
 import { resolveImage, type KnownManifests } from './image.ts'
 import { createMirrorLog, type MirrorLog } from './mirrored.ts'
@@ -33,6 +34,8 @@ export interface CollectOptions {
   readonly mirrors: Mirrors
   /** Take signatures, attestations and SBOMs along. */
   readonly referrers: boolean
+  /** Leave out what BuildKit attests within an index. */
+  readonly dropAttestations: boolean
   /** Digests that the lock pins, by kind and name. */
   readonly locked?: (kind: RootKind, name: string) => Digest | undefined
   /** Manifests that are here already. */
@@ -69,7 +72,10 @@ export async function collectRoots(
       pool.run(async () => {
         session.signal.throwIfAborted()
         const root = await resolve(item, options, shared)
-        const more = options.referrers && root.kind === 'image' ? await resolveReferrers(root, session) : []
+        const more =
+          options.referrers && root.kind !== 'file'
+            ? await resolveReferrers(root, { ...options, log: shared.log })
+            : []
         const { kind, name } = item
         session.emit({
           type: 'root',
@@ -94,7 +100,7 @@ export async function collectRoots(
       'mend or leave out what is listed, then run the same command again',
     )
   }
-  return unique(values.flat())
+  return unique(values.flat().map((root) => besideChart(root, groups)))
 }
 
 /**
@@ -140,6 +146,19 @@ const unique = (roots: readonly Root[]): readonly Root[] => [
   ...new Map(roots.map((root) => [`${root.kind} ${root.name}`, root])).values(),
 ]
 
+/** What a lock lists of a chart's repository besides the spec signs or describes the chart: it stays beside it. */
+function besideChart(root: Root, groups: readonly SpecGroup[]): Root {
+  if (root.kind !== 'image' || root.chart !== undefined) return root
+  const { tag = '', digest, ...reference } = parseReference(root.name)
+  if (digest === undefined && !/^sha256-[0-9a-f]{64}\b/.test(tag)) return root
+  const listed = imagesOf(groups).some((image) => formatReference(nameOf(image)) === root.name)
+  const own = repositoryName(reference)
+  const chart = groups
+    .flatMap(({ charts }) => charts)
+    .find((one) => ociRepositories(one)?.some((place) => repositoryName(parseReference(place)) === own))
+  return chart === undefined || listed ? root : { ...root, chart: chart.name }
+}
+
 const imageItem = (image: SpecImage): Item => ({
   kind: 'image',
   name: formatReference(nameOf(image)),
@@ -177,5 +196,6 @@ function wantedOf(image: SpecImage, options: CollectOptions): Wanted {
     platforms: explicit ?? options.specPlatforms ?? DEFAULT_PLATFORMS,
     explicit: explicit !== undefined,
     allowMissing: options.allowMissingPlatforms || image.allowMissingPlatforms,
+    dropAttestations: options.dropAttestations,
   }
 }

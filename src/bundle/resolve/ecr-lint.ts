@@ -50,7 +50,10 @@ function destination(root: Exclude<Root, { kind: 'file' }>): { repository: strin
   }
   const reference = parseReference(root.name)
   return {
-    repository: imageRepository(DEFAULT_LAYOUT, reference),
+    repository:
+      root.chart === undefined
+        ? imageRepository(DEFAULT_LAYOUT, reference)
+        : chartRepository(DEFAULT_LAYOUT, root.chart),
     tags: reference.tag === undefined ? [] : [reference.tag],
   }
 }

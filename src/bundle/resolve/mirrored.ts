@@ -14,6 +14,8 @@ export interface MirrorLog {
   isDown(host: string): boolean
   /** @param mirror the place on it, as the user wrote it; @param name what was wanted of it */
   failed(mirror: Mirror, name: string, error: unknown): void
+  /** The origin of `name` could not be asked about signatures, and its mirrors have none. */
+  unasked(name: string, error: unknown): void
   /** Reports what failed until now; from here on, the first failure of each mirror is reported at once. */
   report(): void
 }
@@ -28,6 +30,7 @@ export function createMirrorLog(emit: Emit<BundleEvent>): MirrorLog {
   const down = new Set<string>()
   const failures = new Map<string, { readonly names: Set<string>; readonly reason: string }>()
   const spoken = new Set<string>()
+  const unasked = new Map<string, unknown>()
   let isLive = false
   const speak = (host: string): void => {
     const failure = failures.get(host)
@@ -49,8 +52,18 @@ export function createMirrorLog(emit: Emit<BundleEvent>): MirrorLog {
       failures.set(host, before)
       if (isLive) speak(host)
     },
+    unasked: (name, error) => void unasked.set(name, error),
     report() {
       for (const host of failures.keys()) speak(host)
+      const [first] = unasked.values()
+      if (first !== undefined) {
+        emit({
+          type: 'warning',
+          message: `whether there are signatures of ${listed([...unasked.keys()].toSorted())} is not known: the mirrors have none, and the origin was not reached: ${messageOf(first)}`,
+          next: 'export again where the origin can be reached to take signatures along',
+        })
+        unasked.clear()
+      }
       isLive = true
     },
   }

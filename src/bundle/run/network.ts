@@ -1,4 +1,5 @@
 import type { Emit } from '../../lib/events.ts'
+import type { ChartRepositories } from '../../helm/repositories-file.ts'
 import type { Http } from '../../lib/http/client.ts'
 import type { RegistryClient } from '../../registry/client.ts'
 import type { Credentials } from '../../registry/auth/credentials.ts'
@@ -10,6 +11,10 @@ export interface Session {
   readonly client: RegistryClient
   /** Who we are for a host; registries ask by themselves, chart repositories are told. */
   readonly credentials?: Credentials
+  /** Chart repositories that helm knows, with the logins it keeps. */
+  readonly chartRepositories?: ChartRepositories
+  /** Whether the user gave a login for this host on the command line. */
+  readonly isGiven?: (host: string) => boolean
   readonly emit: Emit<BundleEvent>
   readonly signal: AbortSignal
   /** Transfers at a time. */

@@ -16,6 +16,8 @@ export interface LockedExport {
   /** Optional groups that were taken along, sorted. */
   readonly groups: readonly string[]
   readonly referrers: boolean
+  /** Absent where they are kept. */
+  readonly attestations?: 'drop'
   /** The text of the spec. */
   readonly spec: string
   readonly bound: readonly BoundChart[]
@@ -27,6 +29,7 @@ export function encodeLockedExport({
   platforms,
   groups,
   referrers,
+  attestations,
   spec,
   bound,
   proof,
@@ -40,6 +43,7 @@ export function encodeLockedExport({
     `    "platforms": ${JSON.stringify(platforms)},`,
     `    "groups": ${JSON.stringify(groups)},`,
     `    "referrers": ${referrers},`,
+    ...(attestations === undefined ? [] : [`    "attestations": "${attestations}",`]),
     `    "spec": ${list(spec.split('\n'))},`,
     `    "bound": ${list(bound)},`,
     `    "proof": ${list(proof)}`,
@@ -49,7 +53,7 @@ export function encodeLockedExport({
 
 /** Notes what is wrong as `decodeLock` does. */
 export function readLockedExport(place: Place): LockedExport | undefined {
-  const block = fields(place, ['platforms', 'groups', 'referrers', 'spec', 'bound', 'proof'])
+  const block = fields(place, ['platforms', 'groups', 'referrers', 'attestations', 'spec', 'bound', 'proof'])
   const platforms = platformsAt(block?.need('platforms'))
   const groups = items(block?.need('groups'), 'groups').flatMap((item) => text(item, 'a group') ?? [])
   const referrers = flag(block?.need('referrers'))
@@ -58,7 +62,16 @@ export function readLockedExport(place: Place): LockedExport | undefined {
   const proof = decoded(block?.need('proof'), decodeProofs)
   if (platforms === undefined || referrers === undefined || bound === undefined || proof === undefined)
     return undefined
-  return { platforms, groups, referrers, spec, bound, proof }
+  const isDropped = block?.get('attestations') !== undefined
+  return {
+    platforms,
+    groups,
+    referrers,
+    ...(isDropped ? { attestations: 'drop' as const } : {}),
+    spec,
+    bound,
+    proof,
+  }
 }
 
 // --- internal ---

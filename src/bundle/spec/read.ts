@@ -1,3 +1,4 @@
+import { repositoryAlias } from '../../helm/repositories-file.ts'
 import { resolve as resolvePath } from 'node:path'
 import { parseDigest } from '../../oci/digest.ts'
 import { parsePlatform, type Platform } from '../../oci/platform.ts'
@@ -107,17 +108,17 @@ function readChart(place: Place): SpecChart | undefined {
 }
 
 function repositoryFault(repository: string): string | undefined {
-  if (isLocal(repository)) return undefined
+  if (isLocal(repository) || repositoryAlias(repository) !== undefined) return undefined
   const url = URL.canParse(repository) ? new URL(repository) : undefined
   if (url === undefined || !['http:', 'https:', 'oci:'].includes(url.protocol) || url.host === '') {
-    return 'https://…, oci://… or ./path'
+    return 'https://…, oci://…, ./path or @name of a repository that helm knows'
   }
   // A spec is copied into the bundle.
   const isSecret = [...url.searchParams.keys()].some((key) => SECRET.test(key))
   // The spec travels in the bundle as it was written.
   return url.username === '' && url.password === '' && !isSecret
     ? undefined
-    : 'an address without credentials'
+    : 'an address without credentials, for the list travels in the bundle: let helm keep them (helm repo add <name> <address>), and write the address without them'
 }
 
 function readImage(place: Place): SpecImage | undefined {

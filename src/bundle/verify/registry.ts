@@ -3,6 +3,7 @@ import { BundleError } from '../../lib/errors.ts'
 import { blobsIn, walk } from '../../oci/graph.ts'
 import type { ChartContents, ImageContents, RootContents } from '../format/contents.ts'
 import { destinationOf } from '../format/destination.ts'
+import { blobPath } from '../format/plan.ts'
 import { FailuresError, settleAll } from '../run/failures.ts'
 import type { ImportOptions } from '../import/import.ts'
 import { holesBelow } from '../import/holes.ts'
@@ -59,6 +60,7 @@ export async function verifyRegistry(
   return {
     roots: values,
     extra: await extraTags(
+      bundle,
       values.filter(({ state }) => state !== 'missing'),
       target,
       options,
@@ -105,7 +107,14 @@ async function stateOf(
   return { ...about, state, found: holes.map(({ digest }) => digest).join(', ') }
 }
 
+/** The tag that stands in for the referrers API: an import writes it for what the bundle has of a subject's referrers. */
+function isReferrersTag(tag: string, { archive }: Bundle): boolean {
+  const [, hex] = /^sha256-([0-9a-f]{64})$/.exec(tag) ?? []
+  return hex !== undefined && archive.entries.has(blobPath(`sha256:${hex}`))
+}
+
 async function extraTags(
+  bundle: Bundle,
   roots: readonly RootState[],
   target: ImportTarget,
   { emit }: ImportOptions,
@@ -119,7 +128,8 @@ async function extraTags(
   const extra: string[] = []
   for (const [repository, tags] of known) {
     try {
-      for await (const tag of target.tags(repository)) if (!tags.has(tag)) extra.push(`${repository}:${tag}`)
+      for await (const tag of target.tags(repository))
+        if (!tags.has(tag) && !isReferrersTag(tag, bundle)) extra.push(`${repository}:${tag}`)
     } catch (error) {
       // Listing is a permission of its own (ecr:ListImages); what is there was compared without it.
       if (!(error instanceof BundleError) || error.kind === 'cancelled') throw error

@@ -1,5 +1,6 @@
 import { caFilesOf } from '../../aws/config/config.ts'
 import type { AwsSide } from '../../aws/config/sides.ts'
+import { helmRepositories } from '../../helm/repositories-file.ts'
 import { usageError } from '../../lib/errors.ts'
 import { createHttp } from '../../lib/http/client.ts'
 import { mostAtOnce } from '../../lib/pool.ts'
@@ -84,7 +85,17 @@ export async function openNetwork(
     signal,
     concurrencyPerHost: mostAtOnce(args.concurrency),
   })
-  return { http, client, credentials, emit, signal, concurrency: args.concurrency }
+  const hosts = new Set(args.username.map((text) => (text.includes('=') ? text.split('=', 1)[0] : home)))
+  return {
+    http,
+    client,
+    credentials,
+    chartRepositories: helmRepositories(env, (message) => emit({ type: 'warning', message })),
+    isGiven: (host) => hosts.has(host),
+    emit,
+    signal,
+    concurrency: args.concurrency,
+  }
 }
 
 // --- internal ---

@@ -12,7 +12,10 @@ import { loadGiven, platformsFrom, saysWhat, type sourceArgs } from './source.ts
 /** What an export takes: from its flags, or from its lock. */
 export interface Asked {
   readonly spec: LoadedSpec
-  readonly options: Pick<ExportOptions, 'groups' | 'platforms' | 'allowMissingPlatforms' | 'referrers'>
+  readonly options: Pick<
+    ExportOptions,
+    'groups' | 'platforms' | 'allowMissingPlatforms' | 'referrers' | 'dropAttestations'
+  >
   /** Undefined when flags ask for something else than the lock was made with; it then only pins digests. */
   readonly replay?: LockedExport
 }
@@ -49,6 +52,7 @@ export async function askedFor(
       // What was there then is compared with the lock, platform by platform.
       allowMissingPlatforms: true,
       referrers: made.referrers,
+      dropAttestations: made.attestations === 'drop',
     },
     replay: made,
   }
@@ -68,6 +72,7 @@ function asFlagsSay(
       ...(platforms === undefined ? {} : { platforms }),
       allowMissingPlatforms: args.allowMissingPlatform,
       referrers: args.referrers,
+      dropAttestations: args.attestations === 'drop',
     },
   }
 }
@@ -87,6 +92,7 @@ function differences(
     ...(args.with.length === 0 || isSame(args.with, made.groups) ? [] : ['groups']),
     ...(named === undefined || isSame([named].flat(), [made.platforms].flat()) ? [] : ['platforms']),
     ...(args.referrers && !made.referrers ? ['referrers'] : []),
+    ...(args.attestations === 'drop' && made.attestations !== 'drop' ? ['attestations'] : []),
     ...(rendering ? ['values'] : []),
   ]
 }

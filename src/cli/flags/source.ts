@@ -84,7 +84,17 @@ export const sourceArgs = {
     hint: 'host=mirror,…',
     description: 'Ask these mirrors before the host, in order; a mirror may have a path',
   },
-  referrers: { type: 'boolean', description: 'Take signatures, attestations and SBOMs of the images along' },
+  referrers: {
+    type: 'boolean',
+    description: 'Take signatures, attestations and SBOMs of the images and charts along',
+  },
+  attestations: {
+    type: 'enum',
+    options: ['keep', 'drop'],
+    default: 'keep',
+    description:
+      'Keep or drop what BuildKit attests within an index; without it, the index gets another digest, and ECR takes images it refuses otherwise',
+  },
 } as const satisfies ArgsDef
 
 /** `--platform`, given once or often, with commas or without; undefined when it was not given. */

@@ -81,7 +81,7 @@ groups:
       '7:11 groups[0].name: found "a b", expected a name of letters, digits, . _ and -',
       '8:15 groups[0].optional: found "yes", expected true or false',
       '10:40 groups[0].charts[0].version: found the chart version ">=1", expected an exact version, as in 1.17.2',
-      '10:59 groups[0].charts[0].repository: found the chart repository "charts.example", expected https://…, oci://… or ./path',
+      '10:59 groups[0].charts[0].repository: found the chart repository "charts.example", expected https://…, oci://…, ./path or @name of a repository that helm knows',
       '11:9 groups[0].charts[1]: the key "name" is missing',
       '11:11 groups[0].charts[1]: found the key "nam", expected name, version, repository, key; did you mean name?',
       '13:9 groups[0].images[0]: not an image reference: "quay.io/UPPER/x:1": "UPPER/x" is not a repository name (lower case, digits, . _ - /); write [registry/]repository[:tag][@sha256:…], as in quay.io/jetstack/cert-manager-webhook:v1.17.2',

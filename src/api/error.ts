@@ -1,4 +1,4 @@
-import { describeFailure, type FailureReport, type RootFailure } from '../cli/failure.ts'
+import { describeFailure, type FailureReport, type RootFailure } from '../bundle/run/failure-report.ts'
 
 /**
  * Every error that this package throws. It says what the command line would say, and holds no secret: a URL with a

@@ -1,5 +1,5 @@
 import type { CommandSpec } from './command-spec.ts'
-import { exitMeanings } from './exit.ts'
+import { exitMeanings } from '../bundle/run/exit.ts'
 import {
   envName,
   flagText,

@@ -14,15 +14,16 @@ import { forecast, rateArgs } from '../cli/output/forecast.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
-import { openSigner } from '../cli/flags/signing.ts'
+import { openSigner } from '../setup/signer.ts'
 import { nextSteps } from '../cli/ui/next.ts'
 import { tallyText } from '../cli/ui/words.ts'
 import { imagesArg } from '../cli/flags/source.ts'
-import { olderArgs, openOlder } from '../cli/flags/since-reuse.ts'
+import { olderArgs } from '../cli/flags/since-reuse.ts'
+import { openOlder } from '../setup/older.ts'
 import { splitArgs, storageArgs, writeSettings } from '../cli/flags/output.ts'
 import type { Session } from '../cli/session.ts'
 import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
-import { findPrograms, programArgs } from '../cli/flags/importer.ts'
+import { openPrograms, programArgs } from '../cli/flags/importer.ts'
 import { writtenText } from '../cli/output/written.ts'
 import { exportSummary } from '../cli/output/summary.ts'
 
@@ -106,11 +107,11 @@ export default defineBundleCommand({
     const medium = await newMediumAt(args.bundle, writeSettings({ ...args, signed }), session)
     if (args.abort) return abandon(args.bundle, medium, session)
     if (!args.dryRun) await medium.check()
-    const older = await openOlder(args, session)
+    const older = await openOlder(args, { ...session, volumes: args.volumes })
     let signer: Awaited<ReturnType<typeof openSigner>> | undefined
     try {
       if (args.sign !== undefined) signer = await openSigner(args.sign, session, args.caFile)
-      const programs = await findPrograms(args, session.signal)
+      const programs = await openPrograms(args, session.signal)
       const network = await openNetwork(args, session)
       const resolved = await prepare(args, session, network, { ...older, programs: programs.list })
       const { prepared, given } = older.reuse(resolved)

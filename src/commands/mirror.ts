@@ -6,7 +6,8 @@ import { helmArgs } from '../cli/flags/helm.ts'
 import { finishImport, valuesArgs } from '../cli/output/import-result.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { imagesArg } from '../cli/flags/source.ts'
-import { olderArgs, openOlder } from '../cli/flags/since-reuse.ts'
+import { olderArgs } from '../cli/flags/since-reuse.ts'
+import { openOlder } from '../setup/older.ts'
 import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { repositoryArgs } from '../cli/flags/repository.ts'
@@ -53,7 +54,7 @@ export default defineBundleCommand({
     const { source, target } = splitLogin(args, layout.registry)
     // Before anything is resolved: a login that fails there is known at once.
     const opened = await openTarget({ ...args, ...target }, session)
-    const older = await openOlder({ ...args, since: undefined }, session)
+    const older = await openOlder({ reuse: args.reuse }, { ...session, volumes: args.volumes })
     try {
       const network = await openNetwork({ ...args, ...source }, session)
       const resolved = await prepare({ ...args, values: args.chartValues }, session, network, older)

@@ -14,7 +14,8 @@ import { forecast, rateArgs, type Outlook } from '../cli/output/forecast.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { imagesArg } from '../cli/flags/source.ts'
-import { olderArgs, openOlder } from '../cli/flags/since-reuse.ts'
+import { olderArgs } from '../cli/flags/since-reuse.ts'
+import { openOlder } from '../setup/older.ts'
 import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
@@ -82,7 +83,7 @@ export default defineBundleCommand({
         : await openTarget({ ...args, ...target, ...noSettings, registry: args.registry }, session)
     try {
       const before = await olderLock(args, session)
-      const older = await openOlder(args, session)
+      const older = await openOlder(args, { ...session, volumes: args.volumes })
       try {
         const network = await openNetwork({ ...args, ...(opened === undefined ? {} : source) }, session)
         const medium = await newMediumAt(args.bundle ?? 'bundle.tar', { split: args.split }, session)

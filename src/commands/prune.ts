@@ -9,7 +9,7 @@ import {
 } from '../bundle/prune/prune.ts'
 import { ecrStore, registryStore, type StoredManifest } from '../bundle/prune/store.ts'
 import { defineBundleCommand } from '../cli/command.ts'
-import { exitCodes, type ExitCode } from '../cli/exit.ts'
+import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'

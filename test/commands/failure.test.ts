@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 import { FailuresError, type Failure } from '../../src/bundle/run/failures.ts'
 import { defineBundleCommand } from '../../src/cli/command.ts'
-import { describeFailure } from '../../src/cli/failure.ts'
+import { describeFailure } from '../../src/bundle/run/failure-report.ts'
 import { createStyle } from '../../src/cli/ui/style.ts'
 import { failureText } from '../../src/cli/ui/failure-text.ts'
 import { BundleError, integrityError, usageError, type ErrorKind } from '../../src/lib/errors.ts'

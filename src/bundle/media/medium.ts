@@ -1,16 +1,14 @@
-import type { AwsConfigs } from '../../aws/config/sides.ts'
 import type { Readable, Writable } from 'node:stream'
 import type { RepairWriter } from '../../archive/edit-in-place.ts'
 import type { SealedVolume } from '../../archive/volumes/volume.ts'
 import type { S3Storage } from '../../aws/s3/object.ts'
 import type { Bytes, RandomReader } from '../../lib/bytes/bytes.ts'
 import { usageError } from '../../lib/errors.ts'
-import type { Emit } from '../../lib/events.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Prepared } from '../export/prepared.ts'
 import type { Filled } from '../export/write-archive.ts'
-import type { BundleEvent } from '../run/events.ts'
 import type { Session } from '../run/network.ts'
+import type { Surroundings } from '../run/surroundings.ts'
 
 /** A place that holds a whole bundle. No command, and no room but this one, knows which kind it is. */
 export interface Medium {
@@ -76,12 +74,7 @@ export interface OneVolume {
 }
 
 /** What a medium may need to know besides its name. */
-export interface MediumOptions {
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** How AWS is reached, for a bundle in S3. */
-  readonly aws: AwsConfigs
-  readonly signal: AbortSignal
-  readonly emit: Emit<BundleEvent>
+export interface MediumOptions extends Surroundings {
   readonly stdin: Readable
   readonly stdout: Writable & { readonly isTTY?: boolean }
   /** More folders in which its volumes lie. */

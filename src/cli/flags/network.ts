@@ -1,14 +1,8 @@
-import { caFilesOf } from '../../aws/config/config.ts'
 import type { AwsSide } from '../../aws/config/sides.ts'
-import { helmRepositories } from '../../helm/repositories-file.ts'
-import { usageError } from '../../lib/errors.ts'
-import { createHttp } from '../../lib/http/client.ts'
-import { mostAtOnce } from '../../lib/pool.ts'
-import type { ClientCertificate } from '../../lib/http/tls.ts'
 import type { Session as Journey } from '../../bundle/run/network.ts'
-import { createClient } from '../../registry/client.ts'
-import { chain, dockerCredentials, type Credentials } from '../../registry/auth/credentials.ts'
-import { awsCredentialsFor } from './aws-credentials.ts'
+import { connect, type NetworkSettings, type RegistryLogin } from '../../setup/network.ts'
+import { usageError } from '../../lib/errors.ts'
+import type { ClientCertificate } from '../../lib/http/tls.ts'
 import { awsArgs } from './aws.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
 import type { Session } from '../session.ts'
@@ -50,8 +44,6 @@ export type NetworkArgs = Args<Omit<typeof networkArgs, keyof typeof awsArgs>>
 export interface NetworkOptions {
   /** The registry that `--username` without a host is for. */
   readonly home?: string
-  /** Asked after the flags and before docker's files; what AWS hands out for its registries, unless told otherwise. */
-  readonly own?: Credentials
   /** Whose AWS credentials and CAs count: those of the registry that is `home`, else those of the sources. */
   readonly side?: AwsSide
 }
@@ -60,40 +52,22 @@ export interface NetworkOptions {
 export async function openNetwork(
   args: NetworkArgs,
   session: Session,
-  { home, own, side = home === undefined ? 'source' : 'registry' }: NetworkOptions = {},
+  { home, side = home === undefined ? 'source' : 'registry' }: NetworkOptions = {},
 ): Promise<Journey> {
-  const { env, emit, signal } = session
-  const caFiles = caFilesOf(await session.aws(side), args.caFile)
-  const http = createHttp({
-    env,
-    caFiles,
-    clientCertificates: clientCertificates(args.clientCert),
-  })
-  const given = await givenCredentials(args, session, home)
-  const credentials = chain(
-    ...given,
-    own ?? awsCredentialsFor(session, args.caFile, side),
-    dockerCredentials(env, {
-      warn: (message: string) => emit({ type: 'warning', message }),
-    }),
-  )
-  const client = createClient({
-    http,
-    credentials,
-    insecure: args.insecureRegistry,
-    emit,
-    signal,
-    concurrencyPerHost: mostAtOnce(args.concurrency),
-  })
-  const hosts = new Set(args.username.map((text) => (text.includes('=') ? text.split('=', 1)[0] : home)))
+  return connect(await networkSettings(args, session, home), session, { side })
+}
+
+/** What the flags say of the network; passwords are read from standard input. */
+export async function networkSettings(
+  args: NetworkArgs,
+  session: Session,
+  home?: string,
+): Promise<NetworkSettings> {
   return {
-    http,
-    client,
-    credentials,
-    chartRepositories: helmRepositories(env, (message) => emit({ type: 'warning', message })),
-    isGiven: (host) => hosts.has(host),
-    emit,
-    signal,
+    logins: await loginsOf(args, session, home),
+    caFiles: args.caFile,
+    clientCertificates: clientCertificates(args.clientCert),
+    insecure: args.insecureRegistry,
     concurrency: args.concurrency,
   }
 }
@@ -112,11 +86,11 @@ function clientCertificates(texts: readonly string[]): Record<string, ClientCert
   )
 }
 
-async function givenCredentials(
+async function loginsOf(
   args: NetworkArgs,
   session: Session,
   home?: string,
-): Promise<readonly Credentials[]> {
+): Promise<readonly RegistryLogin[]> {
   if (args.username.length === 0) {
     if (args.passwordStdin) throw usageError('--password-stdin needs --username')
     return []
@@ -133,10 +107,7 @@ async function givenCredentials(
     throw usageError('--username does not say for which registry', { next: 'write --username host=name' })
   })
   const passwords = await readPasswords(session, users.length)
-  return users.map(({ host, username }, at) => {
-    const credential = { username, password: passwords[at] ?? '' }
-    return (asked) => Promise.resolve(host === asked ? credential : undefined)
-  })
+  return users.map((user, at) => ({ ...user, password: passwords[at] ?? '' }))
 }
 
 /** One a line when there are several; a single one may be anything but that its last line break is none of it. */

@@ -1,4 +1,4 @@
-import type { FailureReport, RootFailure } from '../failure.ts'
+import type { FailureReport, RootFailure } from '../../bundle/run/failure-report.ts'
 import { oneLine, type Style } from './style.ts'
 import { withoutRequest } from './words.ts'
 

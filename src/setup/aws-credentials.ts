@@ -1,19 +1,19 @@
-import type { AwsSide } from '../../aws/config/sides.ts'
-import { createEcr } from '../../aws/ecr/client.ts'
-import { isPublicEcr, parseEcrHost, type EcrHost } from '../../aws/host.ts'
-import { ecrLogin, type Login } from '../../aws/ecr/login.ts'
-import { publicEcrLogin } from '../../aws/ecr/public.ts'
-import { BundleError } from '../../lib/errors.ts'
-import { createOnce } from '../../lib/once.ts'
-import type { Credentials } from '../../registry/auth/credentials.ts'
-import type { Session } from '../session.ts'
+import type { AwsSide } from '../aws/config/sides.ts'
+import { createEcr } from '../aws/ecr/client.ts'
+import { isPublicEcr, parseEcrHost, type EcrHost } from '../aws/host.ts'
+import { ecrLogin, type Login } from '../aws/ecr/login.ts'
+import { publicEcrLogin } from '../aws/ecr/public.ts'
+import { BundleError } from '../lib/errors.ts'
+import { createOnce } from '../lib/once.ts'
+import type { Credentials } from '../registry/auth/credentials.ts'
+import type { Surroundings } from '../bundle/run/surroundings.ts'
 
 /**
  * Credentials of AWS for the registries of AWS, when this machine has any; nothing else is asked or answered.
  * Without them a private registry falls to docker's files, and ECR Public stays anonymous.
  */
 export function awsCredentialsFor(
-  { aws, signal, emit }: Session,
+  { aws, signal, emit }: Surroundings,
   caFiles: readonly string[],
   side: AwsSide,
 ): Credentials {

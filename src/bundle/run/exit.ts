@@ -1,4 +1,4 @@
-import type { ErrorKind } from '../lib/errors.ts'
+import type { ErrorKind } from '../../lib/errors.ts'
 
 /** What each exit code of every command means. Scripts rely on them: add, never change. */
 export const exitCodes = {

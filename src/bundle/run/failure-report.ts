@@ -1,6 +1,6 @@
-import { FailuresError } from '../bundle/run/failures.ts'
-import { BundleError, codeOf, messageOf, type ErrorKind } from '../lib/errors.ts'
-import { redact } from '../lib/redact.ts'
+import { FailuresError } from './failures.ts'
+import { BundleError, codeOf, messageOf, type ErrorKind } from '../../lib/errors.ts'
+import { redact } from '../../lib/redact.ts'
 import { exitCodes, type ExitCode } from './exit.ts'
 
 /** A failure as people and scripts read it: the shape of `{"type":"error"}`. */

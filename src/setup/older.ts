@@ -1,0 +1,64 @@
+import { basename } from 'node:path'
+import type { ExportOptions } from '../bundle/export/export.ts'
+import { decodeInventory, INVENTORY } from '../bundle/export/inventory.ts'
+import { openBundle, type Bundle } from '../bundle/format/open.ts'
+import type { Prepared } from '../bundle/export/prepared.ts'
+import type { KnownManifests } from '../bundle/resolve/image.ts'
+import { manifestsIn, reuseFrom } from '../bundle/export/reuse.ts'
+import { absentBlobs, type Base } from '../bundle/export/since.ts'
+import { mediumAt } from '../bundle/media/at.ts'
+import { openBase, type BaseFile } from '../bundle/media/base.ts'
+import type { MediumOptions } from '../bundle/media/medium.ts'
+
+export interface Older {
+  /** What to leave out, for `prepareExport`. */
+  readonly since?: NonNullable<ExportOptions['since']>
+  /** Manifests of the earlier bundle, for `prepareExport`. */
+  readonly known?: KnownManifests
+  /** The same export, taking from the earlier bundle what it has; `given` counts the bytes it gave. */
+  reuse(prepared: Prepared): { readonly prepared: Prepared; readonly given: () => number }
+  close(): Promise<void>
+}
+
+/** What was exported before. */
+export interface OlderSettings {
+  /** What the other side has: an earlier bundle, its lock, or an inventory. */
+  readonly since?: string | undefined
+  /** An earlier bundle to read from. */
+  readonly reuse?: string | undefined
+}
+
+/** Opens it. What is opened stays open until the export is done. */
+export async function openOlder({ since, reuse }: OlderSettings, options: MediumOptions): Promise<Older> {
+  const base = since === undefined ? undefined : await openBase(since, options, INVENTORY)
+  try {
+    const known = base === undefined || since === undefined ? undefined : baseOf(base, basename(since))
+    const file = reuse === undefined ? undefined : await (await mediumAt(reuse, options)).open()
+    const bundle = file === undefined ? undefined : await openBundle(file)
+    return {
+      ...(known === undefined ? {} : { since: (roots) => absentBlobs(roots, known) }),
+      ...(bundle === undefined ? {} : { known: manifestsIn(bundle) }),
+      reuse: (prepared) => reusing(prepared, bundle),
+      async close() {
+        await base?.close()
+        await file?.close()
+      },
+    }
+  } catch (error) {
+    await base?.close()
+    throw error
+  }
+}
+
+// --- internal ---
+
+function baseOf(file: BaseFile, name: string): Base {
+  if (file.kind === 'text') return { kind: 'inventory', inventory: decodeInventory(file.text, name) }
+  return file.kind === 'lock' ? { kind: 'lock', lock: file.lock } : { kind: 'bundle', bundle: file.bundle }
+}
+
+function reusing(prepared: Prepared, bundle: Bundle | undefined): ReturnType<Older['reuse']> {
+  if (bundle === undefined) return { prepared, given: () => 0 }
+  const { plan, size, given } = reuseFrom(prepared.plan, bundle)
+  return { prepared: { ...prepared, plan, toFetch: prepared.toFetch - size }, given }
+}

@@ -94,8 +94,12 @@ function shape(value: unknown): Shape {
 }
 
 function piece(value: unknown): Piece {
-  const { text, leaf: at } = decoder.object(value)
-  return { text: decoder.string(text), ...(at === undefined ? {} : { leaf: path(at) }) }
+  const { text, leaf: at, scheme } = decoder.object(value)
+  return {
+    text: decoder.string(text),
+    ...(at === undefined ? {} : { leaf: path(at) }),
+    ...(scheme === undefined ? {} : { scheme: decoder.string(scheme) }),
+  }
 }
 
 function spare(value: unknown): Spare {

@@ -17,6 +17,8 @@ export interface Leaf {
 export interface Piece {
   readonly text: string
   readonly leaf?: Path
+  /** What the leaf holds before the reference: `oci://`. */
+  readonly scheme?: string
 }
 
 /** How a reference is put together; the texts of all pieces joined are `name[:tag][@digest]`. */

@@ -1,7 +1,8 @@
 import type { Where } from './binding.ts'
 import type { Renderer } from './render/helm.ts'
-import { destinationText, sameImage, stacked, type Destinations } from './write/try-override.ts'
-import { normalisedReference } from './reference-text.ts'
+import { stacked } from './write/try-override.ts'
+import { destinationText, sameImage, stemReference, type Destinations } from './write/destination.ts'
+import { lastSegment, nameOf, normalisedReference } from './reference-text.ts'
 import { placeKey, referencesOf, type RenderedReference } from './render/rendered.ts'
 import type { Search } from './search.ts'
 import type { Values } from './tree.ts'
@@ -18,6 +19,8 @@ export interface ProvenReference {
   readonly reference: string
   /** As rendered without it, normalised. */
   readonly original: string
+  /** A registry alone or the beginning of a name: a program adds the rest. */
+  readonly stem?: true
   readonly kind: string
   readonly name: string
   readonly path: string
@@ -75,15 +78,12 @@ export async function prove(
       failures.push({ variant: variant.name, message: bound.message })
       continue
     }
-    const before = new Map(
-      (plain.ok ? referencesOf(plain.documents) : []).map((one) => [one.place, one.text] as const),
-    )
+    const origins = originsOf(plain.ok ? referencesOf(plain.documents) : [], options)
     for (const rendered of referencesOf(bound.documents, options.isPrivate)) {
-      const original = before.get(rendered.place)
       const key = placeKey(rendered.place, rendered.text)
-      if (seen.has(key)) continue
+      if (seen.has(key) || origins.isPart(rendered)) continue
       seen.add(key)
-      references.push(judged(rendered, original, variant, search, options))
+      references.push(judged(rendered, origins, variant, search, options))
     }
   }
   return {
@@ -98,15 +98,58 @@ export async function prove(
 
 // --- internal ---
 
+/** What stood where, before the override. In long texts others come to stand first, so meaning goes before position. */
+interface Origins {
+  /** The reference that has become this one: of the same field if possible, else of any. */
+  of(rendered: RenderedReference): RenderedReference | undefined
+  at(place: string): RenderedReference | undefined
+  /** A private name without its version, which stands in another field: the whole is judged there. */
+  isPart(rendered: RenderedReference): boolean
+}
+
+function originsOf(plain: readonly RenderedReference[], options: ProveOptions): Origins {
+  const places = new Map(plain.map((one) => [one.place, one]))
+  const moved = plain.flatMap((one) => {
+    const destination = destinationText(one, options)
+    return destination === undefined ? [] : [{ one, destination }]
+  })
+  const names = new Set(moved.map(({ destination }) => nameOf(destination)))
+  const exact = (text: string): RenderedReference[] =>
+    moved.flatMap(({ one, destination }) =>
+      sameImage(text, destination) || text === destination ? [one] : [],
+    )
+  const fieldOf = (place: string): string => place.slice(0, place.lastIndexOf('#'))
+  return {
+    of({ text, place }) {
+      const all = exact(text)
+      const field = fieldOf(place)
+      return (
+        all.find((one) => one.place === place) ?? all.find((one) => fieldOf(one.place) === field) ?? all[0]
+      )
+    },
+    at: (place) => places.get(place),
+    isPart: ({ text, where }) =>
+      where !== 'image' &&
+      options.isPrivate(text) &&
+      !/[:@]/.test(lastSegment(text)) &&
+      names.has(text) &&
+      exact(text).length === 0,
+  }
+}
+
 function judged(
   rendered: RenderedReference,
-  before: string | undefined,
+  origins: Origins,
   variant: Variant,
   search: Search,
   options: ProveOptions,
 ): ProvenReference {
   const { text, kind, name, path, where, hook, place } = rendered
-  const original = normalisedReference(before ?? text) ?? before ?? text
+  const isPrivate = options.isPrivate(text)
+  const before = isPrivate ? (origins.of(rendered) ?? origins.at(place)) : rendered
+  const { stem } = before ?? rendered
+  const named = before?.text ?? text
+  const original = stem === true ? stemReference(named) : (normalisedReference(named) ?? named)
   const common = {
     reference: text,
     original,
@@ -115,21 +158,34 @@ function judged(
     path,
     where,
     variant: variant.name,
+    ...(stem === true ? { stem } : {}),
     ...(hook === undefined ? {} : { hook }),
   }
   const bundled = options.isBundled(original)
-  if (options.isPrivate(text)) {
+  if (isPrivate) {
     const wanted = before === undefined ? undefined : destinationText(before, options)
-    if (wanted !== undefined && !sameImage(text, wanted))
+    if (wanted !== undefined && wanted !== text && !sameImage(text, wanted))
       return {
         ...common,
         verdict: 'unreachable',
         remedy: `it should be ${wanted}: correct the values by hand`,
       }
-    if (bundled) return { ...common, verdict: 'bound' }
+    if (bundled || stem === true) return { ...common, verdict: 'bound' }
+    if (before === undefined)
+      return {
+        ...common,
+        verdict: 'unreachable',
+        remedy: 'no reference of the chart becomes this: correct the values that make it',
+      }
     return { ...common, verdict: 'not-bundled', remedy: `add ${original} to the spec and export again` }
   }
-  const reachable = search.places.has(placeKey(place, before ?? text))
+  if (stem === true)
+    return {
+      ...common,
+      verdict: 'unreachable',
+      remedy: `add what is pulled from ${original} to the spec, or accept it with a hint`,
+    }
+  const reachable = search.bindings.some(({ references }) => references.includes(original))
   if (reachable && !bundled)
     return { ...common, verdict: 'not-bundled', remedy: `add ${original} to the spec and export again` }
   const how = bundled

@@ -4,10 +4,17 @@ import { formatReference, parseReference } from '../../oci/reference.ts'
 export interface Mention {
   readonly start: number
   readonly text: string
+  /** A name without a version in free text, or a host: a part of a reference, or none. */
+  readonly versionless?: true
+  /** A registry alone; a program adds the name. */
+  readonly stem?: true
 }
 
-/** How much the place itself says: it takes an image, its name speaks of one, or it is any text. */
-export type Hint = 'image' | 'named' | 'none'
+/**
+ * How much the place itself says: it takes an image, its name speaks of one, it holds a bare word where an image could
+ * stand, or it is any text.
+ */
+export type Hint = 'image' | 'named' | 'word' | 'none'
 
 /** `image`, `sidecarImage`, `image_prefix`; not `imagePullPolicy`, `imagePullSecrets`. */
 export const isImageKey = (key: string): boolean => /image|img/i.test(key) && !NOT_AN_IMAGE.test(key)
@@ -22,6 +29,28 @@ export function normalisedReference(text: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** What follows the last slash: a name with its version. */
+export const lastSegment = (text: string): string => text.slice(text.lastIndexOf('/') + 1)
+
+/** The same without tag and digest. */
+export const nameOf = (text: string): string => text.replace(/@.*$/, '').replace(/:[^:/]*$/, '')
+
+/**
+ * A registry, or the beginning of the names in one, to which a program adds the rest.
+ * @param place the name of the field that holds it
+ * @returns `named` when the place speaks of registries, `host` when only the text itself does
+ */
+export function looksLikeRegistry(text: string, place: string): 'named' | 'host' | undefined {
+  if (!HOSTED.test(text) || NOT_A_REGISTRY.test(place)) return undefined
+  const host = text.replace(/[/:].*$/, '')
+  const isKnown = KNOWN_HOST.test(host)
+  if (REGISTRY_PLACE.test(place))
+    return isKnown || (/\.[a-z]{2,}$/.test(host) && !/\.(?:svc|local|internal|cluster)$/.test(host))
+      ? 'named'
+      : undefined
+  return isKnown && !text.includes('/') && !ANY_REGISTRY.test(host) ? 'host' : undefined
 }
 
 /** The beginning of a repository name, to which a program adds the rest: `localstack/lambda-`. */
@@ -44,12 +73,14 @@ export function mentionsIn(
   }
   const found: Mention[] = []
   for (const match of text.matchAll(TOKEN)) {
-    if (!/[/:@]/.test(match[0])) continue
+    if (!/[/:@]/.test(match[0]) && !(match[0].includes('.') && known(match[0]))) continue
     const before = text.slice(Math.max(0, match.index - 80), match.index)
     // A shell or template variable: what follows is not a whole name.
     if (/[$%}{]$/.test(before) || /^[{$]/.test(text.slice(match.index + match[0].length))) continue
-    const scheme = /^(?:docker|oci-image|containerd):\/\//.exec(match[0])?.[0] ?? ''
+    const scheme = SCHEME.exec(match[0])?.[0] ?? ''
     const bare = match[0].slice(scheme.length)
+    if (scheme !== '' && !(ELSEWHERE.test(scheme) ? /@sha256:/ : /[:@][^/]*$/).test(bare) && !known(bare))
+      continue
     const token = bare.replace(/^[-./:@_]+/, '').replace(/[./:@_-]+$/, '')
     if (token.length < 3 || bare.startsWith('/') || bare.startsWith('.')) continue
     const start = match.index + scheme.length + bare.indexOf(token)
@@ -64,8 +95,14 @@ export function mentionsIn(
           : 'none'
     const inherited: Hint = hint === 'named' && (label === undefined || own === 'named') ? 'named' : own
     const stem = bare.slice(bare.indexOf(token))
-    if ((inherited === 'named' || known(token)) && looksLikeStem(stem)) found.push({ start, text: stem })
-    else if (judge(token, inherited) || known(token)) found.push({ start, text: token })
+    if ((inherited === 'named' || known(token)) && looksLikeStem(stem))
+      found.push({ start, text: stem, stem: true })
+    else if (judge(token, inherited) || known(token))
+      found.push({
+        start,
+        text: token,
+        ...(inherited === 'none' && !/[:@]/.test(lastSegment(token)) ? { versionless: true } : {}),
+      })
   }
   return found
 }
@@ -75,12 +112,24 @@ export function mentionsIn(
 const LONGEST_TEXT = 2 * 1024 * 1024
 const NOT_AN_IMAGE = /pull|secret|polic|size|gc|quality|imagestream|credential|automation|scan|magick|magine/i
 const TOKEN = /[A-Za-z0-9._/:@+-]+/g
+const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//
+/** Schemes of addresses: what follows the last colon is no tag. */
+const ELSEWHERE = /^(?:https?|wss?|tcp|udp|unix|ssh|git|ftp|file):/
 /** The name that stands before a value: `image: x`, `"image": "x"`, `IMAGE=x`, `--image x`. */
 const LABEL = /([A-Za-z0-9_.-]+)["']?\s*(?:[:=]|\s)\s*["'\\]*$/
 const KNOWN_HOST =
   /^(?:docker\.io|index\.docker\.io|registry-1\.docker\.io|quay\.io|ghcr\.io|lscr\.io|(?:[a-z0-9-]+\.)?gcr\.io|k8s\.gcr\.io|registry\.k8s\.io|public\.ecr\.aws|mcr\.microsoft\.com|registry\.gitlab\.com|docker\.elastic\.co|nvcr\.io|cgr\.dev|icr\.io|[a-z0-9-]+\.pkg\.dev|[a-z0-9-]+\.azurecr\.io|registry\.access\.redhat\.com|registry\.redhat\.io|registry\.connect\.redhat\.com|(?:registry|reg|cr|docker|images|oci|xpkg)\.[a-z0-9.-]+|[0-9]{12}\.dkr[.-]ecr.*)$/
+/** What anybody may call their own host. */
+const ANY_REGISTRY = /^(?:registry|reg|cr|docker|images|oci|xpkg)\.(?!k8s\.io$|gitlab\.com$|elastic\.co$)/
 const VERSION =
   /^(?:v?\d+(?:[.-][0-9A-Za-z]+)*|latest|stable|main|master|edge|nightly|release[A-Za-z0-9.-]*)$/
+const HOSTED = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?(?:\/[a-z0-9][a-z0-9._-]*)*\/?$/
+/** `imageRegistry`, `IMAGE_REPO_URL`, `hub`; not `registration`. */
+const REGISTRY_PLACE =
+  /regist(?:ry|ries)|(?:^|[._-]|image)hub$|image[._-]?(?:repo|host|prefix)|repo(?:sitory)?(?:[._-]?(?:url|host))?$/i
+/** Lists of what is allowed or refused, and what is fetched from elsewhere. */
+const NOT_A_REGISTRY =
+  /allow|insecure|deny|block|exclu|ignore|skip|chart|helm|git|maven|npm|schema|secret|credential|auth|email|domain|ingress/i
 const NOT_A_NAME =
   /^(?:application|text|apps|batch|etc|var|tmp|usr|opt|home|mnt|proc|sys|dev|bin|api|apis|v1|image|video|audio|http|https|tcp|udp)$/
 

@@ -8,7 +8,7 @@ import { baseVariant, firstThatRenders } from './render/fix-rendering.ts'
 import { fieldsByPlace, type Scene } from './find/observe.ts'
 import { normalisedReference } from './reference-text.ts'
 import { referencesOf } from './render/rendered.ts'
-import { createSightings, isNamed } from './find/sightings.ts'
+import { createSightings, isLed } from './find/sightings.ts'
 import { findStatic } from './static.ts'
 import { readTemplates } from './chart/template-text.ts'
 import { mergeValues, pathText, type Path, type Values } from './tree.ts'
@@ -94,10 +94,7 @@ export async function findByRendering(
   for (const variant of [...(everything === undefined ? [] : [everything]), ...given.slice(1)])
     await look(variant, true)
   // What the base shows and the others do not.
-  if (
-    everything !== undefined &&
-    sightings.all().some(({ inBase, shapes }) => inBase && !shapes.some(isNamed))
-  )
+  if (everything !== undefined && sightings.all().some(({ inBase, shapes }) => inBase && !shapes.some(isLed)))
     await look(base, true)
   // Last, the chart with all that the relaxed copy leaves out.
   const literal = new Set(templates.literals.map(({ reference }) => reference))

@@ -1,7 +1,8 @@
 import type { Binding, Leaf, Recipe, Role, Shape, Unreachable, Where } from '../binding.ts'
-import { inOrder, lastSegment, recipeOf, uniqueRecipes } from '../write/recipes.ts'
-import { normalisedReference } from '../reference-text.ts'
+import { inOrder, recipeOf, uniqueRecipes } from '../write/recipes.ts'
+import { lastSegment, normalisedReference } from '../reference-text.ts'
 import { leavesOfShape } from './sentinel.ts'
+import { stemReference } from '../write/destination.ts'
 import { pathText, valueAt, type Path, type Values } from '../tree.ts'
 import type { Variant } from '../render/variant.ts'
 
@@ -39,7 +40,8 @@ export function assembleBindings(
     }
     const ordered = inOrder(shapes, values)
     const primary = primaryLeaf(shapes, users)
-    const key = pathText(primary)
+    // A registry that stands alone is written like the others, but nothing says what is pulled by it.
+    const key = pathText(primary) + (entry.stem === true ? ' stem' : '')
     const group = groups.get(key)
     const recipes = ordered.map((shape) => recipeOf(shape, entry.shapes, entry.text))
     if (group === undefined) groups.set(key, { primary, entries: [entry], recipes, shapes: [...shapes] })
@@ -156,7 +158,7 @@ function bindingOf({ entries, recipes, shapes }: Group, path: Path, values: Valu
       entries.flatMap(({ text, stem }) =>
         text === undefined || isUntagged(text, texts)
           ? []
-          : [stem === true ? stemOf(text) : (normalisedReference(text) ?? text)],
+          : [stem === true ? stemReference(text) : (normalisedReference(text) ?? text)],
       ),
     ),
   ]
@@ -187,9 +189,6 @@ const rank = (entry: Sighted | undefined): number =>
 const isUntagged = (text: string, texts: readonly string[]): boolean =>
   !/[:@]/.test(lastSegment(text)) &&
   texts.some((other) => other.startsWith(`${text}:`) || other.startsWith(`${text}@`))
-
-const stemOf = (text: string): string =>
-  (normalisedReference(`${text}x`) ?? text).replace(/x(?::latest)?$/, '')
 
 function roleOf(leaf: Path, { name, tag, digest }: Shape): Role {
   const is = (piece: { leaf?: Path }): boolean =>

@@ -15,6 +15,10 @@ export interface Candidates {
   readonly digests: readonly Candidate[]
   /** Empty globals that may hide the registries of all others. */
   readonly globals: readonly Candidate[]
+  /** Empty leaves anywhere that are named like a registry: knobs that several images share. */
+  readonly shared: readonly Candidate[]
+  /** Empty leaves of any other name. */
+  readonly empty: readonly Candidate[]
 }
 
 /** Sorts the leaves of the values against the references that a chart renders (`rendered`) and its likely bindings. */
@@ -28,10 +32,15 @@ export function candidatesFor(
   const maps = new Set(
     bindings.flatMap(({ leaves }) => leaves.map(({ path }) => pathText(path.slice(0, -1)))),
   )
-  const sorted = { likely: [], possible: [], spare: [], digests: [], globals: [] } as Record<
-    keyof Candidates,
-    Candidate[]
-  >
+  const sorted = {
+    likely: [],
+    possible: [],
+    spare: [],
+    digests: [],
+    globals: [],
+    shared: [],
+    empty: [],
+  } as Record<keyof Candidates, Candidate[]>
   for (const { path, value } of leavesOf(values)) {
     const text = textOf(value)
     const key = String(path.at(-1))
@@ -47,6 +56,8 @@ export function candidatesFor(
         if (near) sorted.digests.push(candidate)
       } else if (expected || (near && (PART.test(key) || key === 'name' || /image$/i.test(key))))
         sorted.spare.push(candidate)
+      else if (REGISTRY.test(key) || PART.test(key)) sorted.shared.push(candidate)
+      else sorted.empty.push(candidate)
     } else if (
       expected ||
       (isPart(text, parts) &&
@@ -56,6 +67,14 @@ export function candidatesFor(
     else if (isPart(text, parts) && text.length > 1) sorted.possible.push(candidate)
   }
   return sorted
+}
+
+/** Of some leaves, those that a template reads, or the map around them. */
+export function readByTemplates(candidates: readonly Candidate[], { mentions }: TemplateText): Candidate[] {
+  const read = new Set(mentions.map(({ path }) => pathText(path)))
+  return candidates.filter(({ path }) =>
+    path.some((_, depth) => depth > 0 && read.has(pathText(path.slice(0, path.length - depth + 1)))),
+  )
 }
 
 /** Leaves that templates read but values do not declare, for references that no declared leaf reaches. */
@@ -80,7 +99,7 @@ export function undeclaredCandidates(values: Values, { mentions }: TemplateText)
     else if (
       value === undefined &&
       !longer(path) &&
-      (IMAGE.test(key) || PART.test(key) || NAMED.test(pathText(path)))
+      (IMAGE.test(key) || PART.test(key) || REGISTRY.test(key) || NAMED.test(pathText(path)))
     )
       add(path)
   }
@@ -106,6 +125,9 @@ export function undeclaredDigests(values: Values, bindings: readonly Binding[]):
 // --- internal ---
 
 const IMAGE = /image|img/i
+/** Names that people give to a knob for all registries. */
+const REGISTRY =
+  /regist(?:ry|ries)|mirror|(?:^|[a-z_-])(?:hub|host|domain|prefix|server|proxy)$|^(?:hub|host|domain|prefix)/i
 /** A name next to other parts of a reference; elsewhere it names an object. */
 const NAMED = /(?:image|img|container|repo)[^.]*\.name$/i
 const PART =

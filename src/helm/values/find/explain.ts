@@ -1,5 +1,5 @@
 import type { Binding } from '../binding.ts'
-import { candidatesFor, undeclaredCandidates, undeclaredDigests } from './candidates.ts'
+import { candidatesFor, readByTemplates, undeclaredCandidates, undeclaredDigests } from './candidates.ts'
 import { observe, type Scene } from './observe.ts'
 import type { Sightings } from './sightings.ts'
 import type { TemplateText } from '../chart/template-text.ts'
@@ -25,7 +25,14 @@ export async function explainScene(
 ): Promise<void> {
   const { base: values } = scene
   const rendered = sightings.all().flatMap(({ text }) => text ?? [])
-  const { likely, spare, digests: empty, globals } = candidatesFor(values, statics, rendered)
+  const {
+    likely,
+    spare,
+    digests: empty,
+    globals,
+    shared,
+    empty: others,
+  } = candidatesFor(values, statics, rendered)
   const look = async (candidates: Parameters<typeof observe>[0], where = scene) => {
     const observed = await observe(candidates, where)
     sightings.note(observed, variant)
@@ -42,11 +49,16 @@ export async function explainScene(
   if (ends.length > 0) await look([...likely, ...ends])
   const live = likely.filter((candidate) => !natural.failing.includes(candidate))
   if (spare.length > 0) await look([...live, ...spare])
-  if (isOpen()) {
-    const undeclared = undeclaredCandidates(values, templates)
-    if (undeclared.length > 0) await look(undeclared)
+  // While a name begins with a template's own text: knobs further and further away, each tried with what is known.
+  for (const candidates of [
+    () => undeclaredCandidates(values, templates),
+    () => globals,
+    () => shared,
+    () => readByTemplates(others, templates),
+  ]) {
+    const more = isOpen() ? candidates() : []
+    if (more.length > 0) await look([...live, ...more])
   }
-  if (isOpen() && globals.length > 0) await look([...live, ...globals])
   if (!digests) return
   if (empty.length > 0) {
     const { unseen } = await look([...live, ...empty])

@@ -98,7 +98,8 @@ export function shapeOf(token: string, sentinels: readonly Sentinel[]): Shape {
     const whole = inserted !== mark && token.startsWith(inserted, at - inserted.indexOf(mark))
     const start = whole ? at - inserted.indexOf(mark) : at
     const end = whole ? start + inserted.length : at + mark.length
-    const left = Math.max(rest, start - commonEnd(token.slice(rest, start), before))
+    const [, scheme = '', plain = before] = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/.exec(before) ?? []
+    const left = Math.max(rest, start - commonEnd(token.slice(rest, start), plain))
     const right = end + commonStart(token.slice(end), after)
     if (left > rest) runs.push({ piece: { text: token.slice(rest, left) }, marked: token.slice(rest, left) })
     runs.push({
@@ -107,6 +108,7 @@ export function shapeOf(token: string, sentinels: readonly Sentinel[]): Shape {
           ? candidate.value
           : token.slice(left, start) + token.slice(end, right),
         leaf: candidate.path,
+        ...(scheme === '' || left > 0 ? {} : { scheme }),
       },
       marked: token.slice(left, right),
     })

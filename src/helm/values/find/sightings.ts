@@ -1,7 +1,6 @@
 import type { Sighted } from './assemble.ts'
 import type { Shape } from '../binding.ts'
 import type { Observation } from './observe.ts'
-import { looksLikeStem } from '../reference-text.ts'
 import { placeKey, type RenderedReference } from '../render/rendered.ts'
 import { pathText } from '../tree.ts'
 import type { Variant } from '../render/variant.ts'
@@ -14,7 +13,7 @@ export interface Sightings {
   add(reference: RenderedReference, variant: Variant, inBase: boolean): void
   /** References that marks took apart. */
   note(observation: Observation, variant: Variant): void
-  /** References of whose name no part is known to come from a leaf. */
+  /** References that no known leaf can point elsewhere: what a name begins with is the template's own. */
   unexplained(): readonly string[]
   /** Last parts of names that seem to be a template's own. */
   literalEnds(): readonly string[]
@@ -27,7 +26,7 @@ export function createSightings(): Sightings {
   return {
     all: () => [...sighted.values()],
     has: ({ place, text }) => sighted.has(placeKey(place, text)),
-    add({ place, text, where, hook, kind, name, path }, variant, inBase) {
+    add({ place, text, where, hook, kind, name, path, stem }, variant, inBase) {
       const key = placeKey(place, text)
       sighted.set(key, {
         key,
@@ -39,7 +38,7 @@ export function createSightings(): Sightings {
         inBase,
         shapes: [],
         ...(hook === undefined ? {} : { hook }),
-        ...(looksLikeStem(text) ? { stem: true } : {}),
+        ...(stem === true ? { stem } : {}),
       })
     },
     note({ sightings }, variant) {
@@ -65,7 +64,7 @@ export function createSightings(): Sightings {
     },
     unexplained: () =>
       [...sighted.values()].flatMap(({ text, shapes }) =>
-        text === undefined || shapes.some(isNamed) ? [] : [text],
+        text === undefined || shapes.some(isLed) ? [] : [text],
       ),
     literalEnds: () =>
       [...sighted.values()].flatMap(({ text, shapes }) => {
@@ -77,8 +76,8 @@ export function createSightings(): Sightings {
   }
 }
 
-/** Some part of the name comes from a leaf. */
-export const isNamed = ({ name }: Shape): boolean => name.some(({ leaf }) => leaf !== undefined)
+/** The name begins with what a leaf holds, so that another registry can be put there. */
+export const isLed = ({ name }: Shape): boolean => name[0]?.leaf !== undefined
 
 // --- internal ---
 

@@ -2,8 +2,10 @@ import { parseAllDocuments } from 'yaml'
 import { MAX_NESTING, nestsDeeper } from '../../../lib/nesting.ts'
 import type { Where } from '../binding.ts'
 import type { RenderedDocument } from './documents.ts'
-import { isImageKey, mentionsIn, type Hint, type Mention } from '../reference-text.ts'
-import { compositesIn, type Composite } from './composite.ts'
+import { lastSegment, mentionsIn, normalisedReference, type Hint, type Mention } from '../reference-text.ts'
+import { compositesIn, compositesInKeys, compositesInLists, type Composite } from './composite.ts'
+import { registriesIn } from './registries.ts'
+import { decoded, stringsOf, type ObjectString } from './strings.ts'
 import { isMap, pathText, type Path, type Values } from '../tree.ts'
 
 /** A reference in a rendered object. */
@@ -17,6 +19,8 @@ export interface RenderedReference {
   readonly hook?: string
   /** As rendered. */
   readonly text: string
+  /** The beginning of a name, or a registry alone: a program adds the rest. */
+  readonly stem?: true
   /** Where in the field's text it starts. */
   readonly start: number
 }
@@ -34,6 +38,8 @@ export interface Field {
   readonly text: string
   /** The references in it, looked for once. */
   readonly mentions: () => readonly Mention[]
+  /** Names in it that no version goes with. */
+  readonly names: () => readonly string[]
 }
 
 /** Every string of every object, decoded where it is a secret. */
@@ -50,8 +56,14 @@ export function referencesOf(
 ): RenderedReference[] {
   const found: RenderedReference[] = []
   for (const field of fieldsOf(documents)) {
-    const mentions = known === undefined ? field.mentions() : mentionsIn(field.text, field.hint, known)
-    for (const [at, { start, text }] of mentions.entries()) found.push({ ...placeOf(field, at), text, start })
+    const mentions =
+      known === undefined
+        ? field.mentions()
+        : mentionsIn(field.text, field.hint, known).filter(
+            ({ versionless, text }) => versionless !== true || known(text),
+          )
+    for (const [at, { start, text, stem }] of mentions.entries())
+      found.push({ ...placeOf(field, at), text, start, ...(stem === true ? { stem } : {}) })
   }
   return found
 }
@@ -78,42 +90,87 @@ const parts = new WeakMap<object, readonly Part[]>()
 function partsOf(document: RenderedDocument): readonly Part[] {
   const before = parts.get(document.object)
   if (before !== undefined) return before
-  const made = [
-    ...[...walk(document.object, [], 'none')].map(({ path, text, hint }) =>
-      partOf(path, text, hint, whereOf(document, path, hint)),
-    ),
-    ...splitParts(document),
-  ]
+  const split = [...splitParts(document)]
+  const joined = new Set(split.flatMap((composite) => composite.parts))
+  const made = [...stringsOf(document.object, workload(document))].map((walked) =>
+    partOf(walked, whereOf(document, walked.path, walked.hint), joined),
+  )
+  for (const { inside, path, text, where, versionless } of split) {
+    if (versionless === true || normalisedReference(text) === undefined) continue
+    made.push(partOf({ path: [...inside, ...path], text, hint: 'image', key: '' }, where, new Set(), '+'))
+  }
   parts.set(document.object, made)
   return made
 }
 
-function partOf(path: Path, text: string, hint: Hint, where: Where, suffix = ''): Part {
-  let found: readonly Mention[] | undefined
-  const mentions = () => (found ??= mentionsIn(text, hint))
-  return { at: pathText(path) + suffix, path, text, hint, where, mentions }
-}
-
-/** The parts of a reference joined as if they were one field. Pods name images whole; other objects may not. */
-function* splitParts(document: RenderedDocument): Iterable<Part> {
-  const made = ({ path, text }: Composite, inside: Path, where: Where): Part =>
-    partOf([...inside, ...path], text, 'image', where, '+')
-  if (document.kind === 'ConfigMap' || document.kind === 'Secret') {
-    const plain = isMap(document.object.data) ? document.object.data : {}
-    const data = document.kind === 'Secret' ? decoded(plain) : plain
-    for (const [key, value] of Object.entries(data)) {
-      if (typeof value !== 'string' || !SPLIT.test(value)) continue
-      for (const composite of compositesIn(parsedText(value)))
-        yield made(composite, ['data', key], document.kind === 'Secret' ? 'secret' : 'configmap')
+/** @param joined what is only a part of a reference that stands in several fields */
+function partOf(
+  { path, text, hint, key }: ObjectString,
+  where: Where,
+  joined: ReadonlySet<string>,
+  suffix = '',
+): Part {
+  let found: { readonly mentions: readonly Mention[]; readonly names: readonly string[] } | undefined
+  const read = () => {
+    const all = mentionsIn(text, hint).filter(
+      (mention) => /[:@]/.test(lastSegment(mention.text)) || !joined.has(mention.text),
+    )
+    const whole = all.filter(({ versionless }) => versionless !== true)
+    const registries =
+      hint === 'image' ? [] : registriesIn(text, key, whole).filter((one) => !joined.has(one.text))
+    const names = [...all, ...registries].flatMap((one) => (one.versionless === true ? [one.text] : []))
+    return {
+      mentions: [...whole, ...registries.filter(({ stem }) => stem)].toSorted((a, b) => a.start - b.start),
+      // A bare word in a custom resource: whether an image is called so, only its controller knows.
+      names: hint === 'word' ? [...names, text] : names,
     }
-  } else if (!WORKLOADS.test(document.kind) && isMap(document.object.spec)) {
-    for (const composite of compositesIn(document.object.spec)) yield made(composite, ['spec'], 'cr')
+  }
+  return {
+    at: pathText(path) + suffix,
+    path,
+    text,
+    hint,
+    where,
+    mentions: () => (found ??= read()).mentions,
+    names: () => (found ??= read()).names,
   }
 }
 
+interface SplitPart extends Composite {
+  /** The field of the object that holds the composite. */
+  readonly inside: Path
+  readonly where: Where
+}
+
+/** The parts of a reference joined as if they were one field. Pods name images whole; other objects may not. */
+function* splitParts(document: RenderedDocument): Iterable<SplitPart> {
+  const { kind, object } = document
+  if (kind === 'ConfigMap' || kind === 'Secret') {
+    const where = kind === 'Secret' ? 'secret' : 'configmap'
+    const data = dataOf(document)
+    for (const composite of compositesInKeys(data, ['data'])) yield { ...composite, inside: [], where }
+    for (const [key, value] of Object.entries(data)) {
+      if (typeof value !== 'string' || !SPLIT.test(value)) continue
+      for (const composite of compositesIn(parsedText(value)))
+        yield { ...composite, inside: ['data', key], where }
+    }
+  } else if (workload(document))
+    for (const composite of compositesInLists(object)) yield { ...composite, inside: [], where: 'env' }
+  else if (isMap(object.spec))
+    for (const composite of compositesIn(object.spec)) yield { ...composite, inside: ['spec'], where: 'cr' }
+}
+
+/** The texts of a config map or a secret, decoded. */
+const dataOf = ({ kind, object: { data, stringData } }: RenderedDocument): Values => ({
+  ...(kind === 'Secret' ? decoded(data) : isMap(data) ? data : {}),
+  ...(isMap(stringData) ? stringData : {}),
+})
+
+const workload = ({ kind }: RenderedDocument): boolean => WORKLOADS.test(kind)
+
 /** Worth parsing: a registry or repository of its own, or a name that starts with a host. */
 const SPLIT =
-  /(?:hub|registry|repository)["']?\s*:|name["']?\s*:\s*["']?[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?\//
+  /(?:hub|registry|repository|repo)["']?\s*:|(?:name|image)["']?\s*:\s*["']?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d+)?\/|url["']?\s*:\s*["']?oci:/i
 
 function parsedText(text: string): unknown {
   if (text.length > 500_000 || nestsDeeper(text, MAX_NESTING)) return undefined
@@ -122,87 +179,6 @@ function parsedText(text: string): unknown {
     ? undefined
     : (document.toJS({ maxAliasCount: 100 }) as unknown)
 }
-
-interface Walked {
-  readonly path: Path
-  readonly text: string
-  readonly hint: Hint
-}
-
-/** Labels, names and selectors carry tags and image names, but nothing is pulled by them. */
-const NEVER = new Set([
-  'labels',
-  'matchLabels',
-  'selector',
-  'finalizers',
-  'apiVersion',
-  'kind',
-  'imagePullPolicy',
-])
-
-function* walk(value: unknown, path: Path, hint: Hint): Iterable<Walked> {
-  if (typeof value === 'string') {
-    if (value !== '') yield { path, text: value, hint }
-  } else if (Array.isArray(value)) {
-    const names = namesOf(value)
-    for (const [at, item] of value.entries()) {
-      const flag: unknown = at > 0 ? value[at - 1] : undefined
-      const named =
-        typeof flag === 'string' && /^-{1,2}[A-Za-z]/.test(flag) && !flag.includes('=') && isImageKey(flag)
-      yield* walk(item, [...path, names[at] ?? at], named || hint === 'named' ? 'named' : 'none')
-    }
-  } else if (isMap(value)) {
-    const variable = typeof value.name === 'string' && isImageKey(value.name)
-    for (const [key, inner] of Object.entries(value)) {
-      if (NEVER.has(key) && path[0] !== 'data') continue
-      if (key === 'data' && path.length === 0 && value.kind === 'Secret') {
-        yield* walk(decoded(inner), [...path, key], 'none')
-        continue
-      }
-      const named = isImageKey(key) || (key === 'value' && variable)
-      // `image: auto` is filled in by istio's injector when the pod starts.
-      if (key === 'image' && inner === 'auto') continue
-      // A bare name next to a repository is only a part.
-      if (key === 'image' && isPartOf(value)) continue
-      const exact = key === 'image' && typeof inner === 'string' && path[0] !== 'data'
-      yield* walk(
-        inner,
-        [...path, key],
-        exact ? 'image' : named && typeof inner !== 'object' ? 'named' : 'none',
-      )
-    }
-  }
-}
-
-const isPartOf = (map: Values): boolean =>
-  typeof map.repository === 'string' && typeof map.image === 'string' && !/[/:]/.test(map.image)
-
-/**
- * Containers and variables are known by their names, which stay when others come before them. A name made from the
- * release's may be new in every render.
- */
-function namesOf(items: readonly unknown[]): (string | undefined)[] {
-  const names = items.map((item) =>
-    isMap(item) && typeof item.name === 'string' && !item.name.startsWith('release-')
-      ? `[${item.name}]`
-      : undefined,
-  )
-  return names.map((name, at) => (name === undefined || names.indexOf(name) === at ? name : undefined))
-}
-
-/** The texts among a secret's base64 values. */
-function decoded(data: unknown): Record<string, string> {
-  const texts: Record<string, string> = {}
-  if (!isMap(data)) return texts
-  for (const [key, value] of Object.entries(data)) {
-    const text = typeof value === 'string' ? Buffer.from(value, 'base64').toString('utf8') : ''
-    if (text !== '' && isText(text)) texts[key] = text
-  }
-  return texts
-}
-
-const isText = (text: string): boolean =>
-  !text.includes('\uFFFD') && !text.split('').some((char) => char < '\t')
 
 const WORKLOADS =
   /^(?:Pod|Deployment|DaemonSet|StatefulSet|ReplicaSet|ReplicationController|Job|CronJob|PodTemplate)$/

@@ -1,4 +1,5 @@
 import { piecesText, type Recipe, type Shape, type Spare } from '../binding.ts'
+import { lastSegment } from '../reference-text.ts'
 import { pathText, valueAt, type Path, type Values } from '../tree.ts'
 
 /** A declared registry next to the repository is the chart's own place for another registry; the rest as seen. */
@@ -61,9 +62,6 @@ export function uniqueRecipes(recipes: readonly Recipe[]): Recipe[] {
   for (const recipe of recipes) if (!unique.has(leaves(recipe))) unique.set(leaves(recipe), recipe)
   return [...unique.values()]
 }
-
-/** What follows the last slash: a name with its version. */
-export const lastSegment = (text: string): string => text.slice(text.lastIndexOf('/') + 1)
 
 // --- internal ---
 

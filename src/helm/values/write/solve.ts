@@ -52,7 +52,7 @@ export function solveName(
 export function solveTag(
   pieces: readonly Piece[],
   spare: Recipe['tag'],
-  target: Reference,
+  target: Pick<Reference, 'tag'>,
   set: (path: Path, value: string) => string | undefined,
 ): string | undefined {
   const now = piecesText(pieces)

@@ -1,18 +1,16 @@
-import { parseReference, type Reference } from '../../../oci/reference.ts'
 import type { Binding, Recipe } from '../binding.ts'
 import type { Chart } from '../chart/files.ts'
 import { effectiveValues } from '../chart/effective.ts'
 import { grow } from '../render/largest-working-set.ts'
 import type { Rendered, Renderer } from '../render/helm.ts'
 import { overrideValues } from '../override.ts'
-import { looksLikeStem, normalisedReference } from '../reference-text.ts'
+import { lastSegment, nameOf, normalisedReference } from '../reference-text.ts'
 import { placeKey, referencesOf, type RenderedReference } from '../render/rendered.ts'
 import type { Search } from '../search.ts'
 import { leavesOf, type Path, type Values } from '../tree.ts'
 import { optionsOf, type Variant } from '../render/variant.ts'
-import { assignmentsFor, type Assignment, type NotWritten, type WriteOptions, type Written } from './write.ts'
-
-export type Destinations = Omit<WriteOptions, 'recipeOf'>
+import { destinationText, sameImage, type Destinations } from './destination.ts'
+import { assignmentsFor, type Assignment, type NotWritten, type Written } from './write.ts'
 
 export interface Landed {
   /** Every one of them was rendered and gives the private reference. */
@@ -92,27 +90,6 @@ export async function landOverride(
       .filter((binding) => binding.references.length > 0 && !chosen.has(binding))
       .map((binding) => ({ binding, reason: reasons.get(binding) ?? binding.note ?? 'no render showed it' })),
   }
-}
-
-/** What a rendered reference must become. A stem is the beginning of a name. */
-export function destinationText(text: string, { destinationOf }: Destinations): string | undefined {
-  if (looksLikeStem(text)) {
-    const whole = normalisedReference(`${text}x`)
-    return whole === undefined ? undefined : destinationOf(whole).replace(/x(?::latest)?$/, '')
-  }
-  const normal = normalisedReference(text)
-  return normal === undefined ? undefined : destinationOf(normal)
-}
-
-/** The same image by the same name, whatever is left out in writing; a digest counts where there is one. */
-export function sameImage(rendered: string, wanted: string): boolean {
-  if (rendered === wanted) return true
-  const found = parsed(rendered)
-  const want = parsed(wanted)
-  if (found === undefined || want === undefined) return false
-  if (found.registry !== want.registry || found.repository !== want.repository) return false
-  if (found.digest !== undefined || want.tag === undefined) return found.digest === want.digest
-  return (found.tag ?? 'latest') === want.tag
 }
 
 // --- internal ---
@@ -204,39 +181,34 @@ function misses(
   destinations: Destinations,
   failed: Map<Binding, string>,
 ): void {
-  const wanted = new Map<string, string>()
-  for (const { place, text } of references) {
-    const destination = destinationText(text, destinations)
-    if (destination !== undefined) wanted.set(place, destination)
-  }
-  const names = new Set([...wanted.values()].map(nameOf))
+  const wanted = references.flatMap((reference) => {
+    const want = destinationText(reference, destinations)
+    return want === undefined ? [] : [{ ...reference, want }]
+  })
+  const names = new Set(wanted.map(({ want }) => nameOf(want)))
   // In a long text others may come to look like references too, so that only the field is the same.
   const after = new Map<string, string[]>()
   for (const { place, text } of referencesOf(rendered.documents, (token) => names.has(nameOf(token))))
     after.set(fieldOf(place), [...(after.get(fieldOf(place)) ?? []), text])
-  for (const { place, text } of references) {
+  for (const { place, text, want } of wanted) {
     const binding = search.places.get(placeKey(place, text))
-    const want = wanted.get(place)
+    if (binding === undefined) continue
     const there = after.get(fieldOf(place)) ?? []
-    if (binding === undefined || want === undefined) continue
     const pinned = destinations.digestOf?.(normalisedReference(text) ?? text)
     const at = there.findIndex((now) => sameImage(now, want) || isPinned(now, want, pinned))
     if (at >= 0) there.splice(at, 1)
-    else failed.set(binding, `${there[0] ?? 'nothing'} was rendered instead of ${want}`)
+    else failed.set(binding, `${nearest(there, text) ?? 'nothing'} was rendered instead of ${want}`)
   }
 }
+
+/** What a reference has become: that with the same last part, wherever it stands in the field. */
+const nearest = (there: readonly string[], text: string): string | undefined =>
+  there.find((now) => lastSegment(nameOf(now)) === lastSegment(nameOf(text))) ?? there[0]
 
 const isPinned = (now: string, want: string, digest: string | undefined): boolean =>
   digest !== undefined && now.endsWith(`@${digest}`) && nameOf(now) === nameOf(want)
 
 const fieldOf = (place: string): string => place.slice(0, place.lastIndexOf('#'))
-
-const nameOf = (text: string): string => text.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
-
-const parsed = (text: string): Reference | undefined => {
-  const normal = normalisedReference(text)
-  return normal === undefined ? undefined : parseReference(normal)
-}
 
 const withFirst = (binding: Binding, recipe: Recipe | undefined, consents: readonly Path[]): Binding => ({
   ...binding,

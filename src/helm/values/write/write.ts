@@ -1,5 +1,6 @@
 import { parseReference, repositoryName, type Reference } from '../../../oci/reference.ts'
 import { piecesText, type Binding, type Recipe } from '../binding.ts'
+import { stemDestination } from './destination.ts'
 import { solveDigest, solveName, solveTag } from './solve.ts'
 import { pathText, type Path } from '../tree.ts'
 
@@ -117,35 +118,48 @@ function solveAll(
     solution.set(key, { path, value })
     return undefined
   }
-  for (const [at, reference] of binding.references.entries()) {
-    // Only the first reference's texts are known piece by piece; the others differ in a template's own text.
-    if (at > 0) continue
-    const target =
-      binding.stem === true
-        ? stemTarget(reference, options)
-        : parseReference(options.destinationOf(reference))
-    const reason = solveOne(recipe, reference, target, options, set, forced)
-    if (reason !== undefined) return reason
-  }
-  return solution
+  // Only the first reference's texts are known piece by piece; the others differ in a template's own text.
+  const [reference] = binding.references
+  const reason =
+    reference === undefined
+      ? undefined
+      : solveOne(recipe, reference, targetOf(binding, reference, recipe, options), options, set, forced)
+  return reason ?? solution
 }
 
-function stemTarget(stem: string, { destinationOf }: WriteOptions): Reference {
-  const { registry, repository } = parseReference(destinationOf(`${stem}x:latest`))
-  return { registry, repository: repository.slice(0, -1) }
+interface Target extends Pick<Reference, 'tag' | 'digest'> {
+  /** Registry and repository, or the beginning of them. */
+  readonly name: string
+}
+
+function targetOf(
+  { stem }: Binding,
+  reference: string,
+  { shape }: Recipe,
+  { destinationOf }: WriteOptions,
+): Target {
+  if (stem !== true) {
+    const target = parseReference(destinationOf(reference))
+    return { ...target, name: repositoryName(target) }
+  }
+  const name = (stemDestination(reference, destinationOf) ?? reference).replace(/\/$/, '')
+  return { name: piecesText(shape.name).endsWith('/') ? `${name}/` : name }
 }
 
 function solveOne(
   { shape, tag, digest }: Recipe,
   reference: string,
-  target: Reference,
+  target: Target,
   { digestOf }: WriteOptions,
-  set: (path: Path, value: string) => string | undefined,
+  put: (path: Path, value: string) => string | undefined,
   forced: (path: Path) => string | undefined,
 ): string | undefined {
-  const lead = shape.name.find(({ leaf }) => leaf !== undefined)?.leaf
+  const first = shape.name.find(({ leaf }) => leaf !== undefined)
+  const lead = first?.leaf
   if (lead === undefined) return 'the name is written in the template'
-  const name = repositoryName(target)
+  const { name } = target
+  const set = (path: Path, value: string): string | undefined =>
+    put(path, same(path, lead) ? (first?.scheme ?? '') + value : value)
   const pinned = digestOf?.(reference) ?? target.digest
   // One leaf holds the whole reference.
   if (

@@ -84,4 +84,22 @@ export interface Unreachable {
   readonly unrendered?: boolean
 }
 
+/** A name in a rendered object that is no whole reference; a program may make one of it. */
+export interface OpenName {
+  readonly text: string
+  readonly at: string
+  readonly hook?: string
+  readonly reason: string
+}
+
+/** A chart that does not render with the values given alone, and what was done about it. */
+export interface Refusal {
+  /** Helm's words. */
+  readonly message: string
+  /** `filled`: values were made up. `example`: its authors' own were taken. `unchecked`: its checks were left out. */
+  readonly instead: 'filled' | 'example' | 'unchecked'
+  /** Dotted paths of the values that were made up. */
+  readonly filled: readonly string[]
+}
+
 export const piecesText = (pieces: readonly Piece[]): string => pieces.map(({ text }) => text).join('')

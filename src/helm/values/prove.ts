@@ -1,6 +1,6 @@
 import type { Where } from './binding.ts'
 import type { Renderer } from './render/helm.ts'
-import { stacked } from './write/try-override.ts'
+import { stacked } from './write/stages.ts'
 import { destinationText, sameImage, stemReference, type Destinations } from './write/destination.ts'
 import { lastSegment, nameOf, normalisedReference } from './reference-text.ts'
 import { placeKey, referencesOf, type RenderedReference } from './render/rendered.ts'
@@ -103,7 +103,7 @@ interface Origins {
   /** The reference that has become this one: of the same field if possible, else of any. */
   of(rendered: RenderedReference): RenderedReference | undefined
   at(place: string): RenderedReference | undefined
-  /** A private name without its version, which stands in another field: the whole is judged there. */
+  /** A private name without its version or its end, which stand in other fields: the whole is judged there. */
   isPart(rendered: RenderedReference): boolean
 }
 
@@ -113,7 +113,7 @@ function originsOf(plain: readonly RenderedReference[], options: ProveOptions): 
     const destination = destinationText(one, options)
     return destination === undefined ? [] : [{ one, destination }]
   })
-  const names = new Set(moved.map(({ destination }) => nameOf(destination)))
+  const names = [...new Set(moved.map(({ destination }) => nameOf(destination)))]
   const exact = (text: string): RenderedReference[] =>
     moved.flatMap(({ one, destination }) =>
       sameImage(text, destination) || text === destination ? [one] : [],
@@ -132,7 +132,7 @@ function originsOf(plain: readonly RenderedReference[], options: ProveOptions): 
       where !== 'image' &&
       options.isPrivate(text) &&
       !/[:@]/.test(lastSegment(text)) &&
-      names.has(text) &&
+      names.some((one) => one === text || one.startsWith(`${text}/`)) &&
       exact(text).length === 0,
   }
 }

@@ -1,28 +1,33 @@
 import { assembleBindings } from './find/assemble.ts'
-import type { Binding, Unreachable } from './binding.ts'
+import type { Binding, OpenName, Refusal, Unreachable } from './binding.ts'
 import type { Chart } from './chart/files.ts'
 import { effectiveValues } from './chart/effective.ts'
-import { explainScene } from './find/explain.ts'
 import type { Renderer } from './render/helm.ts'
 import { baseVariant, firstThatRenders } from './render/fix-rendering.ts'
-import { fieldsByPlace, type Scene } from './find/observe.ts'
 import { normalisedReference } from './reference-text.ts'
-import { referencesOf } from './render/rendered.ts'
-import { createSightings, isLed } from './find/sightings.ts'
+import { createLooker, type Looker } from './find/looker.ts'
+import { isLed } from './find/sightings.ts'
+import { openNames } from './find/open-names.ts'
 import { findStatic } from './static.ts'
-import { readTemplates } from './chart/template-text.ts'
-import { mergeValues, pathText, type Path, type Values } from './tree.ts'
-import { optionsOf, type Render, type Variant } from './render/variant.ts'
+import { readTemplates, type TemplateText } from './chart/template-text.ts'
+import { leavesOf, pathText, valueAt, type Path, type Values } from './tree.ts'
+import type { Render, Variant } from './render/variant.ts'
 import { allOnVariant, targetedVariants } from './render/variants.ts'
 
 export interface Search {
   readonly bindings: readonly Binding[]
   readonly unreachable: readonly Unreachable[]
+  /** Names that may become references when a program runs. */
+  readonly open: readonly OpenName[]
   /** Which binding makes the reference at a place of a render, by `placeKey`. */
   readonly places: ReadonlyMap<string, Binding>
   /** The variants that were rendered; the first is the user's own layers. */
   readonly variants: readonly Variant[]
-  /** Helm's words when the chart does not render with the user's layers alone. */
+  /** Looks once more, at every knob there is: for bindings of which nothing that was written landed. */
+  readonly again?: () => Promise<Search>
+  /** When the chart does not render with the user's layers alone. */
+  readonly refusal?: Refusal
+  /** Helm's words when nothing made the chart render. */
   readonly failure?: string
 }
 
@@ -50,61 +55,56 @@ export async function findByRendering(
     renderer.template({ ...options, values: [...layers, ...(options.values ?? [])] })
   const own = given[0] ?? { name: 'as given', values: {} }
   const { variant, failure, complaint } = await firstThatRenders(
-    [own, ...chart.examples.map((example) => ({ ...own, name: 'as its authors test it', values: example }))],
+    [own, ...chart.examples.map((example) => ({ ...own, name: AS_TESTED, values: example }))],
     (one) => baseVariant(values, strict, templates, one),
   )
   const withoutChecks = await baseVariant(values, strict, templates, { ...variant, relaxed: true })
   if (failure !== undefined && withoutChecks.failure !== undefined)
-    return { bindings: statics, unreachable: [], places: new Map(), variants: [], failure }
+    return { bindings: statics, unreachable: [], open: [], places: new Map(), variants: [], failure }
   const base = failure === undefined ? variant : withoutChecks.variant
   const render: Render =
     withoutChecks.failure === undefined ? strict : (options) => strict({ ...options, relaxed: false })
+  const refusal = refusalOf(failure ?? complaint, failure !== undefined, own, base)
 
-  const sightings = createSightings()
-  const used: Variant[] = []
-  const look = async (variant: Variant, deep: boolean): Promise<void> => {
-    const rendered = await render(optionsOf(variant))
-    if (!rendered.ok) return
-    const fields = fieldsByPlace(rendered.documents)
-    const references = referencesOf(rendered.documents)
-    const fresh = references.filter((reference) => !sightings.has(reference))
-    if (used.length > 0 && !deep && fresh.length === 0) return
-    if (!used.some(({ values: same }) => same === variant.values)) used.push(variant)
-    for (const reference of fresh) sightings.add(reference, variant, used.length === 1)
-    if (!deep) return
-    const scene: Scene = {
-      render: (layer) =>
-        render(
-          optionsOf({
-            ...variant,
-            relaxed: variant.relaxed !== false,
-            values: mergeValues(variant.values, layer),
-          }),
-        ),
-      fields,
-      base: values,
-      mentions: templates.mentions,
-      ...(chart.metadata.appVersion === undefined ? {} : { appVersion: chart.metadata.appVersion }),
-    }
-    await explainScene(scene, variant, sightings, { statics, templates, digests })
-  }
-
+  const looker = createLooker(chart, values, render, { statics, templates, digests })
+  const { look, sightings } = looker
   const everything = await allOnVariant(chart, templates, values, render, base)
-  await look(base, everything === undefined)
+  await look(base, everything === undefined ? 'deep' : 'shallow')
   for (const variant of [...(everything === undefined ? [] : [everything]), ...given.slice(1)])
-    await look(variant, true)
+    await look(variant, 'deep')
   // What the base shows and the others do not.
   if (everything !== undefined && sightings.all().some(({ inBase, shapes }) => inBase && !shapes.some(isLed)))
-    await look(base, true)
+    await look(base, 'deep')
   // Last, the chart with all that the relaxed copy leaves out.
   const literal = new Set(templates.literals.map(({ reference }) => reference))
   if (failure === undefined && sightings.unexplained().some((text) => !literal.has(text)))
-    await look({ ...base, relaxed: false }, true)
+    await look({ ...base, relaxed: false }, 'deep')
   const seen = sightings.leaves()
   const hidden = statics.filter(({ leaves }) => !leaves.some(({ path }) => seen.has(pathText(path))))
   for (const variant of await targetedVariants(hidden, templates, chart, values, render, base))
-    await look(variant, true)
+    await look(variant, 'deep')
 
+  const found: Omit<Search, 'again'> = {
+    ...resultOf(looker, statics, templates, values),
+    ...(refusal === undefined ? {} : { refusal }),
+  }
+  return {
+    ...found,
+    async again() {
+      for (const variant of looker.variants.slice(0, 2)) await look(variant, 'wide')
+      return { ...found, ...resultOf(looker, statics, templates, values) }
+    },
+  }
+}
+
+// --- internal ---
+
+function resultOf(
+  { sightings, variants, installed }: Looker,
+  statics: readonly Binding[],
+  templates: TemplateText,
+  values: Values,
+): Omit<Search, 'again'> {
   const rendered = assembleBindings(sightings.all(), values)
   const taken = new Set(rendered.bindings.flatMap(({ leaves }) => leaves.map(({ path }) => pathText(path))))
   const mentioned = templates.mentions.map(({ path }) => pathText(path))
@@ -113,7 +113,7 @@ export async function findByRendering(
       !leaves.some((leaf) => leaf.role !== 'tag' && taken.has(pathText(leaf.path))) &&
       isMentioned(path, mentioned),
   )
-  const shown = new Set(sightings.all().flatMap(({ text }) => text ?? []))
+  const texts = [...new Set(sightings.all().flatMap(({ text }) => text ?? []))]
   return {
     bindings: [
       ...rendered.bindings,
@@ -122,9 +122,7 @@ export async function findByRendering(
     unreachable: [
       ...rendered.unreachable,
       ...templates.literals
-        .filter(
-          ({ reference }) => !shown.has(reference) && ![...shown].some((text) => text.includes(reference)),
-        )
+        .filter(({ reference }) => !texts.some((text) => text.includes(reference)))
         .map(({ reference, file, line }) => ({
           reference: normalisedReference(reference) ?? reference,
           at: `${file}:${line}`,
@@ -132,13 +130,31 @@ export async function findByRendering(
           unrendered: true,
         })),
     ],
+    open: openNames(installed, texts),
     places: rendered.places,
-    variants: used,
-    ...(failure === undefined && complaint === undefined ? {} : { failure: failure ?? complaint ?? '' }),
+    variants,
   }
 }
 
-// --- internal ---
+const AS_TESTED = 'as its authors test it'
+
+function refusalOf(
+  message: string | undefined,
+  unchecked: boolean,
+  own: Variant,
+  base: Variant,
+): Refusal | undefined {
+  if (message === undefined) return undefined
+  const filled = [...leavesOf(base.values)]
+    .filter(({ path, value }) => path.length > 0 && valueAt(own.values, path) !== value)
+    .map(({ path }) => pathText(path))
+  const isExample = base.name === AS_TESTED
+  return {
+    message,
+    instead: unchecked ? 'unchecked' : isExample ? 'example' : 'filled',
+    filled: isExample ? [] : filled,
+  }
+}
 
 /** Some template reads the place, a part of it, a map around it, or a neighbour. */
 function isMentioned(path: Path, mentioned: readonly string[]): boolean {

@@ -6,7 +6,8 @@ import { createHelm, type Renderer, type RenderOptions } from '../../../src/helm
 import { prove } from '../../../src/helm/values/prove.ts'
 import { findByRendering } from '../../../src/helm/values/search.ts'
 import { leavesOf, pathText, setAt, type Path, type Values } from '../../../src/helm/values/tree.ts'
-import { landOverride, stacked } from '../../../src/helm/values/write/try-override.ts'
+import { stacked } from '../../../src/helm/values/write/stages.ts'
+import { landOverride } from '../../../src/helm/values/write/try-override.ts'
 import { judge, seenIn, type JudgedObject, type Seen } from './judge.ts'
 
 /** What was found, written and judged in one chart. */
@@ -79,7 +80,7 @@ export async function measureChart(path: string, binary: string): Promise<ChartR
       [
         ...landed.notLanded.flatMap(({ binding }) => binding.references),
         ...search.unreachable.map(({ reference }) => reference),
-        ...('unknown' in search ? (search.unknown as { text: string }[]).map(({ text }) => text) : []),
+        ...search.open.map(({ text }) => text),
       ].flatMap((one) => [one, normalised(one) ?? one]),
     )
     const all = {
@@ -141,7 +142,11 @@ export async function measureChart(path: string, binary: string): Promise<ChartR
     }
     return {
       chart: path.replace(/^.*\/|\.tgz$/g, ''),
-      ...(search.failure === undefined ? {} : { failure: search.failure.slice(0, 200) }),
+      ...(search.refusal === undefined
+        ? {}
+        : {
+            failure: `${search.refusal.instead} ${search.refusal.filled.join(', ')}: ${search.refusal.message.slice(0, 200)}`,
+          }),
       bindings: landed.bindings.length,
       notLanded,
       unreachable: search.unreachable.map(({ reference, reason, at }) => `${reference} (${reason}; ${at})`),

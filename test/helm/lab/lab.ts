@@ -47,6 +47,7 @@ function lineOf(one: ChartResult): string {
   return (
     `${one.chart}: ${one.bindings} bindings, ${one.bound} of ${one.seen} seen are bound, ${one.renders} renders, ${one.seconds.toFixed(1)} s, ${one.mebibytes.toFixed(0)} MiB\n` +
     (one.failure === undefined ? '' : `    refuses: ${one.failure.replaceAll('\n', ' ')}\n`) +
+    list('left', one.named) +
     list('MISSED', one.missed) +
     list('SILENT', one.silent) +
     list('WRONG', one.wrong) +

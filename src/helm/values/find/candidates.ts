@@ -46,6 +46,7 @@ export function candidatesFor(
     const key = String(path.at(-1))
     if (text === undefined || NEVER.test(key)) continue
     const candidate: Candidate = { path, value: text, declared: true }
+    const plain = text.replace(/^[a-z][a-z0-9+.-]*:\/\//, '')
     const expected = known.has(pathText(path))
     if (text === '') {
       const near =
@@ -60,11 +61,11 @@ export function candidatesFor(
       else sorted.empty.push(candidate)
     } else if (
       expected ||
-      (isPart(text, parts) &&
+      (isPart(plain, parts) &&
         (PART.test(key) || NAMED.test(pathText(path)) || (IMAGE.test(pathText(path)) && key !== 'name')))
     )
       sorted.likely.push(candidate)
-    else if (isPart(text, parts) && text.length > 1) sorted.possible.push(candidate)
+    else if (isPart(plain, parts) && plain.length > 1) sorted.possible.push(candidate)
   }
   return sorted
 }
@@ -134,7 +135,7 @@ const PART =
   /^(?:.*(?:registry|repository|repo|hub|tag|version|prefix|variant|flavou?r|digest|sha|sha256|image|img|_image|image_name|imagename|suffix))$/i
 const DIGEST = /(?:digest|sha|sha256)$/i
 const NEVER =
-  /pull|secret|polic|serviceaccount|nameoverride|port$|schedule|apiversion|^kind$|annotation|label|password|enabled$|mountpath|class/i
+  /secret|polic|serviceaccount|nameoverride|port$|schedule|apiversion|^kind$|annotation|label|password|enabled$|mountpath|class/i
 
 function textOf(value: unknown): string | undefined {
   if (value === null) return ''

@@ -16,12 +16,14 @@ export interface Knowledge {
 /**
  * Renders a variant with marks, likely leaves first, and notes what each reference is made of. One render answers
  * for all leaves; further ones ask only what is still open.
+ * @param wide ask all of it, whatever is open
  */
 export async function explainScene(
   scene: Scene,
   variant: Variant,
   sightings: Sightings,
   { statics, templates, digests }: Knowledge,
+  wide = false,
 ): Promise<void> {
   const { base: values } = scene
   const rendered = sightings.all().flatMap(({ text }) => text ?? [])
@@ -33,15 +35,15 @@ export async function explainScene(
     shared,
     empty: others,
   } = candidatesFor(values, statics, rendered)
-  const look = async (candidates: Parameters<typeof observe>[0], where = scene) => {
-    const observed = await observe(candidates, where)
+  const look = async (candidates: Parameters<typeof observe>[0], where = scene, tries?: number) => {
+    const observed = await observe(candidates, where, tries)
     sightings.note(observed, variant)
     return observed
   }
   const natural = await look(likely)
-  const isOpen = (): boolean => sightings.unexplained().length > 0
+  const isOpen = (): boolean => wide || sightings.unexplained().length > 0
   if (isOpen()) {
-    const { possible } = candidatesFor(values, statics, sightings.unexplained())
+    const { possible } = candidatesFor(values, statics, wide ? rendered : sightings.unexplained())
     if (possible.length > 0) await look(possible)
   }
   // A name whose last part is a template's own, or a leaf that nothing in its key gives away.
@@ -57,7 +59,7 @@ export async function explainScene(
     () => readByTemplates(others, templates),
   ]) {
     const more = isOpen() ? candidates() : []
-    if (more.length > 0) await look([...live, ...more])
+    if (more.length > 0) await look([...live, ...more], scene, FAR_TRIES)
   }
   if (!digests) return
   if (empty.length > 0) {
@@ -69,3 +71,8 @@ export async function explainScene(
   const undeclared = undeclaredDigests(values, statics)
   if (undeclared.length > 0) await look([...live, ...undeclared])
 }
+
+// --- internal ---
+
+/** Renders for knobs of which little speaks for that they are any. */
+const FAR_TRIES = 16

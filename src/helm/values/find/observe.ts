@@ -53,7 +53,11 @@ export const fieldsByPlace = (documents: readonly RenderedDocument[]): Map<strin
   new Map([...fieldsOf(documents)].map((field) => [field.place, field]))
 
 /** Renders once with a mark in every candidate, fewer where a mark makes it fail, and reads back where they land. */
-export async function observe(candidates: readonly Candidate[], scene: Scene): Promise<Observation> {
+export async function observe(
+  candidates: readonly Candidate[],
+  scene: Scene,
+  tries?: number,
+): Promise<Observation> {
   const sentinels = sentinelsFor(candidates, scene.appVersion, scene.bareDigests)
   const { result, rejected } = await grow<Sentinel, readonly RenderedDocument[]>(
     sentinels,
@@ -74,6 +78,7 @@ export async function observe(candidates: readonly Candidate[], scene: Scene): P
       )
       return some.filter(({ candidate }) => paths.has(candidate.path))
     },
+    tries,
   )
   const sightings: Sighting[] = []
   for (const field of fieldsOf(result)) {

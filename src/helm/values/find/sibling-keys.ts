@@ -61,7 +61,10 @@ export function familiesOf(map: Values, path: Path): Family[] {
     const value = map[key]
     if (taken.has(key) || typeof value !== 'string' || value === '') continue
     const prefix = key.replace(/image$/i, '')
-    const tagged = sibling(key, /^_?(?:tag|version)$/i) ?? sibling(prefix, /^_?tag$/i)
+    const tagged =
+      sibling(key, /^_?(?:tag|version)$/i) ??
+      sibling(prefix, /^_?tag$/i) ??
+      sibling('', underImage ? /^(?:tag|version)$/i : /^tag$/i)
     if (
       GENERIC_IMAGE.test(key) &&
       tagged !== undefined &&

@@ -1,4 +1,5 @@
 import type { Attempt } from './largest-working-set.ts'
+import { MADE_UP } from './made-up.ts'
 import type { TemplateText } from '../chart/template-text.ts'
 import { isMap, pathText, setAt, valueAt, type Path, type Values } from '../tree.ts'
 import { optionsOf, type Render, type Variant } from './variant.ts'
@@ -15,7 +16,11 @@ export async function baseVariant(
   given: Variant,
 ): Promise<Base> {
   const helped = await attemptHelped(given, render, values, templates, 12)
-  return helped.ok ? { variant: helped.result } : { variant: given, failure: helped.message }
+  if (!helped.ok) return { variant: given, failure: helped.message }
+  const { result, first } = helped
+  return result.values === given.values || first === undefined
+    ? { variant: result }
+    : { variant: result, complaint: first }
 }
 
 export interface Base {
@@ -40,6 +45,9 @@ export async function firstThatRenders(
   return first ?? { variant: { name: 'as given', values: {} } }
 }
 
+/** `first`: the first failure, in helm's words. */
+type Helped = Attempt<Variant> & { readonly first?: string }
+
 /** Renders a variant; while it fails, does what the failure asks for and tries again. */
 export async function attemptHelped(
   given: Variant,
@@ -47,13 +55,15 @@ export async function attemptHelped(
   values: Values,
   templates: TemplateText,
   tries = 3,
-): Promise<Attempt<Variant>> {
+): Promise<Helped> {
   let variant = given
   let message = ''
+  let first: string | undefined
   for (let left = tries; left > 0; left -= 1) {
     const rendered = await render(optionsOf(variant))
-    if (rendered.ok) return { ok: true, result: variant }
+    if (rendered.ok) return { ok: true, result: variant, ...(first === undefined ? {} : { first }) }
     message = rendered.message
+    first ??= message
     const helped = help(variant, message, values, templates)
     if (helped === undefined) break
     variant = helped
@@ -91,7 +101,8 @@ function help(
       path,
       now === false
         ? true
-        : (modes.get(pathText(path))?.[0] ?? (/url|host|endpoint/i.test(key) ? 'https://example.com' : 'x')),
+        : (modes.get(pathText(path))?.[0] ??
+            (/url|host|endpoint/i.test(key) ? `https://${MADE_UP}.example` : MADE_UP)),
       values,
     )
     return { ...variant, values: layer }

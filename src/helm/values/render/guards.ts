@@ -1,4 +1,5 @@
 import type { Guard, Site, TemplateText, ValueMention } from '../chart/template-text.ts'
+import { MADE_UP } from './made-up.ts'
 import { isMap, pathText, valueAt, type Path, type Values } from '../tree.ts'
 
 /** Values to switch on, and what the cluster must offer, for a piece of a template to be rendered. */
@@ -33,7 +34,7 @@ function switchesOfGuards(guards: readonly Guard[], templates: TemplateText, val
       const now = set.get(key)?.value ?? valueAt(values, path)
       if (typeof now !== 'string' || !texts.has(now)) return
       const free = templates.modes.get(key)?.find((mode) => !texts.has(mode))
-      set.set(key, { path, value: free ?? 'x' })
+      set.set(key, { path, value: free ?? MADE_UP })
     },
     api: (version) => apiVersions.push(version),
   }
@@ -146,9 +147,9 @@ function truth(path: Path, holds: boolean, { values, want }: Solver): void {
     return
   }
   if (value === undefined || typeof value === 'boolean') want(path, true)
-  else if (value === null || value === '') want(path, 'x')
+  else if (value === null || value === '') want(path, MADE_UP)
   else if (isMap(value) && Object.keys(value).length === 0) want(path, { x: {} })
-  else if (Array.isArray(value) && value.length === 0) want(path, [{ x: 'x' }])
+  else if (Array.isArray(value) && value.length === 0) want(path, [{ x: MADE_UP }])
 }
 
 function equal(

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ChartFiles } from '../../chart-archive.ts'
 import { chartFiles } from '../chart/archive.ts'
+import { MADE_UP } from './made-up.ts'
 
 /**
  * Writes a copy of a chart that renders whatever its values are: without schemas, without the checks that end in
@@ -100,7 +101,7 @@ function relaxed(path: string, content: Uint8Array): Uint8Array | string {
       .replace(/(^|[\s({|-])fail(?=[\s)}])/g, '$1trunc 0')
       .replace(
         /(^|[\s({|-])required(?=\s+(?:"(?:[^"\\]|\\.)*"|`[^`]*`))\s+(?:"(?:[^"\\]|\\.)*"|`[^`]*`)/g,
-        '$1default "x"',
+        `$1default "${MADE_UP}"`,
       )
       // Seconds of work for keys that nobody looks at; their fields stay.
       .replace(

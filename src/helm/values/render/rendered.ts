@@ -38,6 +38,8 @@ export interface Field {
   readonly text: string
   /** The references in it, looked for once. */
   readonly mentions: () => readonly Mention[]
+  /** Parts of references that stand in several fields of the object: none of them is one. */
+  readonly joined: ReadonlySet<string>
   /** Names in it that no version goes with. */
   readonly names: () => readonly string[]
 }
@@ -60,7 +62,7 @@ export function referencesOf(
       known === undefined
         ? field.mentions()
         : mentionsIn(field.text, field.hint, known).filter(
-            ({ versionless, text }) => versionless !== true || known(text),
+            ({ versionless, text }) => (versionless !== true || known(text)) && !isPart(text, field.joined),
           )
     for (const [at, { start, text, stem }] of mentions.entries())
       found.push({ ...placeOf(field, at), text, start, ...(stem === true ? { stem } : {}) })
@@ -112,9 +114,7 @@ function partOf(
 ): Part {
   let found: { readonly mentions: readonly Mention[]; readonly names: readonly string[] } | undefined
   const read = () => {
-    const all = mentionsIn(text, hint).filter(
-      (mention) => /[:@]/.test(lastSegment(mention.text)) || !joined.has(mention.text),
-    )
+    const all = mentionsIn(text, hint).filter((mention) => !isPart(mention.text, joined))
     const whole = all.filter(({ versionless }) => versionless !== true)
     const registries =
       hint === 'image' ? [] : registriesIn(text, key, whole).filter((one) => !joined.has(one.text))
@@ -131,10 +131,14 @@ function partOf(
     text,
     hint,
     where,
+    joined,
     mentions: () => (found ??= read()).mentions,
     names: () => (found ??= read()).names,
   }
 }
+
+const isPart = (text: string, joined: ReadonlySet<string>): boolean =>
+  joined.has(text) && !/[:@]/.test(lastSegment(text))
 
 interface SplitPart extends Composite {
   /** The field of the object that holds the composite. */

@@ -2,14 +2,12 @@ import type { Binding, Recipe } from '../binding.ts'
 import type { Chart } from '../chart/files.ts'
 import { effectiveValues } from '../chart/effective.ts'
 import { grow } from '../render/largest-working-set.ts'
-import type { Rendered, Renderer } from '../render/helm.ts'
+import type { Renderer } from '../render/helm.ts'
 import { overrideValues } from '../override.ts'
-import { lastSegment, nameOf, normalisedReference } from '../reference-text.ts'
-import { placeKey, referencesOf, type RenderedReference } from '../render/rendered.ts'
 import type { Search } from '../search.ts'
 import { leavesOf, type Path, type Values } from '../tree.ts'
-import { optionsOf, type Variant } from '../render/variant.ts'
-import { destinationText, sameImage, type Destinations } from './destination.ts'
+import type { Destinations } from './destination.ts'
+import { misses, stagesOf, type OtherMode, type Stage } from './stages.ts'
 import { assignmentsFor, type Assignment, type NotWritten, type Written } from './write.ts'
 
 export interface Landed {
@@ -20,13 +18,32 @@ export interface Landed {
   readonly bindings: readonly Binding[]
   /** Reported, not written. */
   readonly notLanded: readonly NotWritten[]
+  /** Other references that a bound place makes in other modes of the chart, where the override is wrong. */
+  readonly elsewhere: readonly OtherMode[]
 }
 
 /**
  * Writes the override and renders it, in every variant of the search. A binding whose references do not all become
- * their destinations is written by its next recipe; when none is left it is not written at all.
+ * their destinations is written by its next recipe; when none is left it is searched for once more, and else not
+ * written at all.
  */
 export async function landOverride(
+  chart: Chart,
+  layers: readonly Values[],
+  search: Search,
+  renderer: Renderer,
+  destinations: Destinations,
+): Promise<Landed> {
+  const landed = await land(chart, layers, search, renderer, destinations)
+  const isLost = ({ binding: { proven } }: NotWritten): boolean => proven
+  if (search.again === undefined || !landed.notLanded.some(isLost)) return landed
+  const wider = await land(chart, layers, await search.again(), renderer, destinations)
+  return wider.notLanded.filter(isLost).length < landed.notLanded.filter(isLost).length ? wider : landed
+}
+
+// --- internal ---
+
+async function land(
   chart: Chart,
   layers: readonly Values[],
   search: Search,
@@ -45,6 +62,7 @@ export async function landOverride(
   const write = (bindings: Iterable<Binding>): Written =>
     assignmentsFor([...bindings], { ...destinations, recipeOf, consents })
   const stages = await stagesOf(layers, search, renderer)
+  const elsewhere = new Map<string, OtherMode>()
 
   let written = write(chosen.keys())
   const consent = await consentOf(written, stages, base)
@@ -58,7 +76,7 @@ export async function landOverride(
     const failed = new Map(written.refused.map(({ binding, reason }) => [binding, reason]))
     for (const stage of stages) {
       const rendered = await stage.render(overrideValues(written.assignments, base))
-      if (rendered.ok) misses(rendered, stage, search, destinations, failed)
+      if (rendered.ok) misses(rendered, stage, search, destinations, failed, elsewhere)
       else
         for (const binding of await culprits([...chosen.keys()], stage, write, base))
           failed.set(binding, rendered.message.slice(0, 300))
@@ -89,10 +107,9 @@ export async function landOverride(
     notLanded: search.bindings
       .filter((binding) => binding.references.length > 0 && !chosen.has(binding))
       .map((binding) => ({ binding, reason: reasons.get(binding) ?? binding.note ?? 'no render showed it' })),
+    elsewhere: [...elsewhere.values()].filter(({ binding }) => chosen.has(binding)),
   }
 }
-
-// --- internal ---
 
 /** After so many, what does not land is dropped rather than tried in another way. */
 const ROUNDS = 8
@@ -144,71 +161,6 @@ async function culprits(
   )
   return rejected
 }
-
-interface Stage {
-  readonly render: (override: Values) => Promise<Rendered>
-  /** What is checked here: everything in the user's own variant, in another only what that one does not show. */
-  readonly references: readonly RenderedReference[]
-}
-
-async function stagesOf(layers: readonly Values[], search: Search, renderer: Renderer): Promise<Stage[]> {
-  const stages: Stage[] = []
-  const seen = new Set<string>()
-  for (const variant of search.variants) {
-    const render = (override: Values): Promise<Rendered> =>
-      renderer.template(stacked(layers, variant, override))
-    const rendered = await render({})
-    if (!rendered.ok) continue
-    const references = referencesOf(rendered.documents).filter(
-      ({ place, text }) => !seen.has(placeKey(place, text)),
-    )
-    for (const { place, text } of references) seen.add(placeKey(place, text))
-    if (references.length > 0) stages.push({ render, references })
-  }
-  return stages
-}
-
-/** The user's layers, the variant's switches, the override: in helm's order. */
-export const stacked = (layers: readonly Values[], variant: Variant, override: Values) => {
-  const { values = [], ...rest } = optionsOf(variant)
-  return { ...rest, values: [...layers, ...values, ...(Object.keys(override).length > 0 ? [override] : [])] }
-}
-
-function misses(
-  rendered: Rendered & { ok: true },
-  { references }: Stage,
-  search: Search,
-  destinations: Destinations,
-  failed: Map<Binding, string>,
-): void {
-  const wanted = references.flatMap((reference) => {
-    const want = destinationText(reference, destinations)
-    return want === undefined ? [] : [{ ...reference, want }]
-  })
-  const names = new Set(wanted.map(({ want }) => nameOf(want)))
-  // In a long text others may come to look like references too, so that only the field is the same.
-  const after = new Map<string, string[]>()
-  for (const { place, text } of referencesOf(rendered.documents, (token) => names.has(nameOf(token))))
-    after.set(fieldOf(place), [...(after.get(fieldOf(place)) ?? []), text])
-  for (const { place, text, want } of wanted) {
-    const binding = search.places.get(placeKey(place, text))
-    if (binding === undefined) continue
-    const there = after.get(fieldOf(place)) ?? []
-    const pinned = destinations.digestOf?.(normalisedReference(text) ?? text)
-    const at = there.findIndex((now) => sameImage(now, want) || isPinned(now, want, pinned))
-    if (at >= 0) there.splice(at, 1)
-    else failed.set(binding, `${nearest(there, text) ?? 'nothing'} was rendered instead of ${want}`)
-  }
-}
-
-/** What a reference has become: that with the same last part, wherever it stands in the field. */
-const nearest = (there: readonly string[], text: string): string | undefined =>
-  there.find((now) => lastSegment(nameOf(now)) === lastSegment(nameOf(text))) ?? there[0]
-
-const isPinned = (now: string, want: string, digest: string | undefined): boolean =>
-  digest !== undefined && now.endsWith(`@${digest}`) && nameOf(now) === nameOf(want)
-
-const fieldOf = (place: string): string => place.slice(0, place.lastIndexOf('#'))
 
 const withFirst = (binding: Binding, recipe: Recipe | undefined, consents: readonly Path[]): Binding => ({
   ...binding,

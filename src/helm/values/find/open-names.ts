@@ -1,0 +1,38 @@
+import type { OpenName } from '../binding.ts'
+import { nameOf } from '../reference-text.ts'
+import { fieldsOf } from '../render/rendered.ts'
+import type { RenderedDocument } from '../render/documents.ts'
+import { pathText } from '../tree.ts'
+
+/**
+ * Names in rendered objects that are no whole references, and that no reference among `texts` completes: a registry
+ * alone, a name without a version, a bare word where an image could stand. What is pulled by them only the program
+ * that reads them knows.
+ */
+export function openNames(documents: readonly RenderedDocument[], texts: readonly string[]): OpenName[] {
+  const names = texts.map(nameOf)
+  const isPart = (name: string): boolean =>
+    names.some((one) => one === name || one.startsWith(`${name}/`) || one.endsWith(`/${name}`))
+  const found = new Map<string, OpenName>()
+  for (const { names: inside, document, path, hint } of fieldsOf(documents)) {
+    for (const name of inside()) {
+      if (found.has(name) || isPart(name.replace(/\/$/, ''))) continue
+      found.set(name, {
+        text: name,
+        at: `${document.kind}/${document.name} ${pathText(path)}`,
+        reason: reasonOf(name, hint),
+        ...(document.hook === undefined ? {} : { hook: document.hook }),
+      })
+    }
+  }
+  return [...found.values()]
+}
+
+// --- internal ---
+
+const reasonOf = (name: string, hint: string): string =>
+  hint === 'word'
+    ? 'a word where an image could stand: its controller knows what it means'
+    : name.includes('/')
+      ? 'a name without a version: a program may add one'
+      : 'a registry alone: a program may add names'

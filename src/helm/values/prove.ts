@@ -1,7 +1,13 @@
 import type { Where } from './binding.ts'
 import type { Renderer } from './render/helm.ts'
 import { stacked } from './write/stages.ts'
-import { destinationText, sameImage, stemReference, type Destinations } from './write/destination.ts'
+import {
+  destinationText,
+  sameImage,
+  stemReference,
+  type Destinations,
+  type Rendering,
+} from './write/destination.ts'
 import { lastSegment, nameOf, normalisedReference } from './reference-text.ts'
 import { placeKey, referencesOf, type RenderedReference } from './render/rendered.ts'
 import type { Search } from './search.ts'
@@ -78,7 +84,7 @@ export async function prove(
       failures.push({ variant: variant.name, message: bound.message })
       continue
     }
-    const origins = originsOf(plain.ok ? referencesOf(plain.documents) : [], options)
+    const origins = originsOf(plain.ok ? referencesOf(plain.documents) : [], search, options)
     for (const rendered of referencesOf(bound.documents, options.isPrivate)) {
       const key = placeKey(rendered.place, rendered.text)
       if (seen.has(key) || origins.isPart(rendered)) continue
@@ -101,19 +107,23 @@ export async function prove(
 /** What stood where, before the override. In long texts others come to stand first, so meaning goes before position. */
 interface Origins {
   /** The reference that has become this one: of the same field if possible, else of any. */
-  of(rendered: RenderedReference): RenderedReference | undefined
-  at(place: string): RenderedReference | undefined
+  of(rendered: RenderedReference): Rendering | undefined
+  at(place: string): Rendering | undefined
   /** A private name without its version or its end, which stand in other fields: the whole is judged there. */
   isPart(rendered: RenderedReference): boolean
 }
 
-function originsOf(plain: readonly RenderedReference[], options: ProveOptions): Origins {
+function originsOf(plain: readonly RenderedReference[], search: Search, options: ProveOptions): Origins {
   const places = new Map(plain.map((one) => [one.place, one]))
   const moved = plain.flatMap((one) => {
     const destination = destinationText(one, options)
     return destination === undefined ? [] : [{ one, destination }]
   })
-  const names = [...new Set(moved.map(({ destination }) => nameOf(destination)))]
+  // A name that is none before the override, such as a bare word beside its tag.
+  const written = search.bindings.flatMap(({ references, stem }) =>
+    stem === true ? [] : references.map((text) => ({ text, destination: options.destinationOf(text) })),
+  )
+  const names = [...new Set([...moved, ...written].map(({ destination }) => nameOf(destination)))]
   const exact = (text: string): RenderedReference[] =>
     moved.flatMap(({ one, destination }) =>
       sameImage(text, destination) || text === destination ? [one] : [],
@@ -124,7 +134,10 @@ function originsOf(plain: readonly RenderedReference[], options: ProveOptions): 
       const all = exact(text)
       const field = fieldOf(place)
       return (
-        all.find((one) => one.place === place) ?? all.find((one) => fieldOf(one.place) === field) ?? all[0]
+        all.find((one) => one.place === place) ??
+        all.find((one) => fieldOf(one.place) === field) ??
+        all[0] ??
+        written.find(({ destination }) => sameImage(text, destination))
       )
     },
     at: (place) => places.get(place),

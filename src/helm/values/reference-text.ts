@@ -46,10 +46,7 @@ export function looksLikeRegistry(text: string, place: string): 'named' | 'host'
   if (!HOSTED.test(text) || NOT_A_REGISTRY.test(place)) return undefined
   const host = text.replace(/[/:].*$/, '')
   const isKnown = KNOWN_HOST.test(host)
-  if (REGISTRY_PLACE.test(place))
-    return isKnown || (/\.[a-z]{2,}$/.test(host) && !/\.(?:svc|local|internal|cluster)$/.test(host))
-      ? 'named'
-      : undefined
+  if (REGISTRY_PLACE.test(place)) return isKnown || DOMAIN.test(host) ? 'named' : undefined
   return isKnown && !text.includes('/') && !ANY_REGISTRY.test(host) ? 'host' : undefined
 }
 
@@ -127,6 +124,9 @@ const HOSTED = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?(?:\/[a-z0-9][a-z0-9._-]*)*
 /** `imageRegistry`, `IMAGE_REPO_URL`, `hub`; not `registration`. */
 const REGISTRY_PLACE =
   /regist(?:ry|ries)|(?:^|[._-]|image)hub$|image[._-]?(?:repo|host|prefix)|repo(?:sitory)?(?:[._-]?(?:url|host))?$/i
+/** Ends as hosts on the internet do, unlike `spec.global.registry`. */
+const DOMAIN =
+  /\.(?:[a-z]{2}|com|org|net|dev|app|run|gov|mil|edu|int|biz|info|name|xyz|aws|cloud|tech|tools|build|systems|services|software|solutions|network|digital|host|site|online|engineering|example)$/
 /** Lists of what is allowed or refused, and what is fetched from elsewhere. */
 const NOT_A_REGISTRY =
   /allow|insecure|deny|block|exclu|ignore|skip|chart|helm|git|maven|npm|schema|secret|credential|auth|email|domain|ingress/i

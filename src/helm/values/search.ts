@@ -67,22 +67,22 @@ export async function findByRendering(
   const refusal = refusalOf(failure ?? complaint, failure !== undefined, own, base)
 
   const looker = createLooker(chart, values, render, { statics, templates, digests })
-  const { look, sightings } = looker
+  const { sightings } = looker
   const everything = await allOnVariant(chart, templates, values, render, base)
-  await look(base, everything === undefined ? 'deep' : 'shallow')
+  await looker.look(base, everything === undefined ? 'deep' : 'shallow')
   for (const variant of [...(everything === undefined ? [] : [everything]), ...given.slice(1)])
-    await look(variant, 'deep')
+    await looker.look(variant, 'deep')
   // What the base shows and the others do not.
   if (everything !== undefined && sightings.all().some(({ inBase, shapes }) => inBase && !shapes.some(isLed)))
-    await look(base, 'deep')
+    await looker.look(base, 'deep')
   // Last, the chart with all that the relaxed copy leaves out.
-  const literal = new Set(templates.literals.map(({ reference }) => reference))
+  const literal = new Set(templates.literals.flatMap((one) => (one.fixed ? [one.reference] : [])))
   if (failure === undefined && sightings.unexplained().some((text) => !literal.has(text)))
-    await look({ ...base, relaxed: false }, 'deep')
+    await looker.look({ ...base, relaxed: false }, 'deep')
   const seen = sightings.leaves()
   const hidden = statics.filter(({ leaves }) => !leaves.some(({ path }) => seen.has(pathText(path))))
   for (const variant of await targetedVariants(hidden, templates, chart, values, render, base))
-    await look(variant, 'deep')
+    await looker.look(variant, 'deep')
 
   const found: Omit<Search, 'again'> = {
     ...resultOf(looker, statics, templates, values),
@@ -91,7 +91,7 @@ export async function findByRendering(
   return {
     ...found,
     async again() {
-      for (const variant of looker.variants.slice(0, 2)) await look(variant, 'wide')
+      for (const variant of looker.variants.slice(0, 2)) await looker.look(variant, 'wide')
       return { ...found, ...resultOf(looker, statics, templates, values) }
     },
   }
@@ -130,7 +130,7 @@ function resultOf(
           unrendered: true,
         })),
     ],
-    open: openNames(installed, texts),
+    open: openNames(installed, sightings.all()),
     places: rendered.places,
     variants,
   }

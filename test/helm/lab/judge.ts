@@ -28,7 +28,9 @@ export function seenIn(objects: readonly JudgedObject[]): Seen[] {
   const found: Seen[] = []
   for (const { key, field, text, isImage } of stringsOf(objects)) {
     const texts = isImage ? [text.trim()] : [...text.matchAll(REFERENCE)].map(([whole]) => whole)
-    for (const one of texts) if (isImage || isWhole(one)) found.push({ object: key, field, text: one })
+    for (const one of texts)
+      if (isImage ? /^[a-z0-9]/.test(one) && !/[/:@]$|\/:/.test(one) : isWhole(one))
+        found.push({ object: key, field, text: one })
   }
   return found
 }

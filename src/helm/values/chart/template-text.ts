@@ -39,6 +39,8 @@ export interface Literal {
   readonly reference: string
   readonly file: string
   readonly line: number
+  /** Outside of any action, so that no value can change it. */
+  readonly fixed: boolean
 }
 
 /** Reads the text of all templates of a chart and its subcharts, which no render shows whole. */
@@ -172,7 +174,13 @@ function literalsOf(text: string, file: string): Literal[] {
     if (/^\s*#/.test(line)) continue
     const own = /^\s*-?\s*image:\s*["']?([a-z0-9][a-z0-9._/:@-]*)["']?\s*(?:#.*)?$/.exec(line)?.[1]
     const references = own === undefined ? mentionsIn(line, 'none').map((mention) => mention.text) : [own]
-    for (const reference of references) found.push({ reference, file, line: at + 1 })
+    for (const reference of references)
+      found.push({
+        reference,
+        file,
+        line: at + 1,
+        fixed: line.replace(/\{\{.*?\}\}/g, '').includes(reference),
+      })
   }
   return found
 }

@@ -35,7 +35,7 @@ export function assembleBindings(
     const shapes = entry.shapes.filter(({ name }) => name.some(({ leaf }) => leaf !== undefined))
     const natural = shapes[0]
     if (natural === undefined) {
-      if (entry.text !== undefined) unreachable.push(unreachableOf(entry))
+      if (entry.text !== undefined && entry.stem !== true) unreachable.push(unreachableOf(entry))
       continue
     }
     const ordered = inOrder(shapes, values)

@@ -41,9 +41,11 @@ export async function explainScene(
     return observed
   }
   const natural = await look(likely)
-  const isOpen = (): boolean => wide || sightings.unexplained().length > 0
+  const fixed = new Set(templates.literals.flatMap((one) => (one.fixed ? [one.reference] : [])))
+  const unexplained = (): readonly string[] => sightings.unexplained().filter((text) => !fixed.has(text))
+  const isOpen = (): boolean => wide || unexplained().length > 0
   if (isOpen()) {
-    const { possible } = candidatesFor(values, statics, wide ? rendered : sightings.unexplained())
+    const { possible } = candidatesFor(values, statics, wide ? rendered : unexplained())
     if (possible.length > 0) await look(possible)
   }
   // A name whose last part is a template's own, or a leaf that nothing in its key gives away.

@@ -1,19 +1,28 @@
 import type { OpenName } from '../binding.ts'
+import type { Sighted } from './assemble.ts'
 import { nameOf } from '../reference-text.ts'
 import { fieldsOf } from '../render/rendered.ts'
 import type { RenderedDocument } from '../render/documents.ts'
 import { pathText } from '../tree.ts'
 
 /**
- * Names in rendered objects that are no whole references, and that no reference among `texts` completes: a registry
+ * Names in rendered objects that are no whole references, and that no reference seen so far completes: a registry
  * alone, a name without a version, a bare word where an image could stand. What is pulled by them only the program
  * that reads them knows.
  */
-export function openNames(documents: readonly RenderedDocument[], texts: readonly string[]): OpenName[] {
-  const names = texts.map(nameOf)
+export function openNames(documents: readonly RenderedDocument[], sighted: readonly Sighted[]): OpenName[] {
+  const names = sighted.flatMap(({ text, stem }) =>
+    text === undefined || stem === true ? [] : [nameOf(text)],
+  )
   const isPart = (name: string): boolean =>
     names.some((one) => one === name || one.startsWith(`${name}/`) || one.endsWith(`/${name}`))
   const found = new Map<string, OpenName>()
+  for (const { text, stem, at, shapes, hook } of sighted) {
+    if (text === undefined || stem !== true || found.has(text)) continue
+    if (shapes.some(({ name }) => name.some(({ leaf }) => leaf !== undefined))) continue
+    const reason = 'a registry alone, written in a template: a program adds the names'
+    found.set(text, { text, at, reason, ...(hook === undefined ? {} : { hook }) })
+  }
   for (const { names: inside, document, path, hint } of fieldsOf(documents)) {
     for (const name of inside()) {
       if (found.has(name) || isPart(name.replace(/\/$/, ''))) continue

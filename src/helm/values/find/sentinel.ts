@@ -51,7 +51,9 @@ export function sentinelsFor(
     if (value === '') {
       if (/tag|version/i.test(key))
         return made('', `${VERSION.test(appVersion) ? appVersion : '1.0.0'}-${mark}`, '')
-      return /registry|hub|host/i.test(key) ? made('', `${mark}.example`, '') : made('', mark, '')
+      if (/registry|hub|host/i.test(key)) return made('', `${mark}.example`, '')
+      // A bare word is no reference everywhere; with a slash it is.
+      return /image|img|repo/i.test(key) ? made('', `zq/${mark}`, '') : made('', mark, '')
     }
     const slash = value.lastIndexOf('/')
     const version = /[:@]/.exec(value.slice(slash + 1))

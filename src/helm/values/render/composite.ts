@@ -74,8 +74,11 @@ interface Slots extends Partial<Record<Role, string>> {
 }
 
 const ROLES: readonly (readonly [RegExp, Role])[] = [
-  [/^(.*?)[._-]?(?:image[._-]?|container[._-]?)?(?:registry|hub)(?:[._-]?(?:url|host|name))?$/i, 'registry'],
-  [/^(.*?)[._-]?(?:image[._-]?|container[._-]?)?repo(?:sitory)?(?:[._-]?(?:url|name))?$/i, 'repository'],
+  [
+    /^(.*?)[._-]?(?:image[._-]?|container[._-]?)?(?:(?:registry|hub)(?:[._-]?(?:url|host|name))?|repo(?:sitory)?[._-]?url)$/i,
+    'registry',
+  ],
+  [/^(.*?)[._-]?(?:image[._-]?|container[._-]?)?repo(?:sitory)?(?:[._-]?name)?$/i, 'repository'],
   [/^(.*?)[._-]?(?:image|img)(?:[._-]?name)?$/i, 'image'],
   [/^(.*?)[._-]?(?:image[._-]?)?(?:tag|version)$/i, 'tag'],
   [/^(.*?)[._-]?(?:image[._-]?)?(?:digest|sha256)$/i, 'digest'],
@@ -167,7 +170,8 @@ function composed(slots: Slots, around: Around): Joined | undefined {
     return version === undefined && digest === undefined
       ? made(`${hub}/${image}`, [registry, image])
       : { text: `${hub}/${image}${endOf(version, digest)}`, parts: [hub, image] }
-  return tagged && hub === undefined ? made(image, [image]) : undefined
+  // A single word: whether it is an image of Docker Hub, only the program knows.
+  return undefined
 }
 
 const endOf = (tag: string | undefined, digest: string | undefined): string =>

@@ -115,9 +115,16 @@ function partOf(
   let found: { readonly mentions: readonly Mention[]; readonly names: readonly string[] } | undefined
   const read = () => {
     const all = mentionsIn(text, hint).filter((mention) => !isPart(mention.text, joined))
-    const whole = all.filter(({ versionless }) => versionless !== true)
+    const isWhole = (one: Mention): boolean => /[:@]/.test(lastSegment(one.text)) || one.stem === true
     const registries =
-      hint === 'image' ? [] : registriesIn(text, key, whole).filter((one) => !joined.has(one.text))
+      hint === 'image'
+        ? []
+        : registriesIn(text, key, all.filter(isWhole)).filter((one) => !joined.has(one.text))
+    const starts = new Set(registries.map(({ start }) => start))
+    const whole = all
+      .filter((one) => one.versionless !== true && !starts.has(one.start))
+      // Outside of pods a name without a version is mostly one to which a program adds it.
+      .map((one): Mention => (isWhole(one) || hint === 'image' ? one : { ...one, stem: true }))
     const names = [...all, ...registries].flatMap((one) => (one.versionless === true ? [one.text] : []))
     return {
       mentions: [...whole, ...registries.filter(({ stem }) => stem)].toSorted((a, b) => a.start - b.start),

@@ -1,8 +1,12 @@
 import { parseReference, type Reference } from '../../../oci/reference.ts'
 import { normalisedReference } from '../reference-text.ts'
-import type { WriteOptions } from './write.ts'
 
-export type Destinations = Omit<WriteOptions, 'recipeOf'>
+export interface Destinations {
+  /** The private reference for a normalised one: where the import put it. A pure function of the name. */
+  readonly destinationOf: (reference: string) => string
+  /** Write digests too, where the chart has a place for them: the digest of a normalised reference. */
+  readonly digestOf?: (reference: string) => string | undefined
+}
 
 /** A reference as it is rendered: whole, or the beginning of a name to which a program adds the rest. */
 export interface Rendering {

@@ -1,6 +1,6 @@
 import { parseReference, repositoryName, type Reference } from '../../../oci/reference.ts'
 import { piecesText, type Binding, type Recipe } from '../binding.ts'
-import { stemDestination } from './destination.ts'
+import { stemDestination, type Destinations } from './destination.ts'
 import { solveDigest, solveName, solveTag } from './solve.ts'
 import { pathText, type Path } from '../tree.ts'
 
@@ -23,11 +23,7 @@ export interface Written {
   readonly refused: readonly NotWritten[]
 }
 
-export interface WriteOptions {
-  /** The private reference for a normalised one: where the import put it. A pure function of the name. */
-  readonly destinationOf: (reference: string) => string
-  /** Write digests too, where the chart has a place for them: the digest of a normalised reference. */
-  readonly digestOf?: (reference: string) => string | undefined
+export interface WriteOptions extends Destinations {
   /** Which of a binding's recipes to use; the first unless a render showed that it does not land. */
   readonly recipeOf?: (binding: Binding) => Recipe | undefined
   /** Switches to write whatever the bindings say. */

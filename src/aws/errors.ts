@@ -8,10 +8,13 @@ import { nextForCredentials } from './environment.ts'
 export class AwsError extends BundleError {
   override readonly name = 'AwsError'
   readonly exception: string
+  /** Whether something answered at all. */
+  readonly isAnswer: boolean
 
   constructor(message: string, exception: string, facts: ErrorFacts) {
     super(message, facts)
     this.exception = exception
+    this.isAnswer = statusOf(facts.cause) !== undefined
   }
 }
 

@@ -1,3 +1,4 @@
+import { actionsFor, type ActionUse } from './ecr/actions.ts'
 import type { EcrHost } from './host.ts'
 import type { S3Location } from './s3/location.ts'
 
@@ -23,6 +24,8 @@ export interface ImportFeatures {
   readonly tags?: boolean
   readonly lifecyclePolicy?: boolean
   readonly repositoryPolicy?: boolean
+  /** Changes repositories that exist. */
+  readonly applySettings?: boolean
   /** ARN of the key; `true` when only its alias or id is known. */
   readonly kmsKey?: string | true
   /** To read the setting, and to take layers over from other repositories of the prefixes. */
@@ -55,45 +58,33 @@ export interface PolicyOptions {
  */
 export function iamPolicy(options: PolicyOptions): Policy {
   const { host, features = {} } = options
-  const login = allow('Login', ['ecr:GetAuthorizationToken'], ['*'])
+  const login = allow('Login', actionsFor('login'), ['*'])
   const repositories = repositoriesOf(options)
-  if (options.for === 'export') {
-    const pull = [
-      'ecr:BatchCheckLayerAvailability',
-      'ecr:BatchGetImage',
-      'ecr:GetDownloadUrlForLayer',
-      'ecr:ListImages',
-    ]
-    return policy([login, allow('Pull', pull, repositories), ...bundleStatements(options)])
-  }
+  if (options.for === 'export')
+    return policy([login, allow('Pull', actionsFor('export'), repositories), ...bundleStatements(options)])
   if (options.for === 'rehearse' || options.for === 'node')
-    return policy([login, allow('Pull', PULL, repositories)])
+    return policy([login, allow('Pull', actionsFor('pull'), repositories)])
   if (options.for === 'prune') {
     return policy([
       login,
-      allow('Find', ['ecr:DescribeRepositories'], ['*']),
-      allow('Prune', PRUNE, repositories),
+      allow('Find', actionsFor('find'), ['*']),
+      allow('Prune', actionsFor('prune'), repositories),
     ])
   }
   const { createRepositories = true, blobMounting = true, verify = true } = features
-  const statements = [login, allow('Push', PUSH, repositories)]
-  const setUp = [
-    'ecr:DescribeRepositories',
-    ...(createRepositories ? ['ecr:CreateRepository', 'ecr:TagResource'] : []),
-    ...(features.tags === true ? ['ecr:ListTagsForResource'] : []),
-    ...(features.lifecyclePolicy === true
-      ? ['ecr:GetLifecyclePolicy', ...(createRepositories ? ['ecr:PutLifecyclePolicy'] : [])]
-      : []),
-    ...(features.repositoryPolicy === true
-      ? ['ecr:GetRepositoryPolicy', ...(createRepositories ? ['ecr:SetRepositoryPolicy'] : [])]
-      : []),
+  const statements = [
+    login,
+    allow('Push', actionsFor('push'), repositories),
+    allow('Repositories', actionsFor(...setUpOf(features, createRepositories)), repositories),
   ]
-  statements.push(allow('Repositories', setUp, repositories))
   if (verify || blobMounting) {
-    const read = ['ecr:GetDownloadUrlForLayer', ...(verify ? ['ecr:ListImages'] : [])]
+    const read = actionsFor(
+      ...(verify ? ['verify' as const] : []),
+      ...(blobMounting ? ['mount' as const] : []),
+    )
     statements.push(allow(verify ? 'Verify' : 'Mount', read, repositories))
   }
-  if (blobMounting) statements.push(allow('BlobMounting', ['ecr:GetAccountSetting'], ['*']))
+  if (blobMounting) statements.push(allow('BlobMounting', actionsFor('account settings'), ['*']))
   if (features.kmsKey !== undefined) statements.push(useOfKey(host, features.kmsKey))
   return policy([...statements, ...bundleStatements(options)])
 }
@@ -108,25 +99,21 @@ export function bundleArns({ partition }: Pick<EcrHost, 'partition'>, { bucket, 
 
 // --- internal ---
 
-/** https://docs.aws.amazon.com/AmazonECR/latest/userguide/ECR_on_EKS.html */
-const PULL = ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer']
-
-const PRUNE = [
-  'ecr:BatchDeleteImage',
-  'ecr:BatchGetImage',
-  'ecr:DeleteRepository',
-  'ecr:DescribeImages',
-  'ecr:ListTagsForResource',
-]
-
-const PUSH = [
-  'ecr:BatchCheckLayerAvailability',
-  'ecr:BatchGetImage',
-  'ecr:CompleteLayerUpload',
-  'ecr:InitiateLayerUpload',
-  'ecr:PutImage',
-  'ecr:UploadLayerPart',
-]
+/** Whoever makes a repository, or changes one that exists, sets it up; everybody else only compares. */
+function setUpOf(features: ImportFeatures, create: boolean): readonly ActionUse[] {
+  const { tags, lifecyclePolicy, repositoryPolicy, applySettings = false } = features
+  const sets = create || applySettings
+  return [
+    'look',
+    ...(create ? ['create' as const] : []),
+    ...(tags === true ? ['tags' as const] : []),
+    ...(lifecyclePolicy === true ? ['lifecycle policy' as const] : []),
+    ...(lifecyclePolicy === true && sets ? ['set lifecycle policy' as const] : []),
+    ...(repositoryPolicy === true ? ['repository policy' as const] : []),
+    ...(repositoryPolicy === true && sets ? ['set repository policy' as const] : []),
+    ...(applySettings ? ['apply settings' as const] : []),
+  ]
+}
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions */
 function bundleStatements({ for: use, host, bundle, bundleKey }: PolicyOptions): readonly Statement[] {

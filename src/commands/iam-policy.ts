@@ -30,7 +30,7 @@ const args = {
   },
   with: {
     type: 'enum',
-    options: ['tags', 'lifecycle-policy', 'repository-policy'],
+    options: ['tags', 'lifecycle-policy', 'repository-policy', 'apply-settings'],
     multiple: true,
     description: 'Flags of the import that ask for more permissions',
   },
@@ -105,6 +105,7 @@ function featuresOf({ create, with: flags, kmsKey }: Args<typeof args>): ImportF
     tags: flags.includes('tags'),
     lifecyclePolicy: flags.includes('lifecycle-policy'),
     repositoryPolicy: flags.includes('repository-policy'),
+    applySettings: flags.includes('apply-settings'),
     ...(kmsKey === undefined ? {} : { kmsKey }),
   }
 }

@@ -181,3 +181,25 @@ describe('vpcEndpoints', () => {
     expect(found.get('S3Endpoint')?.['ServiceName']).toBe('com.amazonaws.cn-north-1.s3')
   })
 })
+
+test('what changes repositories that exist may change all that an import can set', () => {
+  const features = {
+    createRepositories: false,
+    lifecyclePolicy: true,
+    repositoryPolicy: true,
+    applySettings: true,
+  }
+  const without = new Set(actions({ ...base, features: { createRepositories: false } }))
+  expect(actions({ ...base, features }).filter((action) => !without.has(action))).toEqual(
+    [
+      'ecr:GetLifecyclePolicy',
+      'ecr:GetRepositoryPolicy',
+      'ecr:ListImages',
+      'ecr:PutImageScanningConfiguration',
+      'ecr:PutImageTagMutability',
+      'ecr:PutLifecyclePolicy',
+      'ecr:SetRepositoryPolicy',
+      'ecr:TagResource',
+    ].filter((action) => !without.has(action)),
+  )
+})

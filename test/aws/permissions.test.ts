@@ -73,6 +73,20 @@ describe('tryPermissions', () => {
     )
   })
 
+  test('goes on behind an action at which the API fails', async () => {
+    double.faults.add({
+      on: { action: 'ListImages' },
+      fault: { kind: 'status', status: 500 },
+      times: 99,
+    })
+    const { ecr } = openEcr(double, { attempts: 1 })
+    await ensureRepository(ecr, 'mirrored/x')
+    const found = await tryPermissions(ecr, ['mirrored'], 'mirrored/x')
+    expect(actionsThat(found, 'not tried')).toEqual(['ecr:ListImages'])
+    expect(found.find(({ action }) => action === 'ecr:ListImages')?.why).toContain('The service failed')
+    expect(actionsThat(found, 'allowed')).toHaveLength(ALL.length - 1)
+  })
+
   test('does not take an API that hangs up for a permission', async () => {
     double.faults.add({ on: { action: 'ListImages' }, fault: { kind: 'close' }, times: 9 })
     const { ecr } = openEcr(double, { attempts: 1 })

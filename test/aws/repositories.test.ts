@@ -209,6 +209,16 @@ test('listRepositories reads every page, or nothing when it may not', async () =
 })
 
 describe('blobMounting', () => {
+  test('costs two tries where the API fails at the question, and no more', async () => {
+    double.faults.add({
+      on: { action: 'GetAccountSetting' },
+      fault: { kind: 'status', status: 500 },
+      times: 99,
+    })
+    expect(await blobMounting(open())).toBe('unknown')
+    expect(double.log.count('GetAccountSetting')).toBe(2)
+  })
+
   test.each([
     [{ blobMounting: true }, 'on'],
     [{ blobMounting: false }, 'off'],

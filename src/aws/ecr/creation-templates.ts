@@ -19,8 +19,8 @@ export async function prefixesMadeOnPush(ecr: Ecr): Promise<readonly string[] | 
     } while (nextToken !== undefined)
     return prefixes
   } catch (error) {
-    if (!(error instanceof AwsError) || error.kind === 'network' || error.kind === 'cancelled') throw error
-    return undefined
+    if (error instanceof AwsError && (error.isAnswer || error.kind === 'auth')) return undefined
+    throw error
   }
 }
 

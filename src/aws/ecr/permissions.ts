@@ -1,5 +1,4 @@
-import type { ECR } from '@aws-sdk/client-ecr'
-import { BundleError } from '../../lib/errors.ts'
+import { ECR_ACTIONS, type Probe } from './actions.ts'
 import type { Ecr } from './client.ts'
 import { prefixesMadeOnPush } from './creation-templates.ts'
 import { AwsError } from '../errors.ts'
@@ -26,20 +25,25 @@ export async function tryPermissions(
   existing: string | undefined,
 ): Promise<Permission[]> {
   const absent = prefixes.map((prefix) => (prefix === '' ? ABSENT : `${prefix}/${ABSENT}`))
+  const probes = Object.entries(ECR_ACTIONS).flatMap(([name, { probe, makesRepository = false }]) =>
+    probe === undefined ? [] : [{ name, probe, makesRepository }],
+  )
   const harmless = await Promise.all(
-    Object.entries(HARMLESS).map(([action, run]) => tryOn(ecr, action, absent, run)),
+    probes
+      .filter(({ makesRepository }) => !makesRepository)
+      .map(({ name, probe }) => tryOn(ecr, name, absent, probe)),
   )
   const creating = await createsOnPush(ecr)
   const pushing: Permission[] = []
-  for (const [action, run] of Object.entries(PUSHING)) {
+  for (const { name, probe } of probes.filter(({ makesRepository }) => makesRepository)) {
     // An image of layers that do not exist is refused by a repository that does; an upload would be begun.
     const names =
-      creating === undefined ? absent : action === 'PutImage' && existing !== undefined ? [existing] : []
+      creating === undefined ? absent : name === 'PutImage' && existing !== undefined ? [existing] : []
     pushing.push(
       names.length > 0
-        ? await tryOn(ecr, action, names, run)
+        ? await tryOn(ecr, name, names, probe)
         : {
-            action: `ecr:${action}`,
+            action: `ecr:${name}`,
             outcome: 'not tried',
             ...(creating === undefined ? {} : { why: creating }),
           },
@@ -51,77 +55,23 @@ export async function tryPermissions(
 // --- internal ---
 
 const ABSENT = 'ma-bundle-doctor-does-not-exist'
-const DIGEST = `sha256:${'0'.repeat(64)}`
-const UPLOAD = '00000000-0000-0000-0000-000000000000'
-
-type Options = { abortSignal?: AbortSignal }
-type Try = (
-  api: ECR,
-  on: { registryId?: string; repositoryName: string },
-  options: Options,
-) => Promise<unknown>
-
-/** These need something that exists, and so cannot do anything. */
-const HARMLESS: Readonly<Record<string, Try>> = {
-  DescribeRepositories: (api, { repositoryName, ...registry }, options) =>
-    api.describeRepositories({ ...registry, repositoryNames: [repositoryName] }, options),
-  BatchCheckLayerAvailability: (api, on, options) =>
-    api.batchCheckLayerAvailability({ ...on, layerDigests: [DIGEST] }, options),
-  BatchGetImage: (api, on, options) =>
-    api.batchGetImage({ ...on, imageIds: [{ imageDigest: DIGEST }] }, options),
-  GetDownloadUrlForLayer: (api, on, options) =>
-    api.getDownloadUrlForLayer({ ...on, layerDigest: DIGEST }, options),
-  ListImages: (api, on, options) => api.listImages({ ...on, maxResults: 1 }, options),
-  UploadLayerPart: (api, on, options) =>
-    api.uploadLayerPart(
-      { ...on, uploadId: UPLOAD, partFirstByte: 0, partLastByte: 0, layerPartBlob: new Uint8Array(1) },
-      options,
-    ),
-  CompleteLayerUpload: (api, on, options) =>
-    api.completeLayerUpload({ ...on, uploadId: UPLOAD, layerDigests: [DIGEST] }, options),
-}
-
-/** These make the repository where a creation template says so. */
-const PUSHING: Readonly<Record<string, Try>> = {
-  InitiateLayerUpload: (api, on, options) => api.initiateLayerUpload(on, options),
-  PutImage: (api, on, options) =>
-    api.putImage({ ...on, imageManifest: MANIFEST, imageTag: 'doctor' }, options),
-}
-
-const MANIFEST = JSON.stringify({
-  schemaVersion: 2,
-  mediaType: 'application/vnd.oci.image.manifest.v1+json',
-  config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: DIGEST, size: 2 },
-  layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: DIGEST, size: 2 }],
-})
 
 /** Allowed is what ECR answers with anything but a denial; what never got there is thrown. */
-async function tryOn(ecr: Ecr, action: string, names: readonly string[], run: Try): Promise<Permission> {
+async function tryOn(ecr: Ecr, action: string, names: readonly string[], probe: Probe): Promise<Permission> {
   for (const repositoryName of names) {
-    const denial = await denialOf(() =>
-      ecr.call(action, (api, options) => run(api, { ...ecr.registry, repositoryName }, options)),
-    )
-    if (denial !== undefined) {
-      const { message, next } = denial
-      return {
-        action: `ecr:${action}`,
-        outcome: 'denied',
-        why: message,
-        ...(next === undefined ? {} : { next }),
-      }
+    try {
+      await ecr.call(action, (api, options) => probe(api, { ...ecr.registry, repositoryName }, options))
+    } catch (error) {
+      if (!(error instanceof AwsError) || error.kind === 'cancelled') throw error
+      const { message, next } = error
+      const why = { action: `ecr:${action}`, why: message, ...(next === undefined ? {} : { next }) }
+      if (error.kind === 'auth') return { ...why, outcome: 'denied' }
+      // A failure of the API's own says nothing about this action, and nothing about the others.
+      if (error.isAnswer && error.kind === 'network') return { ...why, outcome: 'not tried' }
+      if (error.kind === 'network') throw error
     }
   }
   return { action: `ecr:${action}`, outcome: 'allowed' }
-}
-
-async function denialOf(call: () => Promise<unknown>): Promise<BundleError | undefined> {
-  try {
-    await call()
-    return undefined
-  } catch (error) {
-    if (!(error instanceof AwsError) || error.kind === 'network' || error.kind === 'cancelled') throw error
-    return error.kind === 'auth' ? error : undefined
-  }
 }
 
 /** Why a push to an absent repository might make it. */

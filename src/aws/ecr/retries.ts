@@ -23,11 +23,24 @@ export function reportRetries({ middlewareStack }: ECR, host: string, emit: Emit
             reason: error instanceof Error ? `${error.name}: ${messageOf(error)}` : messageOf(error),
             at: Date.now(),
           }
-          throw error
+          throw isSpare(context.commandName) && attempt >= SPARE_ATTEMPTS ? final(error) : error
         }
       }
     },
     // Inside the SDK's own retry middleware, which stands in the same step with high priority.
     { step: 'finalizeRequest', priority: 'low', name: 'reportRetries' },
   )
+}
+
+// --- internal ---
+
+/** Tries of a call that only saves work: whoever waits for it waits for nothing. */
+const SPARE_ATTEMPTS = 2
+
+const isSpare = (command = ''): boolean => command === 'GetAccountSettingCommand'
+
+/** The failure in the same words, without the marks by which the SDK knows what to try again; it looks at causes too. */
+function final(error: unknown): Error {
+  const last = new Error(messageOf(error))
+  return error instanceof Error ? Object.assign(last, { name: error.name }) : last
 }

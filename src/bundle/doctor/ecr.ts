@@ -3,6 +3,7 @@ import type { Identity } from '../../aws/identity.ts'
 import { layerBucketUrl, someBlobUrl } from '../../aws/ecr/layers/url.ts'
 import type { Login } from '../../aws/ecr/login.ts'
 import { blobMounting } from '../../aws/ecr/blob-mounting.ts'
+import { isOptionalAction } from '../../aws/ecr/actions.ts'
 import { tryPermissions } from '../../aws/ecr/permissions.ts'
 import { DEFAULT_REPOSITORY_QUOTA, listRepositories } from '../../aws/ecr/repository-list.ts'
 import { BundleError } from '../../lib/errors.ts'
@@ -68,9 +69,6 @@ export async function checkLogin(
   }
 }
 
-/** Needed to read back, to mount and to compare; an import gets by without. */
-const OPTIONAL = new Set(['ecr:ListImages', 'ecr:GetDownloadUrlForLayer', 'ecr:DescribeRepositories'])
-
 /** What the identity may do below the prefixes; nothing is made for it. */
 export async function* checkRights({ ecr, prefixes }: EcrPatient, all: Repositories): AsyncGenerator<Check> {
   const name = 'permissions'
@@ -83,7 +81,7 @@ export async function* checkRights({ ecr, prefixes }: EcrPatient, all: Repositor
       if (outcome === 'denied') {
         const made =
           action === 'ecr:CreateRepository' ? ' (needed unless somebody else makes the repositories)' : ''
-        yield (OPTIONAL.has(action) ? warn : fail)(`permission ${action}`, `${why}${made}`, next)
+        yield (isOptionalAction(action) ? warn : fail)(`permission ${action}`, `${why}${made}`, next)
       }
     }
     const untried = Map.groupBy(

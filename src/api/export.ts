@@ -34,8 +34,10 @@ export interface ExportOptions extends RunOptions, NetworkOptions {
   readonly prove?: boolean
   /** The helm to render with; the one on the PATH unless told. */
   readonly helm?: string
-  /** Take images along that the charts pull and the spec lacks. */
-  readonly addMissing?: boolean
+  /** Take images along that the installation pulls and the spec lacks; `all`: those it pulls on demand, too. */
+  readonly addMissing?: boolean | 'needed' | 'all'
+  /** Fail when a chart that is installed was not proven by rendering it. */
+  readonly requireProof?: boolean
   /** Private key (PEM file or `awskms://…`) to sign with. */
   readonly sign?: string
 }
@@ -63,7 +65,7 @@ export function exportBundle(bundle: string, options: ExportOptions = {}): Promi
     ...rest
   } = options
   const { flags, stdin } = networkFlags(rest)
-  const { prove, helm, addMissing, sign } = rest
+  const { prove, helm, addMissing, requireProof, sign } = rest
   const args = {
     bundle,
     spec: [spec].flat(),
@@ -80,7 +82,8 @@ export function exportBundle(bundle: string, options: ExportOptions = {}): Promi
     reuse,
     prove,
     helm,
-    addMissing,
+    requireProof,
+    addMissing: addMissing === undefined ? undefined : String(addMissing),
     sign,
     ...flags,
   }

@@ -15,7 +15,7 @@ import { helmArgs, openHelm } from '../cli/flags/helm.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { sourceArgs } from '../cli/flags/source.ts'
 
-const { prove: _prove, addMissing: _addMissing, ...renderArgs } = helmArgs
+const { prove: _prove, addMissing: _addMissing, requireProof: _requireProof, ...renderArgs } = helmArgs
 const { mirror } = sourceArgs
 
 export default defineBundleCommand({
@@ -68,7 +68,11 @@ export default defineBundleCommand({
       ...(checked ?? parseSpec('images: []\n', 'discovered')),
       groups: [{ name: 'all', optional: false, charts: wanted, images: [], files: [] }],
     }
-    const helm = await openHelm({ ...args, prove: true, addMissing: false }, spec, session)
+    const { helm } = await openHelm(
+      { ...args, prove: true, addMissing: undefined, requireProof: false },
+      spec,
+      session,
+    )
     if (helm === undefined)
       throw usageError('there is no helm to render with', {
         next: 'install helm 3 or 4, or give --helm <program>',
@@ -88,7 +92,7 @@ export default defineBundleCommand({
       }),
     )
     log.report()
-    const rendered = await renderCharts(packages, helm, session)
+    const { rendered } = await renderCharts(packages, helm, session)
     await closeAll(rendered)
     const charts = packages.flatMap(({ chart, listed: as }): DiscoveredChart[] => {
       const found = rendered.find(({ bound }) => bound.chart === chart)

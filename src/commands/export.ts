@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { Program } from '../bundle/format/importer.ts'
-import { verdictLine } from '../bundle/charts/proof.ts'
+import { refuseMissing } from '../bundle/export/prove-charts.ts'
+import { verdictLine, verdictLines } from '../bundle/charts/judge/verdict.ts'
 import type { Prepared } from '../bundle/export/prepared.ts'
 import type { Signer } from '../bundle/format/signature.ts'
 import { SUMS } from '../bundle/format/sums.ts'
@@ -113,11 +114,16 @@ export default defineBundleCommand({
       if (args.sign !== undefined) signer = await openSigner(args.sign, session, args.caFile)
       const programs = await openPrograms(args, session.signal)
       const network = await openNetwork(args, session)
-      const resolved = await prepare(args, session, network, { ...older, programs: programs.list })
+      const resolved = await prepare(args, session, network, {
+        ...older,
+        programs: programs.list,
+        tolerateMissing: args.dryRun,
+      })
       const { prepared, given } = older.reuse(resolved)
       if (args.dryRun) {
         const outlook = { rate: args.rate, network, split: args.split, free: await medium.free() }
         session.result(...forecast(prepared, outlook, session))
+        refuseMissing(prepared.missing)
         return
       }
       const { weights } = prepared
@@ -152,7 +158,7 @@ export default defineBundleCommand({
         () =>
           [
             exportSummary(weights, session),
-            ...(prepared.proof.length === 0 ? [] : [verdictLine(prepared.proof)]),
+            ...judgement(prepared),
             `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')}, fetched ${formatBytes(fetched)} in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
             ...(written.kept === 0 ? [] : [`${formatBytes(written.kept)} were there from an earlier run.`]),
             ...(reused === 0 ? [] : [`${formatBytes(reused)} came from ${basename(args.reuse ?? '')}.`]),
@@ -181,6 +187,13 @@ export default defineBundleCommand({
 })
 
 // --- internal ---
+
+/** What the installation pulls, and from where; nothing for a list without charts. */
+function judgement({ proof, roots }: Prepared): readonly string[] {
+  const charts = roots.flatMap((root) => (root.kind === 'chart' ? [root.chart] : []))
+  if (charts.length === 0) return []
+  return [...verdictLines(proof, charts), ...(proof.length === 0 ? [] : [verdictLine(proof)])]
+}
 
 /** Deletes what an unfinished export left. */
 async function abandon(bundle: string, medium: Medium, session: Session): Promise<void> {

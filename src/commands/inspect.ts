@@ -1,7 +1,8 @@
 import { basename } from 'node:path'
 import { diffBundles, type BundleDiff } from '../bundle/inspect/diff.ts'
 import type { Bundle } from '../bundle/format/open.ts'
-import { verdictLine } from '../bundle/charts/proof.ts'
+import type { Contents } from '../bundle/format/contents.ts'
+import { verdictLine, verdictLines } from '../bundle/charts/judge/verdict.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { openBase } from '../bundle/media/base.ts'
 import type { MediumOptions } from '../bundle/media/medium.ts'
@@ -121,8 +122,13 @@ function textOf(bundle: Bundle, size: number, columns: number): string {
     (program) =>
       `\nCarries ma-bundle ${program.version} for ${program.platform} along, as ${program.path} (${formatBytes(program.size)}).\n`,
   )
-  const proof = bundle.contents === undefined ? '' : `\n${verdictLine(bundle.contents.proof)}\n`
+  const proof = bundle.contents === undefined ? '' : `\n${judgement(bundle.contents)}`
   return `${title}\n\n${listing}\n${left}${along.join('')}${proof}`
+}
+
+function judgement({ proof, roots }: Contents): string {
+  const charts = roots.flatMap((root) => (root.kind === 'chart' ? [root.chart] : []))
+  return [...verdictLines(proof, charts), verdictLine(proof), ''].join('\n')
 }
 
 const FOREIGN = 'OCI layout of another tool'

@@ -5,7 +5,7 @@ import { diffLock, formatChange } from '../bundle/spec/lock.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
 import { plural } from '../lib/format.ts'
 import { defineBundleCommand } from '../cli/command.ts'
-import { helmArgs, openHelm } from '../cli/flags/helm.ts'
+import { helmArgs, addMissingOf, openHelm } from '../cli/flags/helm.ts'
 import type { Lock } from '../bundle/spec/lock-file.ts'
 import { readLock, writeLock } from '../cli/output/lock-io.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
@@ -32,21 +32,23 @@ export default defineBundleCommand({
     const { spec, text } = await loadGiven(args, session, args.images)
     const before = existsSync(args.file) ? await readLock(args.file) : undefined
     const platforms = platformsFrom(args.platform)
-    const helm = await openHelm(args, spec, session)
+    const opened = await openHelm(args, spec, session)
     const { lock: whole } = await prepareExport({
       session: await openNetwork(args, session),
       spec,
       specText: text,
       groups: args.with,
+      without: args.without,
       ...(platforms === undefined ? {} : { platforms }),
       allowMissingPlatforms: args.allowMissingPlatform,
       mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
       referrers: args.referrers,
       dropAttestations: args.attestations === 'drop',
-      ...(helm === undefined ? {} : { helm }),
-      addMissing: args.addMissing,
+      ...opened,
+      addMissing: addMissingOf(args),
+      requireProof: args.requireProof,
     })
-    const lock = helm === undefined ? withoutGuesses(whole) : whole
+    const lock = opened.helm === undefined ? withoutGuesses(whole) : whole
     const changes = before === undefined ? [] : diffLock(before, lock)
     await writeLock(args.file, lock)
     const count = lock.images.length + lock.charts.length + lock.files.length

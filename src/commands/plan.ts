@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { lookAtDestination } from '../bundle/import/compare-plan.ts'
+import { refuseMissing } from '../bundle/export/prove-charts.ts'
 import type { Prepared } from '../bundle/export/prepared.ts'
 import { lockIn } from '../bundle/export/since.ts'
 import { INVENTORY } from '../bundle/export/inventory.ts'
@@ -87,7 +88,9 @@ export default defineBundleCommand({
       try {
         const network = await openNetwork({ ...args, ...(opened === undefined ? {} : source) }, session)
         const medium = await newMediumAt(args.bundle ?? 'bundle.tar', { split: args.split }, session)
-        const { prepared } = older.reuse(await prepare(args, session, network, older))
+        const { prepared } = older.reuse(
+          await prepare(args, session, network, { ...older, tolerateMissing: true }),
+        )
         const outlook: Outlook = {
           rate: args.rate,
           split: args.split,
@@ -104,6 +107,7 @@ export default defineBundleCommand({
               }),
         }
         session.result(...forecast(prepared, outlook, session))
+        refuseMissing(prepared.missing)
       } finally {
         await older.close()
       }

@@ -1,8 +1,10 @@
 import { basename } from 'node:path'
-import { holds, verdictLine } from '../bundle/charts/proof.ts'
+import { holds, neededOpen } from '../bundle/charts/proof.ts'
+import { verdictLine } from '../bundle/charts/judge/verdict.ts'
 import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import { closeAll, renderCharts } from '../bundle/charts/render-all.ts'
-import { chartPath } from '../bundle/format/root.ts'
+import { overrideFacts } from '../bundle/charts/values.ts'
+import { proveAll } from '../bundle/charts/judge/prove-all.ts'
 import { parseSpec } from '../bundle/spec/spec.ts'
 import { BundleError, usageError } from '../lib/errors.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
@@ -12,7 +14,7 @@ import { proofText } from '../cli/output/proof-text.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
-const { prove: _prove, addMissing: _addMissing, ...args } = helmArgs
+const { prove: _prove, addMissing: _addMissing, requireProof: _requireProof, ...args } = helmArgs
 
 export default defineBundleCommand({
   name: 'prove',
@@ -34,27 +36,26 @@ export default defineBundleCommand({
   },
   async run(given, session) {
     await withBundle(given.bundle, { ...session, ...given }, async ({ bundle }) => {
-      const { contents, roots } = bundle
+      const { contents } = bundle
       if (contents === undefined) throw usageError('a layout of another tool carries no charts to prove')
       const spec = parseSpec(contents.spec, `${contents.name}.yaml`)
-      const helm = await openHelm({ ...given, prove: true, addMissing: false }, spec, session)
+      const { helm } = await openHelm(
+        { ...given, prove: true, addMissing: undefined, requireProof: false },
+        spec,
+        session,
+      )
       if (helm === undefined) {
         throw usageError('there is no helm to prove with', {
           next: 'install helm 3 or 4, or give --helm <program>',
         })
       }
-      const charts = roots.filter((root) => root.kind === 'chart')
-      const packages = await Promise.all(
-        charts.map(async ({ chart, version, name }) => ({
-          chart,
-          name,
-          tgz: await bundle.content(chartPath(chart, version)),
-        })),
-      )
-      const rendered = await renderCharts(packages, helm, session)
-      const proofs: ChartProof[] = []
+      const facts = await overrideFacts(bundle)
+      if (facts === undefined) throw usageError('a layout of another tool carries no charts to prove')
+      const charts = [...facts.packages].map(([chart, tgz]) => ({ chart, name: chart, tgz }))
+      const { rendered, install } = await renderCharts(charts, helm, session)
+      let proofs: readonly ChartProof[]
       try {
-        for (const chart of rendered) proofs.push(await chart.prove(roots))
+        proofs = await proveAll(rendered, { ...facts, install, bound: rendered.map(({ bound }) => bound) })
       } finally {
         await closeAll(rendered)
       }
@@ -69,7 +70,7 @@ export default defineBundleCommand({
       }
       session.result(data, () => `${proofText(proofs, session)}${verdictLine(proofs)}\n`)
       if (proven) return
-      throw new BundleError('not every image reference is bound', {
+      throw new BundleError(`not every image reference is bound${namesOf(proofs)}`, {
         kind: 'failed',
         where: basename(given.bundle),
         next: 'follow the remedies listed, or accept what is never switched on',
@@ -77,3 +78,10 @@ export default defineBundleCommand({
     })
   },
 })
+
+// --- internal ---
+
+function namesOf(proofs: readonly ChartProof[]): string {
+  const names = new Set(proofs.flatMap(neededOpen).map(({ reference }) => reference))
+  return names.size === 0 ? '' : `: ${[...names].join(', ')}`
+}

@@ -17,8 +17,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 
 describe('the bundled specs', () => {
   it.each([
-    ['2.6.4', 11, 47, 103],
-    ['3.3.6', 15, 58, 117],
+    ['2.6.4', 12, 58, 103],
+    ['3.3.6', 16, 64, 117],
   ])('%s lists its charts, images and bindings', async (version, charts, images, bindings) => {
     const { spec } = await loadSpec(`migration-assistant-${version}`)
     const groups = selectGroups(spec)
@@ -29,11 +29,14 @@ describe('the bundled specs', () => {
   })
 
   it.each(['2.6.4', '3.3.6'])(
-    '%s has its own four images, its chart and two dashboards as an option',
+    '%s has its own four images, its chart, its script and two dashboards',
     async (version) => {
       const { spec } = await loadSpec(`migration-assistant-${version}`)
       const own = spec.groups.find(({ name }) => name === 'migration-assistant')
-      expect(own?.optional).toBe(true)
+      expect(own?.optional).toBe(false)
+      expect(own?.charts).toMatchObject([
+        { name: 'migration-assistant', version, repository: expect.stringMatching(/\.tgz$/) as string },
+      ])
       expect(own?.images.map((image) => nameOf(image).repository)).toEqual(
         ['traffic-capture-proxy', 'traffic-replayer', 'reindex-from-snapshot', 'console'].map(
           (name) => `opensearchproject/opensearch-migrations-${name}`,
@@ -41,7 +44,7 @@ describe('the bundled specs', () => {
       )
       expect(own?.images.every(({ reference }) => reference.tag === version)).toBe(true)
       expect(own?.files.map(({ name, digest }) => [name, digest !== undefined])).toEqual([
-        [`migration-assistant-${version}.tgz`, false],
+        ['aws-bootstrap.sh', version === '2.6.4'],
         ['capture-replay-dashboard.json', true],
         ['reindex-from-snapshot-dashboard.json', true],
       ])
@@ -52,7 +55,7 @@ describe('the bundled specs', () => {
     for (const { text, fileName } of listBundledSpecs()) {
       const spec = parseSpec(text, fileName)
       const charts = spec.groups.flatMap((group) => group.charts.map(({ name }) => name))
-      expect([...spec.bindings.keys()].toSorted()).toEqual(charts.toSorted())
+      expect([...spec.bindings.keys(), spec.consumer?.chart ?? ''].toSorted()).toEqual(charts.toSorted())
       const bound = new Set(
         [...spec.bindings.values(), spec.consumer?.bindings ?? []]
           .flat()

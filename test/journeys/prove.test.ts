@@ -95,7 +95,7 @@ describe.each([3, 4] as const)('with helm %i', (major) => {
     const refused = await bundle(['shop/server:2.5.0'], helm)
     expect(refused.code).toBe(1)
     expect(refused.stderr).toContain(`${registry.host}/shop/worker:1.1`)
-    expect(refused.stderr).toContain('shop pulls it (worker)')
+    expect(refused.stderr).toContain('shop pulls it (worker, Deployment/server ')
     expect(refused.stderr).toContain('--add-missing')
     expect(refused.stderr).not.toContain('shop/metrics')
     expect(existsSync(at('shop.tar'))).toBe(false)
@@ -154,7 +154,7 @@ describe.each([3, 4] as const)('with helm %i', (major) => {
       `shop=${at('on.yaml')}`,
     )
     expect(refused.code).toBe(1)
-    expect(refused.stderr).toContain('shop pulls it (metrics.image)')
+    expect(refused.stderr).toContain('shop pulls it (metrics.image, Deployment/metrics ')
     const whole = await bundle(
       ['shop/server:2.5.0', 'shop/worker:1.1', 'shop/metrics:3'],
       helm,
@@ -179,12 +179,21 @@ describe.each([3, 4] as const)('with helm %i', (major) => {
           {
             chart: 'shop',
             boundCount: 2,
-            open: [{ reference: `${registry.host}/shop/job:9`, verdict: 'unreachable' }],
+            open: [
+              { reference: `${registry.host}/shop/job:9`, verdict: 'unreachable', need: 'needed' },
+              {
+                reference: `${registry.host}/shop/metrics:3`,
+                path: 'metrics.image',
+                verdict: 'not-bundled',
+                need: 'on-demand',
+                when: 'metrics.enabled is true',
+              },
+            ],
           },
         ],
       },
     })
-    expect(proven.stderr).toContain('not every image reference is bound')
+    expect(proven.stderr).toContain(`${registry.host}/shop/job:9`)
     const values = await runShell(['values', at('shop.tar'), '--registry', 'ecr.example', '--chart', 'shop'])
     writeFileSync(at('values.yaml'), values.stdout)
     const rendered = template(helm, '-f', at('values.yaml'))
@@ -267,7 +276,7 @@ describe('without helm', () => {
       env: { PATH: folder },
     })
     expect(outcome.code).toBe(0)
-    expect(outcome.stderr).toContain('unproven')
+    expect(outcome.stderr).toContain('judged by what was measured')
     const values = await runShell(['values', at('bare.tar'), '--registry', 'ecr.example', '--chart', 'shop'])
     expect(parse(values.stdout)).toEqual({
       image: { registry: `ecr.example/mirrored/${registry.host.replace(':', '-')}` },

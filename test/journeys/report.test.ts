@@ -171,9 +171,9 @@ describe('the report', () => {
   it('tells the verdict, and every reference that stays open with its remedy', async () => {
     const { text, json } = await reported('c.tar', '--helm', await helmBinary(3))
     expect(json).toMatchObject({ verdict: 'open', proof: [{ chart: 'shop', boundCount: 1 }] })
-    expect(text).toContain('Proof: 1 reference of 1 chart bound, 1 NOT bound.')
+    expect(text).toContain(`Proof: 1 reference of 1 chart bound, 1 NOT bound: ${source.host}/team/bare:1.`)
     expect(text).toMatch(
-      new RegExp(`\\| shop \\| 1\\.0\\.0 \\| ${source.host}/team/bare:1 \\| unreachable \\| Pod/`),
+      new RegExp(`\\| shop \\| 1\\.0\\.0 \\| ${source.host}/team/bare:1 \\| needed \\| unreachable: Pod/`),
     )
   })
 

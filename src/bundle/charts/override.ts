@@ -2,6 +2,7 @@ import { Document, isMap, isScalar, Scalar } from 'yaml'
 import type { Reference } from '../../oci/reference.ts'
 import { bind, type Bindable, type Leaf, type Unbound } from './write-known.ts'
 import { chartRepository, imageRepository, type Layout } from '../format/destination.ts'
+import { isMap as isValues, mergeValues, type Values } from '../../helm/values/tree.ts'
 import type { Consumer } from '../spec/model.ts'
 
 /** A chart that is in the private registry. */
@@ -30,6 +31,7 @@ export interface Override {
  * The values file that points a consumer chart to the private registry: the registry's host, each child chart's OCI
  * address, version and images, and the images of its own. The same input gives the same bytes.
  * @param images names of the bundle's images
+ * @param found values that were found and proven for the consumer chart itself; they go before its bindings
  */
 export function umbrellaOverride(
   consumer: Consumer,
@@ -37,13 +39,14 @@ export function umbrellaOverride(
   images: readonly Reference[],
   layout: Layout,
   title?: string,
+  found?: Values,
 ): Override {
   const destination = destinationIn(layout)
   const unbound: UnboundIn[] = []
   const document = new Document({})
   if (title !== undefined) document.commentBefore = comment(title)
   put(document, { path: consumer.registryAt.split('.'), value: layout.registry })
-  for (const chart of charts) {
+  for (const chart of charts.filter(({ name }) => name !== consumer.chart)) {
     const at = [...consumer.chartsAt.split('.'), chart.key]
     const repository = `oci://${layout.registry}/${chartRepository(layout, chart.name)}`
     put(document, { path: [...at, 'repository'], value: repository })
@@ -53,12 +56,14 @@ export function umbrellaOverride(
       document.setIn([...at, 'values'], document.createNode(chart.values))
       continue
     }
-    const found = bind(asConsumed(chart, consumer), images, destination)
-    for (const leaf of found.leaves) put(document, { ...leaf, path: [...at, 'values', ...leaf.path] })
-    unbound.push(...found.unbound.map((place) => ({ chart: chart.name, ...place })))
+    const written = bind(asConsumed(chart, consumer), images, destination)
+    for (const leaf of written.leaves) put(document, { ...leaf, path: [...at, 'values', ...leaf.path] })
+    unbound.push(...written.unbound.map((place) => ({ chart: chart.name, ...place })))
   }
   const own = bind(consumer.bindings, images, destination)
   for (const leaf of own.leaves) put(document, leaf)
+  for (const [key, value] of Object.entries(found ?? {}))
+    document.set(key, document.createNode(mergedInto(document.get(key), value)))
   unbound.push(...own.unbound.map((place) => ({ chart: consumer.chart, ...place })))
   return { yaml: text(document), unbound }
 }
@@ -82,6 +87,12 @@ export function chartValues(
 }
 
 // --- internal ---
+
+/** A value over what the document has at that key already. */
+function mergedInto(node: unknown, value: unknown): unknown {
+  const before: unknown = isMap(node) ? node.toJSON() : undefined
+  return isValues(before) && isValues(value) ? mergeValues(before, value) : value
+}
 
 const destinationIn =
   (layout: Layout) =>

@@ -1,8 +1,9 @@
 import { canonicalRegistry } from '../../oci/alias.ts'
 import type { Digest } from '../../oci/digest.ts'
-import { parseReference, type Reference } from '../../oci/reference.ts'
+import { formatReference, parseReference, type Reference } from '../../oci/reference.ts'
 import type { RootContents } from '../format/contents.ts'
 import { imageRepository, type Layout } from '../format/destination.ts'
+import { canonicalText } from '../spec/hints.ts'
 
 /** An image of the bundle as the private registry has it. */
 export interface PrivateImage {
@@ -67,6 +68,23 @@ export function createPrivateImages(roots: readonly RootContents[], layout: Layo
       if (reference === undefined || reference.digest !== undefined) return undefined
       const [only, ...more] = repositories.get(canonicalName(reference)) ?? []
       return more.length === 0 ? only : undefined
+    },
+  }
+}
+
+/**
+ * The same, for a chart that names some images otherwise than the bundle does.
+ * @param aliases by the canonical name that the chart uses
+ */
+export function withAliases(images: PrivateImages, aliases: ReadonlyMap<string, Reference>): PrivateImages {
+  if (aliases.size === 0) return images
+  const instead = (text: string): Reference | undefined => aliases.get(canonicalText(text))
+  return {
+    ...images,
+    find: (reference) => images.find(instead(formatReference(reference)) ?? reference),
+    rewrite(text) {
+      const image = instead(text)
+      return images.rewrite(image === undefined ? text : formatReference(image))
     },
   }
 }

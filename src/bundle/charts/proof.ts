@@ -1,68 +1,113 @@
+import { NEEDS } from '../../helm/values/uses.ts'
 import type { Proof } from '../../helm/values/prove.ts'
-import { plural } from '../../lib/format.ts'
+import type { BoundChart } from '../format/bound-chart.ts'
 import type { ChartProof, OpenReference } from '../format/chart-proof.ts'
-import { REQUIRED, type BoundChart } from '../format/bound-chart.ts'
-import { canonicalText, hintFor } from '../spec/hints.ts'
+import { canonicalText } from '../spec/hints.ts'
 import type { SpecHint } from '../spec/spec.ts'
+import type { ChartInstall } from './judge/install.ts'
+import { judgedUses, type JudgedUse } from './judge/judge.ts'
+
+/** What is known of a chart beside its own text. */
+export interface ChartSituation {
+  readonly hints: readonly SpecHint[]
+  readonly install: ChartInstall
+  /** The bundle holds the image of this reference, as a chart names it. */
+  readonly isBundled: (reference: string) => boolean
+}
 
 /**
- * The part of a proof that a person decides on. Each open reference is named once; those that a hint of the spec
- * accounts for are accepted, those that stem from a value the chart merely insists on say so.
+ * The part of a proof that a person decides on: each reference that is not pulled from the private registry, once,
+ * with what it takes to be pulled at all.
  */
-export function chartProof(
-  { chart, version, bindings }: BoundChart,
-  { references, failures }: Proof,
-  hints: readonly SpecHint[],
-): ChartProof {
+export function chartProof(bound: BoundChart, proof: Proof, situation: ChartSituation): ChartProof {
+  const { hints, install, isBundled } = situation
+  const uses = judgedUses(bound, hints, install.off)
   const open = new Map<string, OpenReference>()
   const accepted = new Map<string, string>()
-  for (const { original, kind, name, path, verdict, remedy = '', hook } of references) {
-    if (verdict === 'bound' || open.has(original)) continue
-    const binding = bindings.find(({ references: made }) => made.some((one) => isSame(one, original)))
-    const place = binding?.path.join('.')
-    const hint = hintFor(hints, place, original)
-    if (hint?.action === 'ignore') {
-      accepted.set(original, hint.reason)
-      continue
+  const add = (
+    reference: string,
+    use: JudgedUse | undefined,
+    one: Omit<OpenReference, 'need' | 'when' | 'path'>,
+  ): void => {
+    if (open.has(reference)) return
+    if (use?.hint?.action === 'ignore' && use.hint.when === undefined) {
+      accepted.set(reference, use.hint.reason)
+      return
     }
-    const needed =
-      binding?.variant === REQUIRED
-        ? `the chart insists on a value at ${place ?? ''}: give the one it is installed with, --values ${chart}=<file>`
-        : undefined
-    open.set(original, {
+    const { need = 'needed', when, path } = use ?? {}
+    open.set(reference, {
+      ...one,
+      ...(path === undefined ? {} : { path }),
+      need,
+      ...(when === undefined ? {} : { when }),
+    })
+  }
+  for (const { original, kind, name, path, verdict, remedy = '', hook } of proof.references) {
+    if (verdict === 'bound') continue
+    const use = useOf(uses, original)
+    add(original, use, {
       reference: original,
       at: `${kind}/${name} ${path}`,
       verdict,
-      remedy: needed ?? hint?.reason ?? remedy,
+      remedy: remedyOf(use, bound.chart) ?? remedy,
+      ...(hook === undefined ? {} : { hook }),
+    })
+  }
+  for (const use of uses) {
+    const { reference, at, hook } = use
+    const there = isBundled(reference)
+    const reached = bound.bindings.some(({ references }) => references.some((one) => isSame(one, reference)))
+    const isRendered = proof.references.some(({ original }) => isSame(original, reference))
+    if (there && (reached || isRendered)) continue
+    add(reference, use, {
+      reference,
+      at,
+      verdict: there ? 'unreachable' : 'not-bundled',
+      remedy: remedyOf(use, bound.chart) ?? use.hint?.reason ?? (there ? ADMISSION : missingText(reference)),
       ...(hook === undefined ? {} : { hook }),
     })
   }
   return {
-    chart,
-    version,
-    boundCount: references.filter(({ verdict }) => verdict === 'bound').length,
-    open: [...open.values()],
+    chart: bound.chart,
+    version: bound.version,
+    boundCount: proof.references.filter(({ verdict }) => verdict === 'bound').length,
+    open: [...open.values()].toSorted((a, b) => NEEDS.indexOf(a.need) - NEEDS.indexOf(b.need)),
+    ...(install.layers.length === 0 ? {} : { values: install.layers.map(({ name }) => name) }),
+    ...(install.off === undefined ? {} : { off: install.off }),
     accepted: [...accepted].map(([reference, reason]) => ({ reference, reason })),
-    failures: failures.map(({ variant, message }) => `${variant}: ${message}`),
+    failures: proof.failures.map(({ variant, message }) => `${variant}: ${message}`),
   }
 }
 
-/** Whether every reference of every chart is bound, and everything rendered. */
-export const holds = (proofs: readonly ChartProof[]): boolean =>
-  proofs.every(({ open, failures }) => open.length === 0 && failures.length === 0)
+/** What of a chart the installation pulls from outside. */
+export const neededOpen = ({ open }: ChartProof): readonly OpenReference[] =>
+  open.filter(({ need }) => need === 'needed')
 
-/** `Proof: 61 references of 14 charts bound, none left public.` */
-export function verdictLine(proofs: readonly ChartProof[]): string {
-  if (proofs.length === 0) return 'Proof: none; no helm rendered the charts. Run: ma-bundle prove <bundle>'
-  const bound = proofs.reduce((sum, { boundCount }) => sum + boundCount, 0)
-  const open = proofs.reduce((sum, proof) => sum + proof.open.length, 0)
-  const failed = proofs.filter(({ failures }) => failures.length > 0).length
-  const left = open === 0 ? 'none left public' : `${open} NOT bound`
-  const unrendered = failed === 0 ? '' : `, ${plural(failed, 'chart')} did not render`
-  return `Proof: ${plural(bound, 'reference')} of ${plural(proofs.length, 'chart')} bound, ${left}${unrendered}.`
-}
+/** Whether nothing that is needed is pulled from outside, and everything that is installed rendered. */
+export const holds = (proofs: readonly ChartProof[]): boolean =>
+  proofs.every(
+    (proof) => neededOpen(proof).length === 0 && (proof.failures.length === 0 || proof.off !== undefined),
+  )
 
 // --- internal ---
+
+const ADMISSION =
+  'no value reaches it: rewrite it with ma-bundle post-render, or at admission with the policy of ma-bundle values'
+
+const missingText = (reference: string): string =>
+  `take it along with --add-missing=all, or add ${reference} to the spec`
+
+function remedyOf(use: JudgedUse | undefined, chart: string): string | undefined {
+  if (use?.need === 'unknown' && use.when?.startsWith('the chart insists') === true)
+    return `${use.when}: give the one it is installed with, --values ${chart}=<file>`
+  return use?.hint?.reason
+}
+
+/** The strictest of what is known of a reference. */
+const useOf = (uses: readonly JudgedUse[], reference: string): JudgedUse | undefined =>
+  uses
+    .filter((use) => isSame(use.reference, reference))
+    .toSorted((a, b) => NEEDS.indexOf(a.need) - NEEDS.indexOf(b.need))[0]
 
 /** Stems are written as the chart has them, and kept with their host. */
 const isSame = (one: string, other: string): boolean =>

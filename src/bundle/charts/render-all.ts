@@ -3,21 +3,22 @@ import type { Helm } from '../../helm/values/render/helm.ts'
 import { settled } from '../../lib/bytes/buffers.ts'
 import type { Cache } from '../../lib/bytes/cache.ts'
 import { createPool } from '../../lib/pool.ts'
-import type { Values } from '../../helm/values/tree.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
+import { installOf, type GivenValues, type Install } from './judge/install.ts'
 import { renderChart, type RenderedChart } from './render.ts'
 import type { Session } from '../run/network.ts'
+import { hintsOf } from '../spec/hints.ts'
 import type { BundleSpec } from '../spec/spec.ts'
 
 /** A real helm, and how the charts are installed. */
 export interface HelmSetup {
   readonly program: Helm
-  /** Layers of values by chart name, the last of which wins. */
-  readonly layers: ReadonlyMap<string, readonly Values[]>
+  /** Values beside those that the consumer chart hands to its children. */
+  readonly given: GivenValues
   /** Ways to render each chart; the first is how it is installed. Empty: as the layers say. */
   readonly variants: readonly Variant[]
-  /** What the spec knows that no chart tells, by chart name. */
-  readonly hints: BundleSpec['hints']
+  /** What is known of the charts beside their own text. */
+  readonly spec: BundleSpec
   /** What runs before this one found. */
   readonly cache?: Cache
 }
@@ -30,25 +31,33 @@ export interface ChartPackage {
   readonly tgz: Uint8Array
 }
 
+export interface RenderedCharts {
+  readonly rendered: readonly RenderedChart[]
+  readonly install: Install
+}
+
 /**
- * Renders charts side by side, up to the cores there are. Those that helm cannot render are warned about and left out.
- * The caller closes what comes back, which is in the order of the charts.
+ * Renders charts side by side, up to the cores there are, each as it is installed. Those that helm cannot render are
+ * warned about and left out. The caller closes what comes back, which is in the order of the charts.
  */
 export async function renderCharts(
   charts: readonly ChartPackage[],
-  helm: HelmSetup,
+  { program, given, variants, spec, cache }: HelmSetup,
   { emit, signal }: Pick<Session, 'emit' | 'signal'>,
-): Promise<readonly RenderedChart[]> {
+): Promise<RenderedCharts> {
+  const install = installOf(spec, charts, given)
+  const hints = hintsOf(spec)
   emit({ type: 'phase', phase: 'prove', items: charts.length, bytes: 0 })
   const pool = createPool(Math.max(2, availableParallelism()))
   let failed = false
   const render = async ({ chart, name, tgz }: ChartPackage): Promise<RenderedChart | undefined> => {
     signal.throwIfAborted()
     if (failed) return undefined
-    const one = await renderChart(tgz, helm.layers.get(chart) ?? [], helm.program, {
-      variants: helm.variants,
-      hints: helm.hints.get(chart) ?? [],
-      ...(helm.cache === undefined ? {} : { cache: helm.cache }),
+    const one = await renderChart(tgz, install.of(chart), program, {
+      variants,
+      hints: hints.get(chart) ?? [],
+      known: chart === install.consumer?.chart ? install.consumer.bindings : [],
+      ...(cache === undefined ? {} : { cache }),
     })
     settled()
     emit({
@@ -63,7 +72,7 @@ export async function renderCharts(
       type: 'warning',
       message: 'helm cannot render it, so its image bindings are not proven',
       where: `chart ${name}`,
-      next: 'give the values it is installed with: --values <chart>=<file>',
+      next: `give the values it is installed with: --values ${chart}=<file>`,
     })
     return undefined
   }
@@ -84,7 +93,7 @@ export async function renderCharts(
   const all = await Promise.allSettled(charts.map((one) => started.get(one) ?? Promise.resolve(undefined)))
   const rendered = all.flatMap((one) => (one.status === 'fulfilled' ? (one.value ?? []) : []))
   const broken = all.find((one) => one.status === 'rejected')
-  if (broken === undefined) return rendered
+  if (broken === undefined) return { rendered, install }
   await closeAll(rendered)
   throw broken.reason
 }

@@ -8,10 +8,13 @@ import { prove } from '../../helm/values/prove.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
 import { REQUIRED, type BoundChart } from '../format/bound-chart.ts'
 import type { RootContents } from '../format/contents.ts'
-import type { SpecHint } from '../spec/spec.ts'
+import type { SpecBinding, SpecHint } from '../spec/spec.ts'
+import type { ChartInstall } from './judge/install.ts'
+import { aliasesOf } from './judge/judge.ts'
 import { chartProof } from './proof.ts'
 import type { ChartProof } from '../format/chart-proof.ts'
 import { overrideValues } from '../../helm/values/override.ts'
+import { findUses } from '../../helm/values/uses.ts'
 import { findByRendering } from '../../helm/values/search.ts'
 import { findStatic } from '../../helm/values/static.ts'
 import type { Values } from '../../helm/values/tree.ts'
@@ -21,7 +24,7 @@ import { digestOf } from '../../oci/digest.ts'
 import { parseReference } from '../../oci/reference.ts'
 import { imageRepository, type Layout } from '../format/destination.ts'
 import { createKeptChart, type Fresh } from './kept.ts'
-import { createPrivateImages, type PrivateImages } from './private-images.ts'
+import { createPrivateImages, withAliases, type PrivateImages } from './private-images.ts'
 
 /** A place in the values that still names a public image. */
 export interface UnboundPlace {
@@ -34,7 +37,7 @@ export interface UnboundPlace {
 }
 
 /** A registry that cannot be one: what is written at export is proven with it, and written anew for the real one. */
-const SOMEWHERE: Layout = {
+export const SOMEWHERE: Layout = {
   registry: 'registry.invalid',
   path: '',
   prefix: 'mirrored',
@@ -44,30 +47,36 @@ const SOMEWHERE: Layout = {
 /** A chart that helm has rendered, kept open so that it can be proven with what the bundle turns out to have. */
 export interface RenderedChart {
   readonly bound: BoundChart
-  /** Renders it with the override for these images, and judges every reference. */
-  prove(roots: readonly RootContents[]): Promise<ChartProof>
+  /**
+   * Renders it with the override for these images, and judges every reference.
+   * @param whole the override for `SOMEWHERE`, of a chart that takes more than the places of its images
+   */
+  prove(roots: readonly RootContents[], whole?: Values): Promise<ChartProof>
   close(): Promise<void>
 }
 
 export interface RenderChartOptions {
   readonly variants?: readonly Variant[]
   readonly hints?: readonly SpecHint[]
+  /** What the spec says of its places; an `image` there takes the place of what the chart names. */
+  readonly known?: readonly SpecBinding[]
   /** What runs before this one found; helm is not started for what it has. */
   readonly cache?: Cache
 }
 
 /**
  * Finds where a chart's values name images, by rendering, and proves each place by writing to it.
- * @param layers values between the chart's own and the override, the last of which wins
+ * @param install values between the chart's own and the override, the last of which wins; whether it is installed
  * @param variants ways to render it; the first is how it is installed
  * @returns undefined when helm cannot render the chart at all
  */
 export async function renderChart(
   tgz: Uint8Array,
-  layers: readonly Values[],
+  install: ChartInstall,
   helm: Helm,
-  { variants = [], hints = [], cache }: RenderChartOptions = {},
+  { variants = [], hints = [], known = [], cache }: RenderChartOptions = {},
 ): Promise<RenderedChart | undefined> {
+  const layers = install.layers.map(({ values }) => values)
   const kept = createKeptChart(cache, { helm: helm.version, chart: digestOf(tgz), layers, variants })
   let opened: Renderer | undefined
   const open = async (): Promise<Renderer> => (opened ??= await helm.open(tgz))
@@ -90,6 +99,7 @@ export async function renderChart(
         reference: binding.reference,
         reason,
       })),
+      uses: await findUses(chart, layers, search, renderer),
       unreachable: search.unreachable.map(({ reference, at, reason }) => ({ reference, at, reason })),
     }
     return { explored: { bound, search }, isWhole: !renderer.wasStopped }
@@ -103,9 +113,9 @@ export async function renderChart(
     const { bound, search } = explored
     return {
       bound,
-      async prove(roots) {
-        const all = createPrivateImages(roots, SOMEWHERE)
-        const { values } = boundValues(bound, tgz, all, SOMEWHERE)
+      async prove(roots, whole) {
+        const all = withAliases(createPrivateImages(roots, SOMEWHERE), aliasesOf(bound, known))
+        const values = whole ?? boundValues(bound, tgz, all, SOMEWHERE).values
         const proof = await kept.proof(values, all, async (images) =>
           prove(layers, values, await open(), search, {
             destinationOf: (reference) => images.rewrite(reference) ?? placeIn(SOMEWHERE, reference),
@@ -114,7 +124,8 @@ export async function renderChart(
             variants: variants.length > 0 ? variants : search.variants.slice(0, 1),
           }),
         )
-        return chartProof(bound, proof, hints)
+        const isBundled = (reference: string): boolean => all.rewrite(reference) !== undefined
+        return chartProof(bound, proof, { hints, install, isBundled })
       },
       close,
     }
@@ -125,8 +136,9 @@ export async function renderChart(
 }
 
 /** What the names of keys suggest, for when there is no helm. */
-export function staticChart(tgz: Uint8Array, layers: readonly Values[]): BoundChart {
+export function staticChart(tgz: Uint8Array, { layers: given }: ChartInstall): BoundChart {
   const chart = readChart(tgz)
+  const layers = given.map(({ values }) => values)
   const { name, version } = chart.metadata
   return {
     chart: name,

@@ -1,13 +1,17 @@
+import { isMap, mergeValues, setAt, valueAt, type Values } from '../../helm/values/tree.ts'
 import { parseReference } from '../../oci/reference.ts'
-import type { RootContents } from '../format/contents.ts'
+import type { BoundChart } from '../format/bound-chart.ts'
+import type { ChartContents, RootContents } from '../format/contents.ts'
 import type { Layout } from '../format/destination.ts'
-import { boundValues } from './render.ts'
-import { chartValues, umbrellaOverride, type ChartThere, type UnboundIn } from './override.ts'
-import { createPrivateImages } from './private-images.ts'
-import { chartPath } from '../format/root.ts'
-import { chartsThere, consumerOf } from './override-charts.ts'
-import { parseSpec, type Consumer } from '../spec/spec.ts'
 import type { Bundle } from '../format/open.ts'
+import { chartPath } from '../format/root.ts'
+import { parseSpec, type BundleSpec, type Consumer } from '../spec/spec.ts'
+import { installOf, type Install } from './judge/install.ts'
+import { aliasesOf } from './judge/judge.ts'
+import { chartsThere, consumerOf } from './override-charts.ts'
+import { chartValues, umbrellaOverride, type ChartThere, type UnboundIn } from './override.ts'
+import { createPrivateImages, withAliases } from './private-images.ts'
+import { boundValues } from './render.ts'
 
 /** The values files for one registry. */
 export interface ValuesFiles {
@@ -24,13 +28,51 @@ export interface ValuesOptions {
   readonly pinDigests?: boolean
 }
 
+/** What the overrides are computed from. */
+export interface OverrideFacts {
+  /** Of the spec. */
+  readonly name: string
+  readonly version?: string
+  readonly spec: BundleSpec
+  readonly roots: readonly RootContents[]
+  readonly bound: readonly BoundChart[]
+  /** Packaged charts by name. */
+  readonly packages: ReadonlyMap<string, Uint8Array>
+  readonly install: Install
+}
+
 /** For a list that names no consumer: the shape of Migration Assistant's. */
 const PLAIN_CONSUMER: Consumer = {
   chart: '(consumer)',
   registryAt: 'ecrAuth.registry',
   chartsAt: 'charts',
+  values: [],
   bindings: [],
   sets: new Map(),
+}
+
+/** What a bundle says of its charts; undefined for a layout of another tool. */
+export async function overrideFacts(bundle: Bundle): Promise<OverrideFacts | undefined> {
+  const { contents, roots } = bundle
+  if (contents === undefined) return undefined
+  const spec = parseSpec(contents.spec, `${contents.name}.yaml`)
+  const charts = roots.filter((root): root is ChartContents => root.kind === 'chart')
+  const packages = new Map<string, Uint8Array>()
+  for (const { chart, version } of charts)
+    packages.set(chart, await bundle.content(chartPath(chart, version)))
+  const { name, version, bound } = contents
+  return {
+    name,
+    ...(version === undefined ? {} : { version }),
+    spec,
+    roots,
+    bound,
+    packages,
+    install: installOf(
+      spec,
+      [...packages].map(([chart, tgz]) => ({ chart, tgz })),
+    ),
+  }
 }
 
 /**
@@ -40,33 +82,44 @@ const PLAIN_CONSUMER: Consumer = {
 export async function valuesFor(
   bundle: Bundle,
   layout: Layout,
-  { pinDigests = false }: ValuesOptions = {},
+  options: ValuesOptions = {},
 ): Promise<ValuesFiles | undefined> {
-  const { contents, roots } = bundle
-  if (contents === undefined) return undefined
-  const spec = parseSpec(contents.spec, `${contents.name}.yaml`)
-  const images = roots.filter(isImage).map(({ name }) => parseReference(name))
+  const facts = await overrideFacts(bundle)
+  return facts === undefined ? undefined : computeValues(facts, layout, options)
+}
+
+/** The overrides for the chart that installs the others, and for each chart on its own. */
+export function computeValues(
+  facts: OverrideFacts,
+  layout: Layout,
+  { pinDigests = false }: ValuesOptions = {},
+): ValuesFiles {
+  const { name, version, spec, roots, install } = facts
+  const images = roots.filter(({ kind }) => kind === 'image').map((root) => parseReference(root.name))
+  const consumer = consumerOf(spec) ?? PLAIN_CONSUMER
+  const listed = roots.filter((root): root is ChartContents => root.kind === 'chart')
   const known = chartsThere(
     spec,
-    roots.filter(isChart).map(({ chart, version }) => ({ name: chart, version })),
-  )
-  const consumer = consumerOf(spec) ?? PLAIN_CONSUMER
-  const found = await foundValues(bundle, layout, known, pinDigests)
-  const charts = known.map((chart) => withFound(chart, found.get(chart.name)))
-  // What the consumer is known to set in a child chart changes the child's references; the chart alone does not show it.
+    listed.map(({ chart, version: own }) => ({ name: chart, version: own })),
+  ).filter((chart) => chart.name !== consumer.chart)
+  const found = foundValues(facts, layout, known, pinDigests)
+  // Rendered with what the consumer hands to it. Without the consumer, what it is known to set counts.
   const consumed = known.map((chart) =>
-    consumer.sets.has(chart.key) && chart.bindings.length > 0
+    install.consumer === undefined && consumer.sets.has(chart.key) && chart.bindings.length > 0
       ? chart
-      : withFound(chart, found.get(chart.name)),
+      : withFound(chart, found.get(chart.name)?.values),
   )
-  const title = `${[contents.name, contents.version].filter(Boolean).join(' ')} from ${layout.registry}. Written by ma-bundle.`
-  const { yaml, unbound } = umbrellaOverride(consumer, consumed, images, layout, title)
-  const perChart = charts.flatMap((chart): [string, string][] => {
-    const own = chartValues(chart, images, layout, `${chart.name} ${chart.version}. ${title}`)
-    return own.yaml === undefined ? [] : [[chart.name, own.yaml]]
+  const title = `${[name, version].filter(Boolean).join(' ')} from ${layout.registry}. Written by ma-bundle.`
+  const own = found.get(consumer.chart)
+  const { yaml, unbound } = umbrellaOverride(consumer, consumed, images, layout, title, own?.values)
+  const perChart = known.flatMap((chart): [string, string][] => {
+    const alone = standingAlone(chart, found.get(chart.name)?.values, facts)
+    const file = chartValues(alone, images, layout, `${chart.name} ${chart.version}. ${title}`)
+    return file.yaml === undefined ? [] : [[chart.name, file.yaml]]
   })
   const unfound = [...found].flatMap(([chart, one]) => one.unbound.map((place) => ({ chart, ...place })))
-  return { umbrella: yaml, charts: new Map(perChart), unbound: [...unbound, ...unfound] }
+  const measured = unbound.filter(({ chart }) => own === undefined || chart !== consumer.chart)
+  return { umbrella: yaml, charts: new Map(perChart), unbound: [...measured, ...unfound] }
 }
 
 // --- internal ---
@@ -74,27 +127,47 @@ export async function valuesFor(
 type Found = ReturnType<typeof boundValues>
 
 /** What was found at export, written for this registry. */
-async function foundValues(
-  bundle: Bundle,
+function foundValues(
+  { roots, bound, packages, install }: OverrideFacts,
   layout: Layout,
   known: readonly ChartThere[],
   pinDigests: boolean,
-): Promise<ReadonlyMap<string, Found>> {
-  const { contents, roots } = bundle
+): ReadonlyMap<string, Found> {
   const images = createPrivateImages(roots, layout)
   const found = new Map<string, Found>()
-  for (const bound of contents?.bound ?? []) {
+  for (const chart of bound) {
+    const isConsumer = chart.chart === install.consumer?.chart
+    const tgz = packages.get(chart.chart)
     // What is written down about a chart is better than what the names of its keys suggest.
-    if (!bound.rendered && known.some(({ name, bindings }) => name === bound.chart && bindings.length > 0))
-      continue
-    const tgz = await bundle.content(chartPath(bound.chart, bound.version))
-    found.set(bound.chart, boundValues(bound, tgz, images, layout, pinDigests))
+    const isKnown = known.some(({ name, bindings }) => name === chart.chart && bindings.length > 0)
+    if (tgz === undefined || (!chart.rendered && (isKnown || isConsumer))) continue
+    const named = isConsumer
+      ? withAliases(images, aliasesOf(chart, install.consumer?.bindings ?? []))
+      : images
+    found.set(chart.chart, boundValues(chart, tgz, named, layout, pinDigests))
   }
   return found
 }
 
-const withFound = (chart: ChartThere, found: Found | undefined): ChartThere =>
-  found === undefined ? chart : { ...chart, values: found.values }
+const withFound = (chart: ChartThere, values: Values | undefined): ChartThere =>
+  values === undefined ? chart : { ...chart, values }
 
-const isImage = (root: RootContents) => root.kind === 'image'
-const isChart = (root: RootContents) => root.kind === 'chart'
+/**
+ * A chart for a plain install, without what the consumer hands to it: what was measured for its own values, else what
+ * was found together with the parts of references that the consumer sets.
+ */
+function standingAlone(chart: ChartThere, values: Values | undefined, facts: OverrideFacts): ChartThere {
+  if (values === undefined) return chart
+  const layers = facts.install.of(chart.name).layers.map((layer) => layer.values)
+  if (layers.length === 0) return withFound(chart, values)
+  if (chart.bindings.length > 0) return chart
+  const handed = layers.reduce<Values>((under, over) => mergeValues(under, over), {})
+  const together = structuredClone(values)
+  const bindings = facts.bound.find((one) => one.chart === chart.name)?.bindings ?? []
+  for (const { path } of bindings.flatMap(({ leaves }) => leaves)) {
+    const value = valueAt(handed, path)
+    const isText = value !== undefined && value !== null && !isMap(value)
+    if (isText && valueAt(together, path) === undefined) setAt(together, path, value, handed)
+  }
+  return withFound(chart, together)
+}

@@ -1,7 +1,13 @@
 import { integrityError } from '../../lib/errors.ts'
 import { formatPlatform, type Platform } from '../../oci/platform.ts'
 import type { Mirrors } from '../../registry/mirror.ts'
-import { bindAndProve, type BindOptions, type BoundExport } from './prove-charts.ts'
+import {
+  bindAndProve,
+  refuseMissing,
+  requireProof,
+  type BindOptions,
+  type BoundExport,
+} from './prove-charts.ts'
 import {
   beyondSpec,
   collectRoots,
@@ -27,6 +33,8 @@ export interface ExportOptions extends BindOptions {
   readonly specText: string
   /** Optional groups to take along. */
   readonly groups: readonly string[]
+  /** Groups to leave out. */
+  readonly without?: readonly string[]
   readonly platforms?: readonly Platform[] | 'all'
   readonly allowMissingPlatforms: boolean
   readonly mirrors: Mirrors
@@ -46,6 +54,10 @@ export interface ExportOptions extends BindOptions {
    * and the proof as they are. So the same lock makes the same bytes, whatever helm a machine has or lacks.
    */
   readonly replay?: LockedExport
+  /** Fail when a chart that is installed was not proven by rendering it. */
+  readonly requireProof?: boolean
+  /** Return what is needed and not listed in `missing` instead of failing: a plan tells both. */
+  readonly tolerateMissing?: boolean
   /** The blobs that the other side has: the bundle leaves them out. */
   readonly since?: (roots: readonly Root[]) => Promise<readonly Absent[]>
 }
@@ -53,7 +65,7 @@ export interface ExportOptions extends BindOptions {
 /** Phase one: resolve everything and lay the archive out. Nothing is written. */
 export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   const { spec, session } = options
-  const groups = selectGroups(spec, options.groups)
+  const groups = selectGroups(spec, options.groups, options.without)
   const platforms = options.platforms ?? spec.platforms ?? DEFAULT_PLATFORMS
   const hub = await hubBudget(
     imagesOf(groups),
@@ -80,9 +92,16 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
   const {
     bound,
     proof,
+    added = [],
     missing = [],
   }: BoundExport = replay ?? (await bindAndProve(listed, options, collecting))
-  const roots = specFirst([...listed, ...missing], groups)
+  if (options.tolerateMissing !== true) refuseMissing(missing)
+  if (options.requireProof === true)
+    requireProof(
+      listed.flatMap((root) => (root.kind === 'chart' ? [root.chart] : [])),
+      proof,
+    )
+  const roots = specFirst([...listed, ...added], groups)
   session.signal.throwIfAborted()
   refuseSharedTags(roots.map(contentsOf))
   const lock = {
@@ -90,6 +109,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     export: {
       platforms: platforms === 'all' ? platforms : platforms.map(formatPlatform),
       groups: [...new Set(options.groups)].toSorted(),
+      ...((options.without ?? []).length === 0 ? {} : { without: [...new Set(options.without)].toSorted() }),
       referrers: options.referrers,
       ...(options.dropAttestations ? { attestations: 'drop' as const } : {}),
       spec: options.specText,
@@ -110,6 +130,7 @@ export async function prepareExport(options: ExportOptions): Promise<Prepared> {
     contents: roots.map(contentsOf),
     bound,
     proof,
+    missing,
     absent,
     programs,
     lock,

@@ -1,5 +1,6 @@
 import { BundleError } from '../../lib/errors.ts'
 import { place } from '../../archive/tar.ts'
+import type { MissingImage } from '../charts/judge/judge.ts'
 import type { BoundChart } from '../format/bound-chart.ts'
 import { checkRootNames } from '../format/check-names.ts'
 import { decodeContents, FORMAT, type Absent, type RootContents } from '../format/contents.ts'
@@ -22,6 +23,8 @@ export interface Prepared {
   readonly bound: readonly BoundChart[]
   /** What was proven of them; empty without helm. */
   readonly proof: readonly ChartProof[]
+  /** Images that the installation pulls and the bundle would lack; only a plan gets this far with any. */
+  readonly missing: readonly MissingImage[]
   readonly weights: readonly RootWeight[]
   /** What the bundle leaves out. */
   readonly absent: readonly Absent[]

@@ -3,31 +3,41 @@ import { formatReference } from '../../oci/reference.ts'
 import { staticChart, type RenderedChart } from '../charts/render.ts'
 import type { BoundChart } from '../format/bound-chart.ts'
 import { collectRoots, type CollectOptions } from '../resolve/collect.ts'
-import { coverageOf } from '../charts/coverage.ts'
-import { FailuresError } from '../run/failures.ts'
+import { installOf, type GivenValues, type Install } from '../charts/judge/install.ts'
+import { coverageOf, type MissingImage } from '../charts/judge/judge.ts'
+import { measuredCharts } from '../charts/judge/measured.ts'
+import { proveAll } from '../charts/judge/prove-all.ts'
+import { FailuresError, type Failure } from '../run/failures.ts'
 import type { ChartProof } from '../format/chart-proof.ts'
 import { closeAll, renderCharts, type HelmSetup } from '../charts/render-all.ts'
-import { contentsOf, type RootContents } from '../format/contents.ts'
-import type { Root } from '../format/root.ts'
+import { contentsOf } from '../format/contents.ts'
+import type { ChartRoot, Root } from '../format/root.ts'
 import type { Session } from '../run/network.ts'
-import type { BundleSpec } from '../spec/spec.ts'
+import type { BundleSpec, SpecImage } from '../spec/spec.ts'
+
+/** Which images that the charts name and the list lacks are taken along. */
+export type AddMissing = 'none' | 'needed' | 'all'
 
 export interface BindOptions {
   readonly session: Session
   readonly spec: BundleSpec
-  /** A real helm, to find where the charts' values name images, and layers of values by chart name. */
+  /** A real helm, to find where the charts' values name images. */
   readonly helm?: HelmSetup
-  /** Take images along that the charts pull and the list lacks; otherwise they are an error. */
-  readonly addMissing?: boolean
+  /** Values beside those that the consumer chart hands to its children, for when there is no helm. */
+  readonly given?: GivenValues
+  /** Take images along that the charts name and the list lacks. */
+  readonly addMissing?: AddMissing
 }
 
 /** What the charts of an export were found to name. */
 export interface BoundExport {
   readonly bound: readonly BoundChart[]
-  /** Empty without helm. */
+  /** What was proven by rendering, or judged by what was measured; charts of which nothing is known are absent. */
   readonly proof: readonly ChartProof[]
-  /** Images that the charts pull and the list lacks. */
-  readonly missing?: readonly Root[]
+  /** Images that the charts name and the list lacks, taken along. */
+  readonly added?: readonly Root[]
+  /** Those that are needed and were not taken along. */
+  readonly missing?: readonly MissingImage[]
 }
 
 /** Finds where the charts name images, adds what the list lacks, and proves the override when there is a helm. */
@@ -36,91 +46,118 @@ export async function bindAndProve(
   options: BindOptions,
   collecting: CollectOptions,
 ): Promise<BoundExport> {
-  return withCharts(listed, options, async (rendered) => {
-    const bound = boundCharts(listed, rendered)
-    const missing = await missingRoots(
-      bound.filter((chart) => chart.rendered),
-      listed,
-      options,
-      collecting,
-    )
-    return { bound, missing, proof: await proveAll(rendered, [...listed, ...missing].map(contentsOf)) }
-  })
-}
-
-// --- internal ---
-
-/** Renders the charts of the bundle when there is a helm, and lets go of them afterwards. */
-async function withCharts<Result>(
-  roots: readonly Root[],
-  { helm, session }: BindOptions,
-  work: (rendered: readonly RenderedChart[]) => Promise<Result>,
-): Promise<Result> {
-  if (helm === undefined) return work([])
-  const rendered = await renderCharts(
-    roots.filter((root) => root.kind === 'chart'),
-    helm,
-    session,
-  )
+  const { spec, session, addMissing = 'none' } = options
+  const charts = listed.filter((root) => root.kind === 'chart')
+  const { rendered, install } = await openCharts(charts, options)
   try {
-    return await work(rendered)
+    const measured = measuredCharts(
+      charts.filter(({ chart }) => !rendered.some(({ bound }) => bound.chart === chart)),
+      spec,
+      install,
+      options.given,
+    )
+    const bound = charts.map(
+      ({ chart, tgz }) =>
+        rendered.find((one) => one.bound.chart === chart)?.bound ??
+        measured.find((one) => one.bound.chart === chart)?.bound ??
+        staticChart(tgz, install.of(chart)),
+    )
+    const { missing, unreferenced } = coverageOf(bound, listed.map(contentsOf), spec, install)
+    if (rendered.length > 0 && unreferenced.length > 0) {
+      session.emit({
+        type: 'warning',
+        message: `no chart refers to ${unreferenced.join(', ')}`,
+        where: spec.name,
+      })
+    }
+    const wanted = missing.filter(
+      ({ need }) => addMissing === 'all' || (addMissing === 'needed' && need === 'needed'),
+    )
+    const added = await fetchMissing(wanted, collecting)
+    const roots = [...listed, ...added].map(contentsOf)
+    const packages = new Map(charts.map(({ chart, tgz }) => [chart, tgz]))
+    const proof = [
+      ...(await proveAll(rendered, { name: spec.name, spec, roots, bound, packages, install })),
+      ...measured.map((one) => one.judge(roots)),
+    ]
+    return {
+      bound,
+      proof: charts.flatMap(({ chart }) => proof.find((one) => one.chart === chart) ?? []),
+      added,
+      missing: missing.filter((image) => image.need === 'needed' && !wanted.includes(image)),
+    }
   } finally {
     await closeAll(rendered)
   }
 }
 
-/** By rendering where that was possible, by the names of keys elsewhere. */
-const boundCharts = (roots: readonly Root[], rendered: readonly RenderedChart[]): readonly BoundChart[] =>
-  roots
-    .filter((root) => root.kind === 'chart')
-    .map(
-      ({ chart, version, tgz }) =>
-        rendered.find(({ bound }) => bound.chart === chart && bound.version === version)?.bound ??
-        staticChart(tgz, []),
-    )
-
-async function proveAll(
-  rendered: readonly RenderedChart[],
-  roots: readonly RootContents[],
-): Promise<readonly ChartProof[]> {
-  const proofs: ChartProof[] = []
-  for (const chart of rendered) proofs.push(await chart.prove(roots))
-  return proofs
+/**
+ * Ends an export that would not hold what the installation pulls.
+ * @throws FailuresError that names each image, who pulls it and where
+ */
+export function refuseMissing(missing: readonly MissingImage[]): void {
+  if (missing.length === 0) return
+  throw new FailuresError(
+    `${missing.length} images that the charts will pull are not in the list; without them pods would not start`,
+    missing.map(({ chart, path, at, image, hint }) => ({
+      kind: 'image',
+      name: formatReference(image),
+      error: new BundleError(`${chart} pulls it (${path === undefined ? '' : `${path}, `}${at})`, {
+        kind: 'failed',
+        ...(hint === undefined ? {} : { next: hint.reason }),
+      }),
+    })),
+    'add them with --add-missing, or to the list; --no-prove leaves the charts unrendered',
+  )
 }
 
-/** The images that the charts pull and the list lacks: fetched when asked for, else an error. */
-async function missingRoots(
-  bound: readonly BoundChart[],
-  listed: readonly Root[],
-  { spec, session, addMissing = false }: BindOptions,
+/**
+ * Ends an export whose charts were not all proven by rendering them.
+ * @throws FailuresError that names each chart and what is wrong with its proof
+ */
+export function requireProof(charts: readonly string[], proofs: readonly ChartProof[]): void {
+  const failures = charts.flatMap((chart): Failure[] => {
+    const proof = proofs.find((one) => one.chart === chart)
+    const why =
+      proof === undefined
+        ? 'no helm rendered it, and nobody has measured it'
+        : proof.off !== undefined
+          ? undefined
+          : proof.measured === true
+            ? 'no helm rendered it: it is judged by what was measured for its version'
+            : proof.failures[0]
+    return why === undefined
+      ? []
+      : [{ kind: 'chart', name: chart, error: new BundleError(why, { kind: 'failed' }) }]
+  })
+  if (failures.length === 0) return
+  throw new FailuresError(
+    `${failures.length} charts are not proven, and --require-proof asks for it`,
+    failures,
+    'run it where there is a helm 3 or 4, or with --helm <program>; give values with --values <chart>=<file>',
+  )
+}
+
+// --- internal ---
+
+const openCharts = async (
+  charts: readonly ChartRoot[],
+  { helm, given, spec, session }: BindOptions,
+): Promise<{ readonly rendered: readonly RenderedChart[]; readonly install: Install }> =>
+  helm === undefined
+    ? { rendered: [], install: installOf(spec, charts, given) }
+    : renderCharts(charts, helm, session)
+
+/** By the name that the charts use, from where it is now. */
+async function fetchMissing(
+  missing: readonly MissingImage[],
   collecting: CollectOptions,
 ): Promise<readonly Root[]> {
-  const { missing, unreferenced } = coverageOf(bound, listed, spec)
-  if (bound.length > 0 && unreferenced.length > 0) {
-    session.emit({
-      type: 'warning',
-      message: `no chart refers to ${unreferenced.join(', ')}`,
-      where: spec.name,
-    })
-  }
   if (missing.length === 0) return []
-  if (!addMissing) {
-    throw new FailuresError(
-      `${missing.length} images that the charts will pull are not in the list; without them pods would not start`,
-      missing.map(({ chart, place, reference, hint }) => ({
-        kind: 'image',
-        name: formatReference(reference),
-        error: new BundleError(
-          `${chart} pulls it (${place})${hint?.when === undefined ? '' : ` when ${hint.when}`}`,
-          {
-            kind: 'failed',
-            ...(hint === undefined ? {} : { next: hint.reason }),
-          },
-        ),
-      })),
-      'add them with --add-missing, or to the list; --no-prove leaves the charts unrendered',
-    )
-  }
-  const images = missing.map(({ reference }) => ({ reference, allowMissingPlatforms: false }))
+  const images = missing.map(({ image, hint }): SpecImage => ({
+    reference: hint?.take ?? image,
+    ...(hint?.take === undefined ? {} : { as: image }),
+    allowMissingPlatforms: false,
+  }))
   return collectRoots([{ name: 'missing', optional: false, charts: [], images, files: [] }], collecting)
 }

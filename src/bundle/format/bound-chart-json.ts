@@ -1,5 +1,16 @@
 import { createDecoder } from './json-decoder.ts'
-import type { Binding, Leaf, Piece, Recipe, Role, Shape, Spare, Where } from '../../helm/values/binding.ts'
+import type {
+  Binding,
+  ImageUse,
+  Leaf,
+  Need,
+  Piece,
+  Recipe,
+  Role,
+  Shape,
+  Spare,
+  Where,
+} from '../../helm/values/binding.ts'
 import type { Path } from '../../helm/values/tree.ts'
 import type { BoundChart } from './bound-chart.ts'
 
@@ -9,19 +20,39 @@ const decoder = createDecoder('image bindings')
 export function decodeBoundCharts(value: unknown): readonly BoundChart[] {
   if (value === undefined) return []
   return decoder.list(value).map((item): BoundChart => {
-    const { chart, version, rendered, bindings, notLanded, unreachable } = decoder.object(item)
+    const { chart, version, rendered, bindings, notLanded, uses, unreachable } = decoder.object(item)
     return {
       chart: decoder.string(chart),
       version: decoder.string(version),
       rendered: rendered === true,
       bindings: decoder.list(bindings).map(binding),
       notLanded: decoder.list(notLanded).map((one) => texts(one, 'path', 'reference', 'reason')),
+      ...(uses === undefined ? {} : { uses: decoder.list(uses).map(imageUse) }),
       unreachable: decoder.list(unreachable).map((one) => texts(one, 'reference', 'at', 'reason')),
     }
   })
 }
 
+/** @throws an integrity error for another word */
+export function decodeNeed(value: unknown): Need {
+  const need = decoder.string(value)
+  if (need !== 'needed' && need !== 'on-demand' && need !== 'unknown') throw decoder.damaged()
+  return need
+}
+
 // --- internal ---
+
+function imageUse(value: unknown): ImageUse {
+  const { reference, at, path: dotted, need, when, hook } = decoder.object(value)
+  return {
+    reference: decoder.string(reference),
+    at: decoder.string(at),
+    ...(dotted === undefined ? {} : { path: decoder.string(dotted) }),
+    need: decodeNeed(need),
+    ...(when === undefined ? {} : { when: decoder.string(when) }),
+    ...(hook === undefined ? {} : { hook: decoder.string(hook) }),
+  }
+}
 
 const ROLES: readonly string[] = [
   'reference',

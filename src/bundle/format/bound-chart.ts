@@ -1,4 +1,4 @@
-import type { Binding } from '../../helm/values/binding.ts'
+import type { Binding, ImageUse } from '../../helm/values/binding.ts'
 
 /** The image bindings of one chart, found in the chart itself. */
 export interface BoundChart {
@@ -14,6 +14,8 @@ export interface BoundChart {
     readonly reference: string
     readonly reason: string
   }[]
+  /** Every image it names, and whether it pulls it as it was rendered; absent in bundles of older programs. */
+  readonly uses?: readonly ImageUse[]
   /** References that no value reaches. */
   readonly unreachable: readonly {
     readonly reference: string

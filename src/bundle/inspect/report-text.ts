@@ -1,5 +1,5 @@
 import { formatBytes, plural } from '../../lib/format.ts'
-import { verdictLine } from '../charts/proof.ts'
+import { verdictLine } from '../charts/judge/verdict.ts'
 import type { Attached } from './attached.ts'
 import type { BundleReport, ReportedRoot } from './report.ts'
 
@@ -37,6 +37,9 @@ export function formatReport(report: BundleReport): string {
     '## Proof of the charts’ images',
     '',
     verdictLine(report.proof),
+    ...(report.unjudged.length === 0
+      ? []
+      : ['', `Not judged, because no helm rendered them: ${report.unjudged.map(cell).join(', ')}.`]),
     ...proofRows(report),
     '',
   ].join('\n')
@@ -89,16 +92,17 @@ function carried({ contents, attached }: BundleReport): readonly string[] {
 }
 
 function proofRows({ proof }: BundleReport): readonly string[] {
-  const rows = proof.flatMap(({ chart, version, open, accepted, failures }) => [
-    ...open.map(({ reference, verdict, at, remedy }) => [
+  const rows = proof.flatMap(({ chart, version, open, off, accepted, failures }) => [
+    ...open.map(({ reference, verdict, at, path, need, when, remedy }) => [
       chart,
       version,
       reference,
-      verdict,
-      `${at}: ${remedy}`,
+      when === undefined ? need : `${need}: when ${when}`,
+      `${verdict}: ${path === undefined ? '' : `${path}, `}${at}: ${remedy}`,
     ]),
+    ...(off === undefined ? [] : [[chart, version, '', 'not installed', off]]),
     ...accepted.map(({ reference, reason }) => [chart, version, reference, 'accepted', reason]),
     ...failures.map((why) => [chart, version, '', 'did not render', why]),
   ])
-  return rows.length === 0 ? [] : ['', ...table(['chart', 'version', 'reference', 'verdict', 'why'], rows)]
+  return rows.length === 0 ? [] : ['', ...table(['chart', 'version', 'reference', 'need', 'why'], rows)]
 }

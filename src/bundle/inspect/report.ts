@@ -37,6 +37,8 @@ export interface BundleReport {
   readonly verdict: 'holds' | 'open' | 'none'
   /** What a real helm showed of each chart, as in bundle.json. */
   readonly proof: readonly ChartProof[]
+  /** Charts of which nothing is known: no helm rendered them, and nobody has measured them. */
+  readonly unjudged: readonly string[]
 }
 
 export const REPORT_FORMAT = 'ma-bundle-report/1'
@@ -87,6 +89,9 @@ export async function reportOf(bundle: Bundle, size: number, tool: string): Prom
     attached: attachedOf(opened),
     verdict: proof.length === 0 ? 'none' : holds(proof) ? 'holds' : 'open',
     proof,
+    unjudged: bundle.roots.flatMap((root) =>
+      root.kind === 'chart' && !proof.some(({ chart }) => chart === root.chart) ? [root.chart] : [],
+    ),
   }
 }
 

@@ -49,8 +49,9 @@ export async function prepareMerge(
   for (const { root, part } of ordered) roots.push(await rootOf(root, part))
   const absent = absentFrom(roots, parts)
   const contents = ordered.map(({ root }) => root)
-  return layOut({ spec, roots, contents, bound, proof, absent, programs, lock, findings: [] }, (laidOut) =>
-    fromParts(laidOut, parts),
+  return layOut(
+    { spec, roots, contents, bound, proof, missing: [], absent, programs, lock, findings: [] },
+    (laidOut) => fromParts(laidOut, parts),
   )
 }
 
@@ -62,8 +63,8 @@ const isOf = (
 ): boolean => one.chart === root.chart && one.version === root.version
 
 /** As an export of the joined spec has them: images, charts, files in its order, then images it does not list. */
-function inOrder(chosen: readonly Chosen[], { text, name, groups }: JoinedSpec): readonly Chosen[] {
-  const selected = selectGroups(parseSpec(text, `${name}.yaml`), groups)
+function inOrder(chosen: readonly Chosen[], { text, name, groups, without }: JoinedSpec): readonly Chosen[] {
+  const selected = selectGroups(parseSpec(text, `${name}.yaml`), groups, without)
   const ids = [
     ...imagesOf(selected).map((image) => `image ${formatReference(nameOf(image))}`),
     ...selected.flatMap(({ charts }) => charts.map((chart) => `chart ${chart.name}`)),
@@ -116,6 +117,7 @@ function joinLocks(
           export: {
             platforms,
             groups: spec.groups,
+            ...(spec.without === undefined ? {} : { without: spec.without }),
             referrers: exports.some((one) => one?.referrers === true),
             ...(exports.some((one) => one?.attestations === 'drop') ? { attestations: 'drop' as const } : {}),
             spec: spec.text,

@@ -47,7 +47,7 @@ export async function readPart(name: string, bundle: Bundle): Promise<Part> {
     contents,
     lock,
     spec,
-    groups: selectGroups(spec, lock.export?.groups),
+    groups: selectGroups(spec, lock.export?.groups, lock.export?.without),
     keys: new Map(there.map((chart) => [`${chart.name}:${chart.version}`, chart.key])),
   }
 }

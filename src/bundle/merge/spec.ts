@@ -13,6 +13,8 @@ export interface JoinedSpec {
   readonly version?: string
   readonly text: string
   readonly groups: readonly string[]
+  /** Groups that are left out of it although they are not optional. */
+  readonly without?: readonly string[]
   /** For images that name none of their own. */
   readonly platforms?: readonly string[] | 'all'
 }
@@ -27,7 +29,12 @@ export function joinSpecs(parts: readonly Part[], choice: Choice): JoinedSpec {
   const platforms = commonPlatforms(parts)
   if (parts.every(({ contents, groups }) => isSame(contents.spec, groups, first))) {
     const { name, version, spec: text } = first.contents
-    const common = { groups: takenIn(first), ...withPlatforms(platforms) }
+    const without = first.lock.export?.without
+    const common = {
+      groups: takenIn(first),
+      ...(without === undefined ? {} : { without }),
+      ...withPlatforms(platforms),
+    }
     return { name, ...(version === undefined ? {} : { version }), text, ...common }
   }
   const { groups, taken } = joinGroups(parts, choice, platforms)
@@ -101,8 +108,11 @@ function joinGroups(parts: readonly Part[], choice: Choice, platforms: JoinedSpe
   const taken: string[] = []
   for (const part of parts) {
     for (const group of part.spec.groups) {
+      const isTaken = part.groups.includes(group)
       const own = {
         ...group,
+        // One that was left out by name stays out of the joined spec until somebody wants it.
+        optional: group.optional || !isTaken,
         charts: group.charts.filter((chart) => owner(chartId(chart)) === part && !isLost(chart, choice)),
         images: group.images
           .filter((image) => owner(imageId(image)) === part)
@@ -110,12 +120,9 @@ function joinGroups(parts: readonly Part[], choice: Choice, platforms: JoinedSpe
         files: group.files.filter((file) => owner(fileId(file)) === part),
       }
       if (own.charts.length + own.images.length + own.files.length === 0) continue
-      const isTaken = part.groups.includes(group)
       const at = groups.findIndex(
         ({ name, optional }) =>
-          name === group.name &&
-          optional === group.optional &&
-          isTaken === (!optional || taken.includes(name)),
+          name === group.name && optional === own.optional && isTaken === (!optional || taken.includes(name)),
       )
       const there = groups[at]
       if (there !== undefined) {
@@ -129,7 +136,7 @@ function joinGroups(parts: readonly Part[], choice: Choice, platforms: JoinedSpe
       }
       const name = freeName(group.name, groups)
       groups.push({ ...own, name })
-      if (isTaken && group.optional) taken.push(name)
+      if (isTaken && own.optional) taken.push(name)
     }
   }
   return { groups, taken: taken.toSorted() }

@@ -82,12 +82,17 @@ async function fromHttp(
       emit({ type: 'retry', host, what: chart.name, attempt, waitMs, reason: messageOf(error) })
     },
   }
-  const location = await locateChart(http, repository, chart.name, chart.version, web)
+  const location = isPackage(repository)
+    ? { name: chart.name, version: chart.version, url: repository }
+    : await locateChart(http, repository, chart.name, chart.version, web)
   // An index may point to an OCI registry: https://github.com/helm/helm/issues/10312
   if (location.url.startsWith('oci://')) return ociChart(chart, location.url.slice('oci://'.length), options)
   const tgz = await fetchChart(http, repository, location, web)
   return packed(chart, tgz, repository, options)
 }
+
+/** The address of one packaged chart, as releases have it, and of no repository. */
+const isPackage = (repository: string): boolean => new URL(repository).pathname.endsWith('.tgz')
 
 /** A tgz, which no registry has made an artifact of yet. */
 function packed(chart: SpecChart, tgz: Uint8Array, place: string, options: ChartOptions): Promise<ChartRoot> {

@@ -15,6 +15,8 @@ export interface LockedExport {
   readonly platforms: readonly string[] | 'all'
   /** Optional groups that were taken along, sorted. */
   readonly groups: readonly string[]
+  /** Groups that were left out, sorted. */
+  readonly without?: readonly string[]
   readonly referrers: boolean
   /** Absent where they are kept. */
   readonly attestations?: 'drop'
@@ -28,6 +30,7 @@ export interface LockedExport {
 export function encodeLockedExport({
   platforms,
   groups,
+  without = [],
   referrers,
   attestations,
   spec,
@@ -42,6 +45,7 @@ export function encodeLockedExport({
     '{',
     `    "platforms": ${JSON.stringify(platforms)},`,
     `    "groups": ${JSON.stringify(groups)},`,
+    ...(without.length === 0 ? [] : [`    "without": ${JSON.stringify(without)},`]),
     `    "referrers": ${referrers},`,
     ...(attestations === undefined ? [] : [`    "attestations": "${attestations}",`]),
     `    "spec": ${list(spec.split('\n'))},`,
@@ -53,9 +57,19 @@ export function encodeLockedExport({
 
 /** Notes what is wrong as `decodeLock` does. */
 export function readLockedExport(place: Place): LockedExport | undefined {
-  const block = fields(place, ['platforms', 'groups', 'referrers', 'attestations', 'spec', 'bound', 'proof'])
+  const block = fields(place, [
+    'platforms',
+    'groups',
+    'without',
+    'referrers',
+    'attestations',
+    'spec',
+    'bound',
+    'proof',
+  ])
   const platforms = platformsAt(block?.need('platforms'))
   const groups = items(block?.need('groups'), 'groups').flatMap((item) => text(item, 'a group') ?? [])
+  const without = items(block?.get('without'), 'groups').flatMap((item) => text(item, 'a group') ?? [])
   const referrers = flag(block?.need('referrers'))
   const spec = linesOf(block?.need('spec'))
   const bound = decoded(block?.need('bound'), decodeBoundCharts)
@@ -66,6 +80,7 @@ export function readLockedExport(place: Place): LockedExport | undefined {
   return {
     platforms,
     groups,
+    ...(without.length === 0 ? {} : { without }),
     referrers,
     ...(isDropped ? { attestations: 'drop' as const } : {}),
     spec,

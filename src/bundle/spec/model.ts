@@ -35,7 +35,7 @@ export interface SpecChart {
   /** As the list says it; Chart.yaml may have a `v` in front. */
   readonly version: string
   /**
-   * `https://…` of a chart repository, `oci://host/path` that the chart's name is appended to, or `./path` of a folder
+   * `https://…` of a chart repository or, ending in `.tgz`, of the chart itself, `oci://host/path` that the chart's name is appended to, or `./path` of a folder
    * or package beside the spec.
    */
   readonly repository: string
@@ -88,7 +88,10 @@ export interface SpecHint {
   readonly reference: string
   readonly where: string
   readonly reason: string
+  /** What it takes to be pulled: without it, a chart that is installed pulls it. */
   readonly when?: string
+  /** What to fetch in its place, under its name: a source that was retired, a tag that is spelt otherwise. */
+  readonly take?: Reference
   readonly action: HintAction
 }
 
@@ -99,14 +102,42 @@ export interface SpecHint {
 export type HintAction = (typeof HINT_ACTIONS)[number]
 export const HINT_ACTIONS = ['bind', 'bundle', 'ignore', 'patch'] as const
 
-/** A chart that installs the others, and how it wants to be told where they are. */
+/** The command that installs a consumer chart. In texts, `{region}` and `{account}` are those of the registry. */
+export interface ConsumerInstall {
+  readonly release: string
+  readonly namespace: string
+  /** Values that only the site knows, by dotted path: `--set`. */
+  readonly set: ReadonlyMap<string, string>
+  /** The product's own way; `{chart}`, `{values}` and `{version}` are filled in. */
+  readonly script?: string
+  /** Files of the bundle that the script needs. */
+  readonly files: readonly string[]
+  /** The script sets images itself, over all values: only admission reaches them. */
+  readonly scriptSetsImages: boolean
+}
+
+/** A chart that installs the others: how it is installed, and how it wants to be told where they are. */
 export interface Consumer {
   readonly chart: string
+  /** Files of values inside the chart that this installation takes on top of its own, in order. */
+  readonly values: readonly string[]
+  /** Dotted path of the switch of a child chart, with `{key}` for its key; absent: all that it names are installed. */
+  readonly installsWhen?: string
+  /** How a person installs it. */
+  readonly install?: ConsumerInstall
   /** Dotted path for the registry's host. */
   readonly registryAt: string
   /** Dotted path of the mapping of charts by key. */
   readonly chartsAt: string
   readonly bindings: readonly SpecBinding[]
   /** References that the consumer's own values change in a child chart, by the child's key. */
-  readonly sets: ReadonlyMap<string, readonly { readonly path: string; readonly reference: string }[]>
+  readonly sets: ReadonlyMap<string, readonly ConsumerSet[]>
+}
+
+/** What a consumer's values make of a place in a child chart. */
+export interface ConsumerSet {
+  readonly path: string
+  readonly reference: string
+  /** Whether the place is pulled there, when that differs from the chart's own values. */
+  readonly off?: boolean
 }

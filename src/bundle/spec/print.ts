@@ -6,6 +6,7 @@ import { API_VERSION } from './read.ts'
 import type {
   BundleSpec,
   Consumer,
+  ConsumerInstall,
   SpecBinding,
   SpecChart,
   SpecFile,
@@ -91,19 +92,34 @@ const bindingText = (binding: SpecBinding) => ({
   note: binding.note,
 })
 
-const hintText = ({ path, reference, where, reason, when, action }: SpecHint) => ({
+const hintText = ({ path, reference, where, reason, when, take, action }: SpecHint) => ({
   path,
   reference,
   where,
   reason,
   when,
+  take: take === undefined ? undefined : formatReference(take),
   action,
 })
 
-const consumerText = ({ chart, registryAt, chartsAt, bindings, sets }: Consumer) => ({
-  chart,
-  registryAt,
-  chartsAt,
-  ...some('bindings', bindings.map(bindingText)),
-  ...(sets.size === 0 ? {} : { sets: mapped(sets, ({ path, reference }) => ({ path, reference })) }),
+const installText = ({ release, namespace, set, script, files, scriptSetsImages }: ConsumerInstall) => ({
+  release,
+  namespace,
+  ...(set.size === 0 ? {} : { set: Object.fromEntries(set) }),
+  script,
+  ...some('files', files),
+  ...(scriptSetsImages ? { scriptSetsImages } : {}),
+})
+
+const consumerText = (consumer: Consumer) => ({
+  chart: consumer.chart,
+  registryAt: consumer.registryAt,
+  chartsAt: consumer.chartsAt,
+  ...some('values', consumer.values),
+  installsWhen: consumer.installsWhen,
+  install: consumer.install === undefined ? undefined : installText(consumer.install),
+  ...some('bindings', consumer.bindings.map(bindingText)),
+  ...(consumer.sets.size === 0
+    ? {}
+    : { sets: mapped(consumer.sets, ({ path, reference, off }) => ({ path, reference, off })) }),
 })

@@ -1,6 +1,14 @@
 import { didYouMean } from '../../lib/suggest.ts'
 import { parseReference } from '../../oci/reference.ts'
-import { HINT_ACTIONS, type Consumer, type SpecBinding, type SpecChart, type SpecHint } from './model.ts'
+import {
+  HINT_ACTIONS,
+  type Consumer,
+  type ConsumerInstall,
+  type ConsumerSet,
+  type SpecBinding,
+  type SpecChart,
+  type SpecHint,
+} from './model.ts'
 import { entries, fields, items, problem, type Place } from './yaml-reader.ts'
 import { flag, matching, oneOf, parsed, text } from './yaml-values.ts'
 
@@ -31,12 +39,28 @@ export const readHints = (
 
 export function readConsumer(place: Place | undefined, charts: readonly SpecChart[]): Consumer | undefined {
   if (place === undefined) return undefined
-  const found = fields(place, ['chart', 'registryAt', 'chartsAt', 'bindings', 'sets'])
+  const found = fields(place, [
+    'chart',
+    'registryAt',
+    'chartsAt',
+    'values',
+    'installsWhen',
+    'install',
+    'bindings',
+    'sets',
+  ])
+  const installsWhen = matching(found?.get('installsWhen'), SWITCH, SWITCH_RULE)
+  const install = readInstall(found?.get('install'))
   const keys = charts.map(({ key }) => key)
   return {
     chart: text(found?.need('chart'), 'the name of the consumer chart') ?? '',
     registryAt: matching(found?.need('registryAt'), PATH, PATH_RULE) ?? '',
     chartsAt: matching(found?.need('chartsAt'), PATH, PATH_RULE) ?? '',
+    values: items(found?.get('values'), 'files').flatMap(
+      (item) => matching(item, FILE, 'a file inside the chart, as in valuesEks.yaml') ?? [],
+    ),
+    ...(installsWhen === undefined ? {} : { installsWhen }),
+    ...(install === undefined ? {} : { install }),
     bindings: items(found?.get('bindings'), 'bindings').flatMap((item) => readBinding(item) ?? []),
     sets: byChart(found?.get('sets'), 'references', keys, readSet),
   }
@@ -46,10 +70,32 @@ export function readConsumer(place: Place | undefined, charts: readonly SpecChar
 
 const PATH = /^[^\s.]+(?:\.[^\s.]+)*$/
 const PATH_RULE = 'a dotted path of values keys, as in controller.image'
+const SWITCH = /^(?!.*\{key\}.*\{key\})(?:[^\s.]+\.)*\{key\}(?:\.[^\s.]+)*$/
+const SWITCH_RULE = 'a dotted path with {key} for the child chart, as in install.{key}.enabled'
+const FILE = /^(?!.*(?:^|\/)\.\.(?:\/|$))[^/\s][^\s]*\.ya?ml$/
 const LEAF = /^[^\s.]+$/
 const WHERE =
   /^(?:image|arg|env|cr|configmap|script|code|values)(?:\+(?:image|arg|env|cr|configmap|script))*$/
 const WHERE_RULE = 'image, arg, env, cr, configmap, script, code or values, joined by +'
+
+function readInstall(place: Place | undefined): ConsumerInstall | undefined {
+  if (place === undefined) return undefined
+  const found = fields(place, ['release', 'namespace', 'set', 'script', 'files', 'scriptSetsImages'])
+  const script = text(found?.get('script'), 'a command')
+  return {
+    release: text(found?.need('release'), 'the name of a release') ?? '',
+    namespace: text(found?.need('namespace'), 'a namespace') ?? '',
+    set: new Map(
+      entries(found?.get('set'), 'values by dotted path').map(([path, value]) => [
+        path,
+        text(value, 'a text') ?? '',
+      ]),
+    ),
+    ...(script === undefined ? {} : { script }),
+    files: items(found?.get('files'), 'files').flatMap((item) => text(item, 'the name of a file') ?? []),
+    scriptSetsImages: flag(found?.get('scriptSetsImages')) ?? false,
+  }
+}
 
 function byChart<Item>(
   place: Place | undefined,
@@ -105,12 +151,13 @@ function readBinding(place: Place): SpecBinding | undefined {
 }
 
 function readHint(place: Place): SpecHint | undefined {
-  const found = fields(place, ['path', 'reference', 'where', 'reason', 'when', 'action'])
+  const found = fields(place, ['path', 'reference', 'where', 'reason', 'when', 'take', 'action'])
   const path = matching(found?.get('path'), PATH, PATH_RULE)
   const reference = text(found?.need('reference'), 'an image reference')
   const where = matching(found?.need('where'), WHERE, WHERE_RULE)
   const reason = text(found?.need('reason'), 'why no value reaches it')
   const when = text(found?.get('when'), 'when it is pulled')
+  const take = parsed(found?.get('take'), 'an image reference', parseReference)
   const action = oneOf(found?.need('action'), HINT_ACTIONS)
   if (reference === undefined || where === undefined || reason === undefined || action === undefined) {
     return undefined
@@ -121,15 +168,19 @@ function readHint(place: Place): SpecHint | undefined {
     where,
     reason,
     ...(when === undefined ? {} : { when }),
+    ...(take === undefined ? {} : { take }),
     action,
   }
 }
 
-function readSet(place: Place): { readonly path: string; readonly reference: string } | undefined {
-  const found = fields(place, ['path', 'reference'])
+function readSet(place: Place): ConsumerSet | undefined {
+  const found = fields(place, ['path', 'reference', 'off'])
+  const off = flag(found?.get('off'))
   const path = matching(found?.need('path'), PATH, PATH_RULE)
   const reference = readReference(found?.need('reference'))
-  return path === undefined || reference === undefined ? undefined : { path, reference }
+  return path === undefined || reference === undefined
+    ? undefined
+    : { path, reference, ...(off === undefined ? {} : { off }) }
 }
 
 /** Kept as written, because the chart's own spelling decides what has to be overridden; but it has to parse. */

@@ -23,11 +23,15 @@ export function parseSpec(text: string, fileName: string, folder?: string): Bund
 }
 
 /**
- * The groups to bundle: all that are not optional, and the optional ones asked for.
+ * The groups to bundle: all that are not optional, and the optional ones that are wanted, without those that are not.
  * @throws a usage error for a group the spec does not have
  */
-export function selectGroups(spec: BundleSpec, wanted: readonly string[] = []): readonly SpecGroup[] {
-  for (const name of wanted) {
+export function selectGroups(
+  spec: BundleSpec,
+  wanted: readonly string[] = [],
+  unwanted: readonly string[] = [],
+): readonly SpecGroup[] {
+  for (const name of [...wanted, ...unwanted]) {
     if (spec.groups.some((group) => group.name === name)) continue
     const names = spec.groups.map((group) => group.name)
     const hint = didYouMean(name, names)
@@ -35,7 +39,9 @@ export function selectGroups(spec: BundleSpec, wanted: readonly string[] = []): 
       next: `its groups are ${names.join(', ')}`,
     })
   }
-  return spec.groups.filter((group) => !group.optional || wanted.includes(group.name))
+  return spec.groups.filter(
+    ({ name, optional }) => (!optional || wanted.includes(name)) && !unwanted.includes(name),
+  )
 }
 
 /** The name an image has in the bundle and in the private registry. */

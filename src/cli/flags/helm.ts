@@ -2,10 +2,10 @@ import { accessSync, constants } from 'node:fs'
 import { basename, delimiter, join } from 'node:path'
 import { parse } from 'yaml'
 import { createHelm } from '../../helm/values/render/helm.ts'
-import { isMap, mergeValues, valueAt, type Values } from '../../helm/values/tree.ts'
+import { isMap, type Values } from '../../helm/values/tree.ts'
+import type { AddMissing } from '../../bundle/export/prove-charts.ts'
 import type { HelmSetup } from '../../bundle/charts/render-all.ts'
-import { hintsOf } from '../../bundle/spec/hints.ts'
-import { consumerOf } from '../../bundle/charts/override-charts.ts'
+import type { GivenValues, ValuesLayer } from '../../bundle/charts/judge/install.ts'
 import type { BundleSpec } from '../../bundle/spec/spec.ts'
 import { codeOf, messageOf, usageError } from '../../lib/errors.ts'
 import { MAX_NESTING, nestsDeeper } from '../../lib/nesting.ts'
@@ -21,7 +21,18 @@ export const helmArgs = {
     default: true,
     description: 'Render the charts with helm, where there is one, to find and prove every image binding',
   },
-  addMissing: { type: 'boolean', description: 'Bundle images that the charts pull and the list lacks' },
+  addMissing: {
+    type: 'string',
+    alone: { value: 'needed', words: /^(?:needed|all|true|false)$/ },
+    known: ['needed', 'all'],
+    hint: 'needed|all',
+    description:
+      'Bundle images that the installation pulls and the list lacks; all: also those that it pulls on demand only',
+  },
+  requireProof: {
+    type: 'boolean',
+    description: 'Fail when a chart that is installed was not proven by rendering it',
+  },
   helm: {
     type: 'string',
     hint: 'program',
@@ -53,40 +64,52 @@ export const helmArgs = {
     type: 'string',
     multiple: true,
     hint: 'file',
-    description: 'Values of the chart that installs the others; it hands each of them its part',
+    description:
+      'More values of the chart that installs the others; it hands each of them its part. chart:<file>: a file inside it, in place of those the spec names',
   },
 } as const satisfies ArgsDef
 
 export type HelmArgs = Args<typeof helmArgs>
 
-/**
- * The helm to prove with, and the values the charts will really get.
- * @returns undefined when proving is switched off or there is no helm; the latter is said
- */
-export async function openHelm(
-  args: HelmArgs,
-  spec: BundleSpec,
-  session: Session,
-): Promise<HelmSetup | undefined> {
-  const layers = await readLayers(args, spec)
-  if (!args.prove) return undefined
+/** What the charts are judged with. */
+export interface OpenedHelm {
+  readonly given: GivenValues
+  /** Absent when proving is switched off, or where there is no helm. */
+  readonly helm?: HelmSetup
+}
+
+/** The helm to prove with, and the values the charts will get beside those that are known; says when there is none. */
+export async function openHelm(args: HelmArgs, spec: BundleSpec, session: Session): Promise<OpenedHelm> {
+  const given = await givenValues(args, spec)
+  if (!args.prove) return { given }
   const binary = args.helm ?? findProgram('helm', session.env['PATH'])
   if (binary !== undefined) {
     const cache = args.cache ? await openChartCache(session.env) : undefined
-    return {
+    const helm = {
       program: await createHelm(binary),
-      layers,
+      given,
       variants: variantsOf(args),
-      hints: hintsOf(spec),
+      spec,
       ...(cache === undefined ? {} : { cache }),
     }
+    return { given, helm }
   }
   if (spec.groups.some((group) => group.charts.length > 0)) {
     session.note(
-      'No helm on the PATH: image bindings are taken from the spec, unproven. Give --helm <program> to prove them.\n',
+      'No helm on the PATH: what the charts pull is judged by what was measured for their versions. Give --helm <program> to prove it.\n',
     )
   }
-  return undefined
+  return { given }
+}
+
+/** What `--add-missing` asks for. Without a value, as it was before it took any, it is what is needed. */
+export function addMissingOf({ addMissing }: Pick<HelmArgs, 'addMissing'>): AddMissing {
+  if (addMissing === undefined || addMissing === 'false') return 'none'
+  if (addMissing === 'true' || addMissing === 'needed') return 'needed'
+  if (addMissing === 'all') return 'all'
+  throw usageError(`--add-missing=${addMissing} is no choice`, {
+    next: 'write --add-missing or --add-missing=all',
+  })
 }
 
 // --- internal ---
@@ -121,33 +144,34 @@ function findProgram(name: string, path = ''): string | undefined {
     })
 }
 
-async function readLayers(args: HelmArgs, spec: BundleSpec): Promise<ReadonlyMap<string, readonly Values[]>> {
-  const layers = new Map<string, Values[]>()
-  const add = (chart: string, values: Values): void => {
-    layers.set(chart, [...(layers.get(chart) ?? []), values])
-  }
-  const charts = spec.groups.flatMap((group) => group.charts)
-  const consumer = consumerOf(spec)
-  let consumed: Values = {}
-  for (const file of args.consumerValues) consumed = mergeValues(consumed, await readValues(file))
-  const chartsAt = (consumer?.chartsAt ?? 'charts').split('.')
-  for (const { name, key } of charts) {
-    const part = valueAt(consumed, [...chartsAt, key, 'values'])
-    if (isMap(part)) add(name, part)
-  }
+async function givenValues(args: HelmArgs, spec: BundleSpec): Promise<GivenValues> {
+  const charts = new Map<string, ValuesLayer[]>()
+  const names = spec.groups.flatMap((group) => group.charts).map(({ name }) => name)
   for (const text of args.values) {
     const at = text.indexOf('=')
     const [chart, file] = [text.slice(0, at), text.slice(at + 1)]
     if (at < 1 || file === '') throw usageError(`--values "${text}" is not chart=file`)
-    if (!charts.some(({ name }) => name === chart)) {
+    if (!names.includes(chart)) {
       throw usageError(`--values names a chart "${chart}" that the spec does not have`, {
-        next: `its charts are ${charts.map(({ name }) => name).join(', ')}`,
+        next: `its charts are ${names.join(', ')}`,
       })
     }
-    add(chart, await readValues(file))
+    charts.set(chart, [...(charts.get(chart) ?? []), await readLayer(file)])
   }
-  return layers
+  const inside = args.consumerValues.filter((file) => file.startsWith(IN_CHART))
+  const outside = args.consumerValues.filter((file) => !file.startsWith(IN_CHART))
+  const consumer: ValuesLayer[] = []
+  for (const file of outside) consumer.push(await readLayer(file))
+  return { consumer, consumerFiles: inside.map((file) => file.slice(IN_CHART.length)), charts }
 }
+
+/** `chart:valuesGke.yaml` lies inside the consumer chart. */
+const IN_CHART = 'chart:'
+
+const readLayer = async (file: string): Promise<ValuesLayer> => ({
+  name: basename(file),
+  values: await readValues(file),
+})
 
 async function readValues(file: string): Promise<Values> {
   let values: unknown

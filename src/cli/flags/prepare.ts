@@ -3,7 +3,7 @@ import type { Prepared } from '../../bundle/export/prepared.ts'
 import type { Session as Journey } from '../../bundle/run/network.ts'
 import { mergeMirrors, parseMirrors } from '../../registry/mirror.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
-import { openHelm, type HelmArgs } from './helm.ts'
+import { addMissingOf, openHelm, type HelmArgs } from './helm.ts'
 import { readLock } from '../output/lock-io.ts'
 import type { Session } from '../session.ts'
 import { hubText } from '../output/forecast.ts'
@@ -23,24 +23,28 @@ export const prepareArgs = {
 
 export type PrepareArgs = Args<typeof prepareArgs> & HelmArgs & { readonly images?: readonly string[] }
 
+type PrepareOptions = Pick<ExportOptions, 'since' | 'known' | 'programs' | 'tolerateMissing'>
+
 /** Resolves everything the flags ask for, and lays it out. */
 export async function prepare(
   args: PrepareArgs,
   session: Session,
   network: Journey,
-  { since, known, programs = [] }: Pick<ExportOptions, 'since' | 'known' | 'programs'> = {},
+  { since, known, programs = [], tolerateMissing = false }: PrepareOptions = {},
 ): Promise<Prepared> {
   const lock = args.lock === undefined ? undefined : await readLock(args.lock)
   const asked = await askedFor(args, lock, session, args.images)
   const { spec, text } = asked.spec
-  const helm = asked.replay === undefined ? await openHelm(args, spec, session) : undefined
+  const opened = asked.replay === undefined ? await openHelm(args, spec, session) : undefined
   return prepareExport({
     session: network,
     spec,
     specText: text,
     ...asked.options,
-    ...(helm === undefined ? {} : { helm }),
-    addMissing: args.addMissing,
+    ...opened,
+    addMissing: addMissingOf(args),
+    tolerateMissing,
+    requireProof: args.requireProof,
     onHub: (budget) => session.note(`Docker Hub ${hubText(budget)}\n`),
     ...(since === undefined ? {} : { since }),
     ...(known === undefined ? {} : { known }),

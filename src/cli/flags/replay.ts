@@ -14,7 +14,7 @@ export interface Asked {
   readonly spec: LoadedSpec
   readonly options: Pick<
     ExportOptions,
-    'groups' | 'platforms' | 'allowMissingPlatforms' | 'referrers' | 'dropAttestations'
+    'groups' | 'without' | 'platforms' | 'allowMissingPlatforms' | 'referrers' | 'dropAttestations'
   >
   /** Undefined when flags ask for something else than the lock was made with; it then only pins digests. */
   readonly replay?: LockedExport
@@ -48,6 +48,7 @@ export async function askedFor(
     spec: given ?? { spec: parseSpec(made.spec, fileName), text: made.spec, fileName },
     options: {
       groups: made.groups,
+      ...(made.without === undefined ? {} : { without: made.without }),
       platforms: made.platforms === 'all' ? 'all' : made.platforms.map((name) => parsePlatform(name)),
       // What was there then is compared with the lock, platform by platform.
       allowMissingPlatforms: true,
@@ -69,6 +70,7 @@ function asFlagsSay(
     spec,
     options: {
       groups: args.with,
+      without: args.without,
       ...(platforms === undefined ? {} : { platforms }),
       allowMissingPlatforms: args.allowMissingPlatform,
       referrers: args.referrers,
@@ -89,13 +91,17 @@ function differences(
   const rendering = [...values, ...consumerValues, ...apiVersions].length > 0 || kubeVersion !== undefined
   return [
     ...(specText === undefined || specText === made.spec ? [] : ['spec']),
-    ...(args.with.length === 0 || isSame(args.with, made.groups) ? [] : ['groups']),
+    ...(isSaid(args.with, made.groups) && isSaid(args.without, made.without ?? []) ? [] : ['groups']),
     ...(named === undefined || isSame([named].flat(), [made.platforms].flat()) ? [] : ['platforms']),
     ...(args.referrers && !made.referrers ? ['referrers'] : []),
     ...(args.attestations === 'drop' && made.attestations !== 'drop' ? ['attestations'] : []),
     ...(rendering ? ['values'] : []),
   ]
 }
+
+/** A flag that was not given says nothing. */
+const isSaid = (given: readonly string[], made: readonly string[]): boolean =>
+  given.length === 0 || isSame(given, made)
 
 const isSame = (one: readonly string[], other: readonly string[]): boolean =>
   new Set(one).size === new Set(other).size && one.every((text) => other.includes(text))

@@ -66,6 +66,12 @@ export const sourceArgs = {
     hint: 'group',
     description: 'Take this optional group of the spec along',
   },
+  without: {
+    type: 'string',
+    multiple: true,
+    hint: 'group',
+    description: 'Leave this group of the spec out',
+  },
   platform: {
     type: 'string',
     multiple: true,

@@ -1,5 +1,6 @@
 import type { RootContents } from '../../bundle/format/contents.ts'
 import type { ChartProof } from '../../bundle/format/chart-proof.ts'
+import { neededOpen } from '../../bundle/charts/proof.ts'
 import { plural } from '../../lib/format.ts'
 import { html, lineOf, nameOf, type Markup } from './markup.ts'
 import { verdict } from './verdict.ts'
@@ -47,19 +48,24 @@ function row({ chart, version, repository }: Chart, proof: ChartProof | undefine
 
 function judgement(proof: ChartProof | undefined): Markup {
   if (proof === undefined) return verdict('warn', 'not rendered')
+  if (proof.off !== undefined) return verdict('none', 'not installed')
   if (proof.failures.length > 0) return verdict('bad', 'did not render')
-  if (proof.open.length > 0) return verdict('bad', `${plural(proof.open.length, 'reference')} open`)
-  return verdict('ok', 'all bound')
+  const needed = neededOpen(proof).length
+  if (needed > 0) return verdict('bad', `${plural(needed, 'reference')} open`)
+  return verdict('ok', proof.measured === true ? 'all bound, as measured' : 'all bound')
 }
 
-function details({ chart, open, accepted, failures }: ChartProof): Markup | undefined {
-  if (open.length + accepted.length + failures.length === 0) return undefined
+function details({ chart, open, values = [], off, accepted, failures }: ChartProof): Markup | undefined {
+  if (open.length + accepted.length + failures.length === 0 && off === undefined) return undefined
   return html`<h3>${lineOf(chart)}</h3>
     <ul class="plain open">
+      ${values.length === 0 ? undefined : html`<li class="muted">installed with ${nameOf(values.join(', '))}</li>`}
+      ${off === undefined ? undefined : html`<li>carried, and not installed: ${nameOf(off)}</li>`}
       ${failures.map((words) => html`<li>helm says: ${nameOf(words)}</li>`)}
-      ${open.map(({ reference, at, verdict: why, remedy }) => html`<li><code>${nameOf(reference)}</code> is ${WHY[why]}<br /><span class="muted">at ${nameOf(at)}</span><br />What to do: ${nameOf(remedy)}</li>`)}
+      ${open.map(({ reference, at, path, need, when, verdict: why, remedy }) => html`<li><code>${nameOf(reference)}</code> is ${NEED[need]} and ${WHY[why]}${when === undefined ? undefined : html`<br /><span class="muted">when ${nameOf(when)}</span>`}${path === undefined ? undefined : html`<br /><span class="muted">values ${nameOf(path)}</span>`}<br /><span class="muted">at ${nameOf(at)}</span><br />What to do: ${nameOf(remedy)}</li>`)}
       ${accepted.map(({ reference, reason }) => html`<li class="accepted"><code>${nameOf(reference)}</code> stays public: ${nameOf(reason)}</li>`)}
     </ul>`
 }
 
+const NEED = { needed: 'needed', 'on-demand': 'pulled on demand', unknown: 'of unknown need' } as const
 const WHY = { 'not-bundled': 'not in the bundle', unreachable: 'out of reach of values' } as const

@@ -1,4 +1,4 @@
-import { holds } from '../../bundle/charts/proof.ts'
+import { holds, neededOpen } from '../../bundle/charts/proof.ts'
 import { formatBytes, plural } from '../../lib/format.ts'
 import { html, lineOf, type Markup } from './markup.ts'
 import type { PageData } from './page-data.ts'
@@ -48,7 +48,7 @@ function proofCard({ anatomy: { report, items } }: PageData): Markup {
   if (proof.length === 0)
     return card('Proof', verdict('warn', 'none'), 'no helm rendered the charts at the export', 'warn')
   const bound = proof.reduce((sum, { boundCount }) => sum + boundCount, 0)
-  const open = proof.reduce((sum, one) => sum + one.open.length, 0)
+  const open = proof.reduce((sum, one) => sum + neededOpen(one).length, 0)
   const failed = proof.filter(({ failures }) => failures.length > 0).length
   if (!holds(proof)) {
     const words = [
@@ -62,7 +62,7 @@ function proofCard({ anatomy: { report, items } }: PageData): Markup {
     return card(
       'Proof',
       verdict('warn', 'in part'),
-      `${plural(missing, 'chart')} ${missing === 1 ? 'was' : 'were'} not rendered`,
+      `${plural(missing, 'chart')} ${missing === 1 ? 'was' : 'were'} neither rendered nor measured`,
       'warn',
     )
   const about = `${plural(bound, 'image reference')} of ${plural(proof.length, 'chart')} bound, none left public`

@@ -1,10 +1,12 @@
 import { cutVolumes, splitSize } from '../../archive/volumes/volume.ts'
 import type { AtDestination } from '../../bundle/import/compare-plan.ts'
+import { verdictLine, verdictLines } from '../../bundle/charts/judge/verdict.ts'
 import type { Prepared } from '../../bundle/export/prepared.ts'
 import type { HubBudget } from '../../bundle/resolve/docker-hub-quota.ts'
 import { formatChange, type LockChange } from '../../bundle/spec/lock.ts'
 import { platformsOf } from '../../bundle/format/root.ts'
 import type { Session as Journey } from '../../bundle/run/network.ts'
+import { formatReference } from '../../oci/reference.ts'
 import { formatBytes, formatDuration, plural } from '../../lib/format.ts'
 import type { ArgsDef } from '../args/flags.ts'
 import type { Session } from '../session.ts'
@@ -57,6 +59,13 @@ export function forecast(
     absent: { count: absent.length, bytes: absent.reduce((sum, blob) => sum + blob.size, 0) },
     ...(hub === undefined ? {} : { hub }),
     findings,
+    proof: prepared.proof,
+    missing: prepared.missing.map(({ image, chart, at, path }) => ({
+      reference: formatReference(image),
+      chart,
+      at,
+      ...(path === undefined ? {} : { path }),
+    })),
     ...(against === undefined ? {} : { against: { ...against, ...countsOf(against.changes) } }),
     ...(destination === undefined ? {} : { destination }),
     roots: weights,
@@ -83,6 +92,7 @@ export function forecast(
     ['Docker Hub', hub === undefined ? undefined : hubText(hub)],
     ['changes', against === undefined ? undefined : changesText(against)],
     ['registry', destination === undefined ? undefined : destinationText(destination)],
+    ['proof', prepared.proof.length === 0 ? undefined : verdictLine(prepared.proof)],
     [
       'ECR',
       findings.length === 0
@@ -99,12 +109,16 @@ export function forecast(
         ...(against === undefined || against.changes.length === 0
           ? []
           : [...against.changes.map(formatChange), '']),
+        ...verdictLines(prepared.proof, chartNames(prepared)),
         ...facts.flatMap(([label, text]) => (text === undefined ? [] : [`${label.padEnd(LABEL)}${text}`])),
         'Nothing was written.',
         '',
       ].join('\n'),
   ]
 }
+
+const chartNames = ({ roots }: Prepared): readonly string[] =>
+  roots.flatMap((root) => (root.kind === 'chart' ? [root.chart] : []))
 
 /** What Docker Hub counts, and what is left of its quota. */
 export const hubText = ({ cost, remaining, limit, taken }: HubBudget & { readonly taken?: number }): string =>

@@ -1,7 +1,7 @@
 import type { Layout } from '../../bundle/format/destination.ts'
 import type { ImportedRoot } from '../../bundle/import/import.ts'
 import type { Bundle } from '../../bundle/format/open.ts'
-import { verdictLine } from '../../bundle/charts/proof.ts'
+import { verdictLine } from '../../bundle/charts/judge/verdict.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
 import type { Session } from '../session.ts'
 import { nextSteps } from '../ui/next.ts'

@@ -74,12 +74,34 @@ export interface Binding {
   readonly recipes: readonly Recipe[]
 }
 
+/**
+ * `needed`: a rendered object pulls it. `on-demand`: only when a switch is set or a custom resource asks for it.
+ * `unknown`: a place that no render decides.
+ */
+export type Need = 'needed' | 'on-demand' | 'unknown'
+
+/** An image that a chart names, and whether what is installed pulls it. */
+export interface ImageUse {
+  /** Normalised; the beginning of a name where the program adds the rest. */
+  readonly reference: string
+  /** `Deployment/name .spec.…`, or `templates/file.yaml:7` where no render shows it. */
+  readonly at: string
+  /** Dotted path of the values that name it; absent when a template does. */
+  readonly path?: string
+  readonly need: Need
+  /** What it takes, for all but `needed`: `metrics.enabled is true`. */
+  readonly when?: string
+  readonly hook?: string
+}
+
 /** A reference that no value changes: written in a template, or put together in a way that was not understood. */
 export interface Unreachable {
   readonly reference: string
   readonly at: string
   readonly hook?: string
   readonly reason: string
+  /** The variant that shows it; absent when the given layers do. */
+  readonly variant?: string
   /** Found in the text of a template; no render showed it. */
   readonly unrendered?: boolean
 }

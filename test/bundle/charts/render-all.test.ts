@@ -1,3 +1,4 @@
+import { parseSpec } from '../../../src/bundle/spec/spec.ts'
 import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,9 +24,9 @@ const chart = (name: string, template = deployment(name, `quay.io/team/${name}:1
 
 const setupOf = async (program: string): Promise<HelmSetup> => ({
   program: await createHelm(program),
-  layers: new Map(),
+  given: { consumer: [], consumerFiles: [], charts: new Map() },
   variants: [],
-  hints: new Map(),
+  spec: parseSpec('images: []\n', 'list.yaml'),
 })
 
 describe('charts of a bundle', () => {
@@ -43,7 +44,7 @@ exec '${await helmBinary(4)}' "$@"
     )
     await chmod(helm, 0o755)
     const events: BundleEvent[] = []
-    const rendered = await renderCharts(
+    const { rendered } = await renderCharts(
       [chart('small'), chart('large', deployment('large', 'quay.io/team/large:1') + '#'.repeat(50_000))],
       await setupOf(helm),
       { emit: (event) => events.push(event), signal: new AbortController().signal },

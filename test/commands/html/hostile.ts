@@ -54,7 +54,16 @@ export function hostilePage(): { readonly data: PageData; readonly roots: readon
     chart: text,
     version: text,
     boundCount: 1,
-    open: [{ reference: text, at: text, verdict: 'unreachable' as const, remedy: text }],
+    open: [
+      {
+        reference: text,
+        at: text,
+        verdict: 'unreachable' as const,
+        need: 'needed' as const,
+        when: text,
+        remedy: text,
+      },
+    ],
     accepted: [{ reference: text, reason: text }],
     failures: [text],
   }))
@@ -77,6 +86,7 @@ export function hostilePage(): { readonly data: PageData; readonly roots: readon
       })),
       verdict: 'open',
       proof,
+      unjudged: HOSTILE,
     },
     items,
     blobs: [

@@ -285,11 +285,11 @@ describe('the verdicts', () => {
       /✓ holds\n27 image references of 9 charts bound, none left public/,
     )
     writeFileSync(at('part.html'), htmlReport(withProof(proof.slice(1)), roots))
-    expect(await textOf(at('part.html'))).toMatch(/! in part\n1 chart was not rendered/)
+    expect(await textOf(at('part.html'))).toMatch(/! in part\n1 chart was neither rendered nor measured/)
     writeFileSync(at('open.html'), htmlReport(data, roots))
     const open = await textOf(at('open.html'))
     expect(open).toMatch(/✗ 9 NOT bound, 9 charts did not render/)
-    expect(open).toMatch(/is out of reach of values\nat [^\n]*\nWhat to do: /)
+    expect(open).toMatch(/is needed and out of reach of values\nwhen [^\n]*\nat [^\n]*\nWhat to do: /)
   })
 })
 

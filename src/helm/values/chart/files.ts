@@ -36,6 +36,8 @@ export interface Chart {
   /** Other text that templates may read with `.Files`, by path. */
   readonly files: ReadonlyMap<string, string>
   readonly subcharts: readonly Subchart[]
+  /** Kinds of the custom resources it defines, its subcharts' not included. */
+  readonly kinds: readonly string[]
   /** Values that the chart's authors test it with: `ci/*.yaml`. */
   readonly examples: readonly Values[]
 }
@@ -105,6 +107,7 @@ function chartOf(files: ChartFiles, where: string): Chart {
     templates,
     files: others,
     subcharts: mountSubcharts(metadata, inner),
+    kinds: customKinds(files),
     examples: examplesOf(files),
   }
 }
@@ -163,6 +166,20 @@ function dependencyOf(read: unknown): Dependency[] {
       ...(Array.isArray(read.tags) ? { tags: read.tags.map(String) } : {}),
     },
   ]
+}
+
+/** Read as text: definitions lie in `crds/`, in templates with logic around them, or in files that a template reads. */
+function customKinds(files: ChartFiles): readonly string[] {
+  const kinds = new Set<string>()
+  for (const [path, content] of files) {
+    if (path.startsWith('charts/') || !/\.(?:ya?ml|tpl)$/.test(path) || content.length > TEXT_LIMIT) continue
+    const text = textOf(content)
+    for (const definition of text.split(/^kind: ["']?CustomResourceDefinition/m).slice(1)) {
+      const [, kind] = /^ +names:\s*(?:\n(?: {4,}.*|\s*))*?\n +kind: ["']?(\w+)/m.exec(definition) ?? []
+      if (kind !== undefined) kinds.add(kind)
+    }
+  }
+  return [...kinds].toSorted()
 }
 
 function yamlOf(files: ChartFiles, path: string, where: string): unknown {

@@ -68,9 +68,10 @@ interface Group {
   readonly shapes: Shape[]
 }
 
-const unreachableOf = ({ text = '', at, hook, shapes }: Sighted): Unreachable => ({
+const unreachableOf = ({ text = '', at, hook, shapes, inBase, variant }: Sighted): Unreachable => ({
   reference: normalisedReference(text) ?? text,
   at,
+  ...(inBase ? {} : { variant: variant.name }),
   ...(hook === undefined ? {} : { hook }),
   reason: shapes.length > 0 ? 'values change its tag, but not its name' : 'it is written in a template',
 })

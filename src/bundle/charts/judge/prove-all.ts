@@ -1,0 +1,28 @@
+import { parse } from 'yaml'
+import { isMap, type Values } from '../../../helm/values/tree.ts'
+import type { ChartProof } from '../../format/chart-proof.ts'
+import { SOMEWHERE, type RenderedChart } from '../render.ts'
+import { computeValues, type OverrideFacts } from '../values.ts'
+
+/**
+ * Proves rendered charts with the override for what a bundle has: the chart that installs the others with all that an
+ * import writes for it, the others with the places of their images.
+ */
+export async function proveAll(
+  rendered: readonly RenderedChart[],
+  facts: OverrideFacts,
+): Promise<readonly ChartProof[]> {
+  const proofs: ChartProof[] = []
+  for (const chart of rendered) {
+    const isConsumer = chart.bound.chart === facts.install.consumer?.chart
+    proofs.push(await chart.prove(facts.roots, isConsumer ? umbrellaValues(facts) : undefined))
+  }
+  return proofs
+}
+
+// --- internal ---
+
+function umbrellaValues(facts: OverrideFacts): Values {
+  const values: unknown = parse(computeValues(facts, SOMEWHERE).umbrella)
+  return isMap(values) ? values : {}
+}

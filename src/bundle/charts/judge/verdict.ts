@@ -1,0 +1,96 @@
+import { plural } from '../../../lib/format.ts'
+import type { ChartProof, OpenReference } from '../../format/chart-proof.ts'
+import { neededOpen } from '../proof.ts'
+
+/** `Proof: 61 references of 14 charts bound, none left public.` */
+export function verdictLine(proofs: readonly ChartProof[]): string {
+  if (proofs.length === 0) return 'Proof: none; no helm rendered the charts. Run: ma-bundle prove <bundle>'
+  const bound = proofs.reduce((sum, { boundCount }) => sum + boundCount, 0)
+  const open = proofs.flatMap(neededOpen)
+  const failed = proofs.filter(({ failures, off }) => failures.length > 0 && off === undefined)
+  const left =
+    open.length === 0
+      ? 'none left public'
+      : `${open.length} NOT bound: ${[...new Set(open.map(({ reference }) => reference))].join(', ')}`
+  const unrendered =
+    failed.length === 0 ? '' : `; ${failed.map(({ chart }) => chart).join(', ')} did not render`
+  return `${judgedBy(proofs)}: ${plural(bound, 'reference')} of ${plural(proofs.length, 'chart')} bound, ${left}${unrendered}.`
+}
+
+/**
+ * What stands behind the verdict, for people: how the charts are installed, then by the three words every reference
+ * that is not pulled from the private registry, with chart, place and what to do.
+ * @param charts names of all charts; those without a proof are named as not judged
+ */
+export function verdictLines(
+  proofs: readonly ChartProof[],
+  charts: readonly string[] = [],
+): readonly string[] {
+  const unjudged = charts.filter((chart) => !proofs.some((proof) => proof.chart === chart))
+  return [
+    ...installedLines(proofs),
+    ...needLines(proofs, 'needed', 'Needed, and public with the override alone:'),
+    ...needLines(
+      proofs,
+      'on-demand',
+      'On demand, and not in the bundle or out of reach of values (--add-missing=all takes what can be had):',
+    ),
+    ...needLines(proofs, 'unknown', 'Unknown, because no render decides it:'),
+    ...(unjudged.length === 0
+      ? []
+      : [
+          `Not judged, because no helm rendered them and nobody has measured them: ${unjudged.join(', ')}.`,
+          '  next: export where there is a helm 3 or 4, or with --helm <program>; --require-proof makes this an error',
+        ]),
+  ]
+}
+
+// --- internal ---
+
+function judgedBy(proofs: readonly ChartProof[]): string {
+  const measured = proofs.filter((proof) => proof.measured === true).length
+  if (measured === 0) return 'Proof'
+  return measured === proofs.length
+    ? 'As measured for these versions, not rendered here'
+    : `Proof (${plural(measured, 'chart')} as measured, not rendered here)`
+}
+
+/** Which values made the charts what they are, and which charts are not installed. */
+function installedLines(proofs: readonly ChartProof[]): readonly string[] {
+  const off = proofs.filter((proof) => proof.off !== undefined)
+  const files = proofs.flatMap(({ chart, values = [] }) => {
+    const names = values.filter((name) => /\.ya?ml$/.test(name))
+    return names.length === 0 ? [] : [`${chart} with ${names.join(', ')}`]
+  })
+  return [
+    ...(files.length === 0 ? [] : [`Installed: ${files.join('; ')}.`]),
+    ...(off.length === 0
+      ? []
+      : ['Carried, and not installed:', ...off.map(({ chart, off: why }) => `  ${chart}: ${why ?? ''}`)]),
+  ]
+}
+
+function needLines(
+  proofs: readonly ChartProof[],
+  need: OpenReference['need'],
+  title: string,
+): readonly string[] {
+  const lines = proofs.flatMap(({ chart, off, open }) => {
+    const some = open.filter((one) => one.need === need)
+    return some.length === 0
+      ? []
+      : [`  ${chart}${off === undefined ? '' : ' (not installed)'}`, ...some.flatMap(openLines)]
+  })
+  return lines.length === 0 ? [] : [title, ...lines]
+}
+
+function openLines({ reference, at, path, need, when, verdict, remedy }: OpenReference): readonly string[] {
+  const place = path === undefined || at === `values ${path}` ? at : `${path}, ${at}`
+  const what = verdict === 'not-bundled' ? 'not in the bundle' : 'out of reach of values'
+  const words = when === undefined ? what : `when ${when}`
+  return [
+    `    ${reference}  ${need === 'on-demand' && verdict === 'unreachable' ? `${words}; ${what}` : words}`,
+    `      at:   ${place}`,
+    ...(need === 'needed' ? [`      next: ${remedy}`] : []),
+  ]
+}

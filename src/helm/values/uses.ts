@@ -7,7 +7,7 @@ import { placeKey, referencesOf, type RenderedReference } from './render/rendere
 import type { Variant } from './render/variant.ts'
 import type { Search } from './search.ts'
 import { leavesOf, pathText, valueAt, type Path, type Values } from './tree.ts'
-import { stacked } from './write/try-override.ts'
+import { stacked } from './write/stages.ts'
 
 /**
  * Every image that a chart names, and whether the chart as it is installed pulls it. What a pod or a custom resource

@@ -36,6 +36,7 @@ const rooms = [
   'import',
   'verify',
   'rehearse',
+  'check',
   'prune',
   'doctor',
 ]

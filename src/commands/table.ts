@@ -58,6 +58,10 @@ export const commands: CommandTable = {
     description: 'Pull every image as the nodes will, and store nothing',
     load: async () => (await import('./rehearse.ts')).default,
   },
+  check: {
+    description: 'Say of every image in a cluster whether it will start, and why not',
+    load: async () => (await import('./check.ts')).default,
+  },
   prune: {
     description: 'List, or delete, what no kept bundle needs in a registry',
     load: async () => (await import('./prune.ts')).default,

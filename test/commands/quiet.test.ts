@@ -19,6 +19,10 @@ beforeAll(async () => {
   helm = await helmBinary(3)
   await runProgram('openssl', ['genpkey', '-algorithm', 'ed25519', '-out', join(small.folder, 'key.pem')])
   writeFileSync(join(small.folder, 'chart.tgz'), small.chart)
+  writeFileSync(
+    join(small.folder, 'objects.json'),
+    JSON.stringify({ kind: 'ConfigMap', metadata: { name: 'a' } }),
+  )
 })
 afterAll(async () => {
   await Promise.all([small.remove(), registry.stop()])
@@ -40,6 +44,7 @@ const lines = (): Readonly<Record<string, readonly string[] | 'goes on'>> => ({
   diff: [small.file, small.file],
   inventory: ['--registry', registry.host, '--bundle', small.file],
   rehearse: [small.file, '--registry', registry.host],
+  check: ['objects.json', '--registry', registry.host],
   prune: ['--registry', registry.host, '--keep', small.file],
   lock: ['spec.lock.json', '--spec', small.spec],
   prove: [small.file, '--helm', helm],

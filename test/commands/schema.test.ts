@@ -1,6 +1,6 @@
 import Ajv from 'ajv/dist/2020.js'
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -23,6 +23,15 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'schema-'))
   ;[small, target, helm] = await Promise.all([makeSmallBundle(), startDouble(), helmBinary(4)])
   copyFileSync(small.file, at('bundle.tar'))
+  const image = `${target.host}/mirrored/${small.source.host.replace(':', '-')}/team/two:2`
+  writeFileSync(
+    at('objects.json'),
+    JSON.stringify({
+      kind: 'Pod',
+      spec: { containers: [{ name: 'a', image }] },
+      status: { phase: 'Running' },
+    }),
+  )
   execFileSync('/usr/bin/openssl', ['genpkey', '-algorithm', 'ed25519', '-out', at('key.pem')])
 })
 afterAll(async () => {
@@ -58,6 +67,7 @@ const runs: Readonly<Record<string, () => readonly (readonly string[])[]>> = {
   diff: () => [[small.file, at('bundle.tar')]],
   inventory: () => [['--registry', target.host, '--bundle', at('bundle.tar')]],
   rehearse: () => [[at('bundle.tar'), '--registry', target.host]],
+  check: () => [[at('objects.json'), '--registry', target.host, '--bundle', at('bundle.tar')]],
   prune: () => [
     ['--registry', target.host, '--keep', at('bundle.tar')],
     ['--registry', target.host, '--keep', at('bundle.tar'), '--yes'],

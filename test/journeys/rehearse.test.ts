@@ -126,6 +126,22 @@ describe('rehearse', () => {
     expect(stdout).toContain('ecr:GetAuthorizationToken')
   })
 
+  it('pulls what rendered objects name, and names what still points elsewhere', async () => {
+    await start()
+    const containers = [`${ecr.registry}/${place('a/two')}:1`, 'quay.io/team/tool:3'].map((name, nr) => ({
+      name: `c${nr}`,
+      image: name,
+    }))
+    const manifest = JSON.stringify({ kind: 'Deployment', spec: { template: { spec: { containers } } } })
+    writeFileSync(at('objects.yaml'), manifest)
+    const { code, stdout } = await run(['rehearse', '--objects', at('objects.yaml')])
+    expect(code).toBe(1)
+    expect(stdout).toContain(
+      `quay.io/team/tool:3 (any platform): it points to quay.io, not to ${ecr.registry}`,
+    )
+    expect(stdout).toContain('2 references, 2 platforms, 1 would fail')
+  })
+
   it('finds a tag, a layer and a child that are gone', async () => {
     await start()
     const repository = ecr.repository(place('a/two'))

@@ -83,11 +83,7 @@ export function encodeInventory(digests: readonly Digest[], isShort: boolean): s
 export function decodeInventory(text: string, where: string): Inventory {
   const wrong = (why: string, next: string) =>
     usageError(`the inventory is not right: ${why}`, { where, next })
-  const [head = '', ...rest] = text
-    .replace(/^\uFEFF/, '')
-    .split('\n')
-    .map((line) => line.trim().toLowerCase())
-    .filter((line) => line !== '')
+  const [head = '', ...rest] = linesOf(text)
   const count = Number(/^ma-bundle-inventory\/1\s+(\d+)$/.exec(head)?.[1] ?? Number.NaN)
   const check = /^check\s*([0-9a-f]{8})$/.exec(rest.at(-1) ?? '')?.[1]
   if (Number.isNaN(count))
@@ -126,6 +122,18 @@ export function decodeInventory(text: string, where: string): Inventory {
 }
 
 // --- internal ---
+
+/** Of a text that is an inventory, or begins with one as comments: what `check --write-spec` writes. */
+function linesOf(text: string): readonly string[] {
+  const lines = text
+    .replace(/^\uFEFF/, '')
+    .trimStart()
+    .split('\n')
+    .map((line) => line.trim().toLowerCase())
+  if (lines[0]?.startsWith('#') !== true) return lines.filter((line) => line !== '')
+  const end = lines.findIndex((line) => !line.startsWith('#'))
+  return lines.slice(0, end < 0 ? lines.length : end).map((line) => line.replace(/^#\s*/, ''))
+}
 
 const checkOf = (lines: readonly string[]): string => hexOf(digestOf(lines.join('\n'))).slice(0, 8)
 

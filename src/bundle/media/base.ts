@@ -18,7 +18,8 @@ export async function openBase(path: string, options: MediumOptions, inventory?:
   const file = await medium.open()
   try {
     const start = new TextDecoder().decode(await collect(file.read(0, Math.min(file.size, START))))
-    const isText = inventory !== undefined && start.trimStart().toLowerCase().startsWith(inventory)
+    const isText =
+      inventory !== undefined && start.trimStart().replace(/^#\s*/, '').toLowerCase().startsWith(inventory)
     if (!isText && !start.trimStart().startsWith('{'))
       return { kind: 'bundle', bundle: await openBundle(file), medium, close: () => file.close() }
     if (file.size > TEXT_LIMIT)

@@ -112,7 +112,8 @@ export async function rehearse(
         requests += manifest.config === undefined ? 0 : 1
         for (const layer of manifest.layers) {
           await probes(`${repositoryName(reference)} ${layer.digest}`, async () => {
-            requests += await probeBlob({ client, ...place }, layer)
+            const asked = await probeBlob({ client, ...place }, layer)
+            requests += asked
           })
         }
       })

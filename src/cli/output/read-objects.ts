@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
+import { textOfList } from '../../bundle/spec/lists/source-text.ts'
 import { usageError } from '../../lib/errors.ts'
 import type { Session } from '../session.ts'
 
@@ -22,15 +23,14 @@ export async function readObjects(name: string, { stdin }: Pick<Session, 'stdin'
 // --- internal ---
 
 async function readFile(name: string): Promise<string> {
-  try {
-    return (await readSmall(name, LIMIT)).toString('utf8')
-  } catch (error) {
+  const bytes = await readSmall(name, LIMIT).catch((error: unknown) => {
     throw usageError(`cannot read the Kubernetes objects: ${whyUnreadable(error)}`, {
       where: basename(name),
       next: 'write them with: kubectl get pods -A -o json > objects.json',
       cause: error,
     })
-  }
+  })
+  return textOfList(bytes, basename(name))
 }
 
 async function readAll(stdin: Session['stdin']): Promise<string> {
@@ -42,5 +42,5 @@ async function readAll(stdin: Session['stdin']): Promise<string> {
     if (size > LIMIT) throw usageError('standard input has more than 256 MiB; give fewer kinds of objects')
     chunks.push(bytes)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return textOfList(Buffer.concat(chunks), 'standard input')
 }

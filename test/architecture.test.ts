@@ -35,9 +35,7 @@ const rooms = [
   'extract',
   'import',
   'verify',
-  'rehearse',
-  'check',
-  'prune',
+  'site',
   'doctor',
 ]
 

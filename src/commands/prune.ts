@@ -1,13 +1,13 @@
 import type { Layout } from '../bundle/format/destination.ts'
-import { keepInUse, keepLocked, keepRoots, nothingKept, type Kept } from '../bundle/prune/kept.ts'
+import { keepInUse, keepLocked, keepRoots, nothingKept, type Kept } from '../bundle/site/prune/kept.ts'
 import {
   ownRepositories,
   planPrune,
   prune,
   type RepositoryOutcome,
   type RepositoryPlan,
-} from '../bundle/prune/prune.ts'
-import { ecrStore, registryStore, type StoredManifest } from '../bundle/prune/store.ts'
+} from '../bundle/site/prune/prune.ts'
+import { ecrStore, registryStore, type StoredManifest } from '../bundle/site/prune/store.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
 import { networkArgs } from '../cli/flags/network.ts'

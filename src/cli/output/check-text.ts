@@ -1,4 +1,4 @@
-import type { CheckedImage, ClusterCheck } from '../../bundle/check/check.ts'
+import type { CheckedImage, ClusterCheck } from '../../bundle/site/check/check.ts'
 import { plural } from '../../lib/format.ts'
 
 /** Images that are not well, by namespace, each cause once, and the sentence that an acceptance asks for. */

@@ -1,4 +1,4 @@
-import type { Rehearsal, Rehearsed } from '../../bundle/rehearse/rehearse.ts'
+import type { Rehearsal, Rehearsed } from '../../bundle/site/rehearse/rehearse.ts'
 import { plural } from '../../lib/format.ts'
 
 /** What would fail, each cause once with the references it is the cause of, and the sentence an operator wants. */

@@ -1,11 +1,11 @@
-import { parseReference } from '../../oci/reference.ts'
-import { formatReference, type Reference } from '../../oci/reference.ts'
-import type { Digest } from '../../oci/digest.ts'
-import { pathText } from '../../helm/values/tree.ts'
-import { createPrivateImages, type PrivateImages } from '../charts/private-images.ts'
-import type { BoundChart } from '../format/bound-chart.ts'
-import { imageRepository, type Layout } from '../format/destination.ts'
-import type { RootContents } from '../format/contents.ts'
+import { parseReference } from '../../../oci/reference.ts'
+import { formatReference, type Reference } from '../../../oci/reference.ts'
+import type { Digest } from '../../../oci/digest.ts'
+import { pathText } from '../../../helm/values/tree.ts'
+import { createPrivateImages, type PrivateImages } from '../../charts/private-images.ts'
+import type { BoundChart } from '../../format/bound-chart.ts'
+import { imageRepository, type Layout } from '../../format/destination.ts'
+import type { RootContents } from '../../format/contents.ts'
 
 /** What a bundle knows that a check of a cluster needs. */
 export interface KnownBundle {

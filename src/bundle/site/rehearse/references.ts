@@ -1,6 +1,6 @@
-import { parseReference, type Reference } from '../../oci/reference.ts'
-import type { RootContents } from '../format/contents.ts'
-import { imageRepository, type Layout } from '../format/destination.ts'
+import { parseReference, type Reference } from '../../../oci/reference.ts'
+import type { RootContents } from '../../format/contents.ts'
+import { imageRepository, type Layout } from '../../format/destination.ts'
 
 /**
  * What pods pull when everything in a bundle is used: every image by its private name, by tag where it has one. An image

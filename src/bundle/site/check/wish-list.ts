@@ -1,8 +1,8 @@
-import type { Digest } from '../../oci/digest.ts'
-import { formatReference, parseReference } from '../../oci/reference.ts'
-import { encodeInventory } from '../export/inventory.ts'
-import type { Layout } from '../format/destination.ts'
-import type { ClusterCheck } from './check.ts'
+import type { Digest } from '../../../oci/digest.ts'
+import { formatReference, parseReference } from '../../../oci/reference.ts'
+import { encodeInventory } from '../../export/inventory.ts'
+import type { Layout } from '../../format/destination.ts'
+import { ADD, type ClusterCheck } from './check.ts'
 
 /** Public names of the images that a cluster needs and no bundle brought, sorted. */
 export function missingImages({ images }: ClusterCheck, layout: Layout): readonly string[] {
@@ -14,9 +14,6 @@ export function missingImages({ images }: ClusterCheck, layout: Layout): readonl
     .flatMap(({ image }) => publicName(image, layout) ?? [])
   return [...new Set(names)].toSorted()
 }
-
-/** How the advice begins for an image that is in no bundle. */
-export const ADD = 'add it to the list'
 
 /**
  * One file for the way back: the inventory of what the registry has, as comments, and a spec of what is missing, so that

@@ -1,5 +1,5 @@
-import { isObject } from '../../oci/manifest.ts'
-import type { KubeObject } from '../spec/lists/objects/object.ts'
+import { isObject } from '../../../oci/manifest.ts'
+import type { KubeObject } from '../../spec/lists/objects/object.ts'
 import { PULL_REASONS } from './pull-failures.ts'
 
 /** An image that a pod template names. */

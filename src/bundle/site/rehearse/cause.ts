@@ -1,7 +1,7 @@
-import { layerBucket, type Partition } from '../../aws/partition.ts'
-import { HttpError } from '../../lib/http/error.ts'
-import { messageOf, type BundleError, type ErrorKind } from '../../lib/errors.ts'
-import { RegistryError } from '../../registry/error.ts'
+import { layerBucket, type Partition } from '../../../aws/partition.ts'
+import { HttpError } from '../../../lib/http/error.ts'
+import { messageOf, type BundleError, type ErrorKind } from '../../../lib/errors.ts'
+import { RegistryError } from '../../../registry/error.ts'
 
 /** Why a pull would fail, in the words of an operator, and what mends it. */
 export interface Cause {

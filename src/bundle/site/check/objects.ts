@@ -1,9 +1,9 @@
 import { parseAllDocuments } from 'yaml'
 import { basename } from 'node:path'
-import { usageError } from '../../lib/errors.ts'
-import { MAX_NESTING, nestsDeeper } from '../../lib/nesting.ts'
-import { parseObject } from '../../oci/manifest.ts'
-import { objectsIn, type KubeObject } from '../spec/lists/objects/object.ts'
+import { usageError } from '../../../lib/errors.ts'
+import { MAX_NESTING, nestsDeeper } from '../../../lib/nesting.ts'
+import { parseObject } from '../../../oci/manifest.ts'
+import { objectsIn, type KubeObject } from '../../spec/lists/objects/object.ts'
 
 /**
  * Kubernetes objects out of what kubectl prints: one object, a list, JSON or YAML of several documents.

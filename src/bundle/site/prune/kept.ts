@@ -1,9 +1,9 @@
-import { isDigest, type Digest } from '../../oci/digest.ts'
-import { isTag, parseReference } from '../../oci/reference.ts'
-import { destinationOf, imageRepository, type Layout } from '../format/destination.ts'
-import type { RootContents } from '../format/contents.ts'
-import type { Lock } from '../spec/lock-file.ts'
-import { chartRepository, chartTags } from '../format/destination.ts'
+import { isDigest, type Digest } from '../../../oci/digest.ts'
+import { isTag, parseReference } from '../../../oci/reference.ts'
+import { destinationOf, imageRepository, type Layout } from '../../format/destination.ts'
+import type { RootContents } from '../../format/contents.ts'
+import type { Lock } from '../../spec/lock-file.ts'
+import { chartRepository, chartTags } from '../../format/destination.ts'
 
 /** What has to stay, by repository. */
 export interface Kept {

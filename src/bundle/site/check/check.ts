@@ -1,20 +1,20 @@
-import { BundleError, messageOf } from '../../lib/errors.ts'
-import { createOnce, type Once } from '../../lib/once.ts'
-import { createPool } from '../../lib/pool.ts'
-import type { Descriptor } from '../../oci/descriptor.ts'
-import type { Digest } from '../../oci/digest.ts'
-import { parseManifest } from '../../oci/manifest.ts'
-import { isIndex } from '../../oci/media-types.ts'
-import { matchesPlatform, parsePlatform } from '../../oci/platform.ts'
-import { parseReference, type Reference } from '../../oci/reference.ts'
-import { platformsIn } from '../../oci/select.ts'
-import type { RegistryClient } from '../../registry/client.ts'
-import { openRepository } from '../../registry/repository.ts'
-import type { KubeObject } from '../spec/lists/objects/object.ts'
+import { BundleError, messageOf } from '../../../lib/errors.ts'
+import { createOnce, type Once } from '../../../lib/once.ts'
+import { createPool } from '../../../lib/pool.ts'
+import type { Descriptor } from '../../../oci/descriptor.ts'
+import type { Digest } from '../../../oci/digest.ts'
+import { parseManifest } from '../../../oci/manifest.ts'
+import { isIndex } from '../../../oci/media-types.ts'
+import { matchesPlatform, parsePlatform } from '../../../oci/platform.ts'
+import { parseReference, type Reference } from '../../../oci/reference.ts'
+import { platformsIn } from '../../../oci/select.ts'
+import type { RegistryClient } from '../../../registry/client.ts'
+import { openRepository } from '../../../registry/repository.ts'
+import type { KubeObject } from '../../spec/lists/objects/object.ts'
 import type { KnownBundle } from './known.ts'
-import { containerStates, nodePlatform, ownerOf, podImages, pullEvents } from './pods.ts'
+import { groupsOf, type Group } from './groups.ts'
+import { containerStates, nodePlatform } from './pods.ts'
 import { explainPull } from './pull-failures.ts'
-import { ADD } from './wish-list.ts'
 
 /**
  * `ok`: in the private registry, or in one that the nodes reach. `public`: runs, but no new node could pull it. The
@@ -60,6 +60,9 @@ export interface CheckOptions {
   readonly signal: AbortSignal
 }
 
+/** How the advice begins for an image that is in no bundle. */
+export const ADD = 'add it to the list'
+
 /** Judges every image that the objects of a cluster name. Reads the registry, writes nothing. */
 export async function checkCluster(
   objects: readonly KubeObject[],
@@ -89,56 +92,6 @@ export async function checkCluster(
 }
 
 // --- internal ---
-
-interface Group {
-  readonly namespace: string
-  readonly image: string
-  readonly owners: Set<string>
-  /** A node has it. */
-  started: boolean
-  /** Of index or child, as it runs. */
-  readonly running: Set<string>
-  pullFailure: string | undefined
-}
-
-/** Kinds that only speak of images, and those that a parent in the list stands for. */
-const SILENT = new Set(['Event', 'Node', 'ControllerRevision'])
-
-function groupsOf(objects: readonly KubeObject[]): readonly Group[] {
-  const events = pullEvents(objects)
-  const groups = new Map<string, Group>()
-  for (const object of objects) {
-    if (SILENT.has(object.kind) || isPast(object)) continue
-    const states = containerStates(object, events.get(`${object.namespace}/${object.name}`))
-    for (const { container, image } of podImages(object)) {
-      const key = `${object.namespace} ${image}`
-      const group = groups.get(key) ?? {
-        namespace: object.namespace,
-        image,
-        owners: new Set<string>(),
-        started: false,
-        running: new Set<string>(),
-        pullFailure: undefined,
-      }
-      groups.set(key, group)
-      group.owners.add(ownerOf(object))
-      const state = states.find((one) => one.container === container)
-      if (state?.started === true) group.started = true
-      if (state?.imageId !== undefined) group.running.add(state.imageId)
-      group.pullFailure ??= state?.pullFailure
-    }
-  }
-  const order = ({ namespace, image }: Group): string => `${namespace} ${image}`
-  return [...groups.values()].toSorted((a, b) => (order(a) < order(b) ? -1 : 1))
-}
-
-/** A ReplicaSet without replicas is the history of a Deployment. */
-const isPast = ({ kind, object }: KubeObject): boolean =>
-  kind === 'ReplicaSet' &&
-  typeof object['spec'] === 'object' &&
-  object['spec'] !== null &&
-  'replicas' in object['spec'] &&
-  object['spec'].replicas === 0
 
 function countPods(objects: readonly KubeObject[]): ClusterCheck['pods'] {
   const pods = objects.filter(({ kind }) => kind === 'Pod')

@@ -1,7 +1,7 @@
-import { usageError } from '../../lib/errors.ts'
-import { createPool } from '../../lib/pool.ts'
-import { parseDigest, type Digest } from '../../oci/digest.ts'
-import type { Layout } from '../format/destination.ts'
+import { usageError } from '../../../lib/errors.ts'
+import { createPool } from '../../../lib/pool.ts'
+import { parseDigest, type Digest } from '../../../oci/digest.ts'
+import type { Layout } from '../../format/destination.ts'
 import type { Kept } from './kept.ts'
 import type { PruneStore, Refused, StoredManifest } from './store.ts'
 

@@ -175,3 +175,43 @@ it('--deep says what it needs', async () => {
   expect(piped.code).toBe(2)
   expect(piped.stderr).toContain('save the bundle to a file first')
 })
+
+describe('an inventory', () => {
+  it('warns about a tag that stands for nothing, and lists the rest', async () => {
+    const target = await startDouble()
+    expect((await importTo(target.host)).code).toBe(0)
+    const held = target.contents.manifests.get(repository)
+    target.addFault({
+      on: /tags\/list/,
+      change: () => ({
+        status: 200,
+        headers: { 'content-type': 'application/json' },
+        body: Buffer.from('{"tags":["1","gone"]}'),
+      }),
+    })
+    const outcome = await runShell(['inventory', '--registry', target.host, '--bundle', bundle()])
+    await target.stop()
+    expect(held?.has('gone')).toBe(false)
+    expect(outcome.code, outcome.stderr).toBe(0)
+    expect(outcome.stdout).toContain(hexOf(digestOf(layer)))
+    expect(outcome.stderr).toContain('the registry lost the manifest of tag gone')
+  })
+
+  it('of a login page is an error, not an empty one', async () => {
+    const target = await startDouble()
+    expect((await importTo(target.host)).code).toBe(0)
+    target.addFault({
+      on: /tags\/list/,
+      change: () => ({
+        status: 200,
+        headers: { 'content-type': 'text/html' },
+        body: Buffer.from('<html>Sign in</html>'),
+      }),
+    })
+    const outcome = await runShell(['inventory', '--registry', target.host, '--bundle', bundle()])
+    await target.stop()
+    expect(outcome.code).toBe(1)
+    expect(outcome.stdout).toBe('')
+    expect(outcome.stderr).toContain('something else than a list of tags')
+  })
+})

@@ -1,4 +1,4 @@
-import { integrityError } from '../../lib/errors.ts'
+import { BundleError, integrityError } from '../../lib/errors.ts'
 import { parseObject } from '../../oci/manifest.ts'
 import { readBody } from './body.ts'
 import { callTo, type Place } from '../repository-calls.ts'
@@ -45,15 +45,25 @@ export async function* pages(
       where: `${place.registry}/${place.repository}`,
     })
     yield parseObject(page)
-    next = nextOf(response.headers.get('link'), response.url)
+    next = nextOf(response.headers.get('link'), path, place)
   }
 }
 
-/** Tags as the registry lists them: any order, all pages. */
+/**
+ * Tags as the registry lists them: any order, all pages.
+ * @throws for an answer that is no list: taken for an empty one, it would say that nothing is there
+ */
 export async function* listTags(place: Place): AsyncIterable<string> {
   // ECR refuses more than 1000 a page: https://github.com/google/go-containerregistry/issues/1091
   for await (const page of pages(place, 'tags/list?n=1000')) {
-    const tags = page?.['tags']
+    if (page === undefined) {
+      throw new BundleError('the registry answers with something else than a list of tags', {
+        kind: 'failed',
+        where: `${place.registry}/${place.repository}`,
+        next: 'check the host; a login page of a proxy or portal answers like this too',
+      })
+    }
+    const tags = page['tags']
     if (Array.isArray(tags)) yield* tags.filter((tag) => typeof tag === 'string')
   }
 }
@@ -65,10 +75,15 @@ const MAX_PAGES = 2_000
 /** Some registries give all tags at once, whatever is asked. */
 const PAGE_LIMIT = 16 * 1024 * 1024
 
-/** Of the same host only: a list does not continue elsewhere. */
-function nextOf(link: string | null, from: string): string | undefined {
+/**
+ * The path of the next page. Registries behind gateways put their own name, or a path that only the gateway knows, into
+ * the link; the list goes on where it began, and only its query says from where on.
+ */
+function nextOf(link: string | null, path: string, place: Place): string | undefined {
   const target = /<([^>]*)>\s*;[^,]*\brel\s*=\s*"?next\b/i.exec(link ?? '')?.[1]
-  if (target === undefined || !URL.canParse(target, from)) return undefined
-  const url = new URL(target, from)
-  return url.host === new URL(from).host ? new URL(url.pathname + url.search, from).href : undefined
+  const here = `https://registry/v2/${place.repository}/${path}`
+  if (target === undefined || !URL.canParse(target, here)) return undefined
+  const { pathname, search } = new URL(target, here)
+  const own = `/v2/${place.repository}/`
+  return pathname.startsWith(own) ? `${pathname.slice(own.length)}${search}` : `${path.split('?', 1)[0]}${search}`
 }

@@ -3,6 +3,7 @@ import { HttpError } from '../lib/http/error.ts'
 import type { HttpResponse } from '../lib/http/client.ts'
 import { retryAfter } from '../lib/retry.ts'
 import { redactUrl } from '../lib/url.ts'
+import { adviceFor } from './advice.ts'
 import { readWords, type RegistryErrorEntry } from './error-body.ts'
 
 export interface RegistryErrorFacts {
@@ -100,8 +101,11 @@ export async function errorFrom(
       where,
     },
   )
-  const next = nextFor(error, asker)
-  return next === undefined ? error : new RegistryError(error.message, facts, { where, next })
+  const advice = adviceFor({ ...facts, ...asker })
+  if (advice === undefined) return error
+  const { next, kind, isFinal } = advice
+  const known = isFinal === true ? { ...facts, retryable: false } : facts
+  return new RegistryError(error.message, known, { where, next, ...(kind === undefined ? {} : { kind }) })
 }
 
 /** 408 and 429 say so; 499, 520-524 and 530 are what CDNs answer when the registry behind them did not. */
@@ -129,37 +133,4 @@ function speaker({ url, proxy, status, headers }: HttpResponse): string {
   const own = headers.has('docker-distribution-api-version')
   if (!own && [502, 503, 504].includes(status)) return `the proxy ${proxy} answered for ${host}`
   return `${host} (through the proxy ${proxy}) answered`
-}
-
-function nextFor(
-  error: RegistryError,
-  { registry, authenticated }: { readonly registry: string; readonly authenticated: boolean },
-): string | undefined {
-  const { host } = new URL(error.url)
-  if (error.isQuota) {
-    return 'log in to get a larger quota, wait, or take the images from a mirror (--mirror docker.io=mirror.gcr.io)'
-  }
-  switch (error.status) {
-    case 401:
-    case 403:
-      return authenticated
-        ? `check that the credentials for ${registry} are current and allow this`
-        : `check the name; if it is private, log in (docker login ${registry}) or pass --username and --password-stdin`
-    case 400:
-      // nginx's words for what it wants of a client that it does not know.
-      if (/SSL certificate/i.test(error.words)) return `pass --client-cert ${host}=cert.pem,key.pem`
-      return /plain HTTP request/i.test(error.words) ? `leave out --insecure-registry ${host}` : undefined
-    case 404:
-      return 'check the name, the tag and the registry'
-    case 413:
-      return 'the registry, or a proxy in front of it, limits the size of uploads: raise its limit'
-    case 429:
-      return error.waitMs === undefined
-        ? 'run it again later, lower --concurrency, or use a mirror'
-        : `run it again in ${Math.ceil(error.waitMs / 60_000)} min, as the registry asks, or use a mirror`
-    default:
-      if (error.status < 400)
-        return `check that ${host} is a registry; login pages and portals answer like this`
-      return error.status >= 500 ? `run it again later; if it stays so, ask who runs ${host}` : undefined
-  }
 }

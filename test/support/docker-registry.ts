@@ -13,6 +13,8 @@ export interface DockerRegistryOptions {
   readonly tls?: TestCertificate
   /** Keeps its content here, and leaves it here; otherwise in a folder of its own, which goes with it. */
   readonly storage?: string
+  /** Addresses of foreign layers that it allows: a regular expression. */
+  readonly foreignUrls?: string
   /** To come back where it was; a free one unless told. */
   readonly port?: number
 }
@@ -64,6 +66,9 @@ async function configFor(options: DockerRegistryOptions, folder: string, storage
       addr: `127.0.0.1:${port}`,
       ...(tls === undefined ? {} : { tls: { certificate: tls.certFile, key: tls.keyFile } }),
     },
+    ...(options.foreignUrls === undefined
+      ? {}
+      : { validation: { manifests: { urls: { allow: [options.foreignUrls] } } } }),
     ...(user === undefined
       ? {}
       : { auth: { htpasswd: { realm: 'test', path: await htpasswd(user, folder) } } }),

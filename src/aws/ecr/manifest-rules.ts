@@ -1,5 +1,5 @@
 import { isObject, MANIFEST_LIMIT, parseObject } from '../../oci/manifest.ts'
-import { HELM_CONFIG, isIndex, isSchema1 } from '../../oci/media-types.ts'
+import { DOCKER_CONFIG, HELM_CONFIG, isIndex, isSchema1, OCI_CONFIG } from '../../oci/media-types.ts'
 import { isTag } from '../../oci/reference.ts'
 
 /** Something that ECR refuses, found where it can still be helped. */
@@ -80,13 +80,23 @@ function* lintManifest(manifest: Json, mediaType: string): Generator<Finding> {
     yield {
       rule: 'media-type-missing',
       what: 'the manifest has no mediaType of its own, which ECR answers with 405 "Invalid JSON syntax"',
-      remedy: `take another tag, or have it published again; ${REPUBLISH}`,
+      remedy: isImage(manifest)
+        ? `take another tag, or have it published again; ${REPUBLISH}`
+        : 'have it published again with a current tool, which writes its mediaType',
     }
   }
   yield* lintTypes(manifest)
   const index = isIndex(typeof manifest['mediaType'] === 'string' ? manifest['mediaType'] : mediaType)
   if (!index && !Array.isArray(manifest['manifests'])) yield* lintImage(manifest)
 }
+
+/** What skopeo can write in another format; of an artifact, it could only make another one. */
+const isImage = ({ config, layers }: Json): boolean =>
+  isObject(config) &&
+  [OCI_CONFIG, DOCKER_CONFIG].some((type) => type === config['mediaType']) &&
+  descriptorsOf(layers).every(
+    ({ mediaType }) => typeof mediaType === 'string' && /tar|rootfs/.test(mediaType),
+  )
 
 const isChart = ({ config }: Json): boolean => isObject(config) && config['mediaType'] === HELM_CONFIG
 

@@ -8,6 +8,7 @@ import { BundleError, codeOf, messageOf } from '../../lib/errors.ts'
 import { isException } from '../../aws/errors.ts'
 import { createOnce } from '../../lib/once.ts'
 import { RegistryError } from '../../registry/error.ts'
+import { explained } from './refusal.ts'
 import { settleSettings, type SettledRepositories } from './settings.ts'
 import type { Emit } from '../../lib/events.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
@@ -109,7 +110,8 @@ export const ecrTarget = ({
       }
       return {
         ...reading,
-        pushManifest: (...manifest) => pushing(() => pushManifest(...manifest)),
+        pushManifest: (manifest, reference) =>
+          pushing(() => explained(manifest, () => pushManifest(manifest, reference))),
         present: (blobs) =>
           assumed.has(name) ? Promise.resolve(new Set()) : presentIn(ecr, name, repository, blobs),
         async pushBlob(target, open, from) {

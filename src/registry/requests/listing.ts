@@ -85,5 +85,7 @@ function nextOf(link: string | null, path: string, place: Place): string | undef
   if (target === undefined || !URL.canParse(target, here)) return undefined
   const { pathname, search } = new URL(target, here)
   const own = `/v2/${place.repository}/`
-  return pathname.startsWith(own) ? `${pathname.slice(own.length)}${search}` : `${path.split('?', 1)[0]}${search}`
+  return pathname.startsWith(own)
+    ? `${pathname.slice(own.length)}${search}`
+    : `${path.split('?', 1)[0]}${search}`
 }

@@ -7,6 +7,7 @@ import { formatBytes } from '../lib/format.ts'
 import { parsePlatform } from '../oci/platform.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
+import { pickArgs, pickedFrom } from '../cli/flags/pick.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { table } from '../cli/ui/table.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
@@ -35,6 +36,7 @@ export default defineBundleCommand({
       multiple: true,
       description: 'Images, charts and files, as inspect lists them or the end of their names',
     },
+    ...pickArgs,
     output: { type: 'string', hint: 'dir', default: '.', description: 'Folder to write into' },
     format: { type: 'enum', options: IMAGE_FORMATS, default: 'oci-archive', description: 'Of images' },
     platform: { type: 'string', hint: 'os/arch', description: 'Of images, this platform alone' },
@@ -52,7 +54,7 @@ export default defineBundleCommand({
         format: args.format,
         ...(platform === undefined ? {} : { platform }),
       }
-      const roots = chooseRoots(bundle.roots, args.names)
+      const roots = chooseRoots(pickedFrom(bundle, args, session).roots, args.names)
       const extracted = await extractRoots(bundle, roots, options).catch(unwritable)
       const files = extracted.map(({ root: { kind, name, digest }, file: written, size }) => ({
         kind,

@@ -13,6 +13,7 @@ import type { Layout } from '../bundle/format/destination.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { finishImport, valuesArgs } from '../cli/output/import-result.ts'
 import { networkArgs } from '../cli/flags/network.ts'
+import { pickArgs, pickedFrom } from '../cli/flags/pick.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { repositoryArgs } from '../cli/flags/repository.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
@@ -21,6 +22,7 @@ import { volumesArgs } from '../cli/flags/volumes.ts'
 const args = {
   bundle: { type: 'positional', description: 'Bundle to import, or - for standard input' },
   ...layoutArgs,
+  ...pickArgs,
   repair: {
     type: 'boolean',
     description:
@@ -64,7 +66,8 @@ export default defineBundleCommand({
     const options = { ...session, volumes: given.volumes, stdinTaken: given.passwordStdin }
     const medium = await mediumAt(given.bundle, options)
     if (!medium.can.seek) return importOnce(medium, given, layout, session)
-    await withBundleOn(medium, given, async ({ bundle }) => {
+    await withBundleOn(medium, given, async ({ bundle: whole }) => {
+      const bundle = pickedFrom(whole, given, session)
       const opened = await openTarget(given, session)
       const { target, network } = opened
       const started = performance.now()
@@ -105,9 +108,9 @@ async function importOnce(
     try {
       const started = performance.now()
       const pipe = await openBundlePipe(bytes)
-      const { bundle } = pipe
-      await checkSignature(bundle, medium, given)
-      const imported = await importPipe(pipe, opened.target, {
+      await checkSignature(pipe.bundle, medium, given)
+      const bundle = pickedFrom(pipe.bundle, given, session)
+      const imported = await importPipe({ ...pipe, bundle }, opened.target, {
         ...opened.network,
         layout,
         repair: repairOf(given),

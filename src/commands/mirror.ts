@@ -11,7 +11,7 @@ import { openOlder } from '../setup/older.ts'
 import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { repositoryArgs } from '../cli/flags/repository.ts'
-import { splitLogin } from '../cli/flags/split-login.ts'
+import { splitLogin } from '../cli/flags/network.ts'
 
 const { values: chartValues, ...proveArgs } = helmArgs
 

@@ -22,7 +22,7 @@ import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry
 import { noSettings } from '../cli/flags/repository.ts'
 import type { Session } from '../cli/session.ts'
 import { splitArgs } from '../cli/flags/output.ts'
-import { splitLogin } from '../cli/flags/split-login.ts'
+import { splitLogin } from '../cli/flags/network.ts'
 
 const { required: _, ...registry } = layoutArgs.registry
 

@@ -3,7 +3,7 @@ import { locateDamages, type LocatedDamage } from '../bundle/media/volumes/locat
 import { openBundle } from '../bundle/format/open.ts'
 import { verifyBundle } from '../bundle/verify/verify.ts'
 import { verifyRegistry, type RootState } from '../bundle/verify/registry.ts'
-import { BundleError, integrityError } from '../lib/errors.ts'
+import { BundleError, integrityError, usageError } from '../lib/errors.ts'
 import type { RandomReader } from '../lib/bytes/bytes.ts'
 import { formatBytes } from '../lib/format.ts'
 import { mediumAt } from '../bundle/media/at.ts'
@@ -13,6 +13,8 @@ import { verifyPipe } from '../bundle/verify/stream.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import type { Args } from '../cli/args/flags.ts'
 import { networkArgs } from '../cli/flags/network.ts'
+import { picksAll } from '../bundle/spec/pick.ts'
+import { pickArgs, pickedFrom } from '../cli/flags/pick.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { repair } from './repair.ts'
 import { noSettings } from '../cli/flags/repository.ts'
@@ -45,6 +47,7 @@ const args = {
   ...volumesArgs,
   ...signatureArgs,
   ...placeArgs,
+  ...pickArgs,
   ...ecrArgs,
   ...networkArgs,
 } as const
@@ -68,6 +71,11 @@ export default defineBundleCommand({
   ],
   args,
   async run(given, session) {
+    if (given.registry === undefined && !picksAll(given)) {
+      throw usageError('a bundle is checked whole: what is picked only counts with --registry', {
+        next: 'leave --include, --exclude, --only and --without out, or name the registry',
+      })
+    }
     const medium = await mediumAt(given.bundle, { ...session, volumes: given.volumes })
     const isRead = given.registry === undefined && given.repairFrom === undefined
     const isSigned = given.verifyKey !== undefined || given.requireSignature
@@ -98,7 +106,7 @@ type Given = Args<typeof args>
 function mendingCommand(given: Given, wrong: readonly RootState[]): string {
   const has = (state: RootState['state']): boolean => wrong.some((root) => root.state === state)
   const flags = has('damaged') ? ['--repair', '--deep'] : has('incomplete') ? ['--repair'] : []
-  const def = { ...layoutArgs, ...volumesArgs, ...signatureArgs, ...ecrArgs, ...networkArgs }
+  const def = { ...layoutArgs, ...pickArgs, ...volumesArgs, ...signatureArgs, ...ecrArgs, ...networkArgs }
   return commandLine(['import', given.bundle], def, given, flags)
 }
 
@@ -168,10 +176,12 @@ async function checkRegistry(
   const layout = layoutOf(given)
   const opened = await openTarget({ ...given, ...noSettings }, session)
   try {
-    const { roots, extra } = await verifyRegistry(await openBundle(file), opened.target, {
+    const whole = await openBundle(file)
+    const { roots, extra } = await verifyRegistry(pickedFrom(whole, given, session), opened.target, {
       ...opened.network,
       layout,
       deep: given.deep,
+      all: whole.roots,
     })
     const wrong = roots.filter(({ state }) => state !== 'there')
     session.result({ bundle: medium.name, registry: layout.registry, roots, extra }, () =>

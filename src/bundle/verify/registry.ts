@@ -34,6 +34,8 @@ export interface RegistryState {
 export interface VerifyRegistryOptions extends ImportOptions {
   /** Read every byte of every blob; else existence and size are asked for, and nothing is downloaded. */
   readonly deep: boolean
+  /** All of the bundle, when only a part is compared: the tags of the rest are not extra. */
+  readonly all?: readonly RootContents[]
 }
 
 /**
@@ -117,16 +119,18 @@ async function extraTags(
   bundle: Bundle,
   roots: readonly RootState[],
   target: ImportTarget,
-  { emit }: ImportOptions,
+  { emit, all = [], layout }: VerifyRegistryOptions,
 ): Promise<readonly string[]> {
+  const others = all.filter((root) => root.kind !== 'file').map((root) => destinationOf(root, layout))
   const known = new Map<string, Set<string>>()
-  for (const { repository, tags } of roots) {
+  for (const { repository, tags } of [...roots, ...others]) {
     const set = known.get(repository) ?? new Set<string>()
     for (const tag of tags) set.add(tag)
     known.set(repository, set)
   }
   const extra: string[] = []
-  for (const [repository, tags] of known) {
+  for (const repository of new Set(roots.map((root) => root.repository))) {
+    const tags = known.get(repository) ?? new Set()
     try {
       for await (const tag of target.tags(repository))
         if (!tags.has(tag) && !isReferrersTag(tag, bundle)) extra.push(`${repository}:${tag}`)

@@ -7,12 +7,16 @@ import { addMissingOf, openHelm, type HelmArgs } from './helm.ts'
 import { readLock } from '../output/lock-io.ts'
 import type { Session } from '../session.ts'
 import { hubText } from '../output/forecast.ts'
+import { pickSpec, picksAll } from '../../bundle/spec/pick.ts'
+import { specText } from '../../bundle/spec/print.ts'
+import { pickArgs, warnOfLost } from './pick.ts'
 import { askedFor } from './replay.ts'
 import { sourceArgs } from './source.ts'
 
 /** Flags that say what to take, and the lock that pins it. */
 export const prepareArgs = {
   ...sourceArgs,
+  ...pickArgs,
   lock: {
     type: 'string',
     hint: 'file',
@@ -34,13 +38,20 @@ export async function prepare(
 ): Promise<Prepared> {
   const lock = args.lock === undefined ? undefined : await readLock(args.lock)
   const asked = await askedFor(args, lock, session, args.images)
-  const { spec, text } = asked.spec
-  const opened = asked.replay === undefined ? await openHelm(args, spec, session) : undefined
-  return prepareExport({
+  const picked = picksAll(args) ? undefined : pickSpec(asked.spec.spec, args)
+  const { spec, text } =
+    picked === undefined ? asked.spec : { spec: picked.whole, text: specText(picked.whole) }
+  // A lock's own bindings and proof are of everything that was exported then.
+  const replay = picked === undefined ? asked.replay : undefined
+  const opened = replay === undefined ? await openHelm(args, spec, session) : undefined
+  const prepared = await prepareExport({
     session: network,
     spec,
     specText: text,
     ...asked.options,
+    groups: asked.options.groups.filter(
+      (name) => picked === undefined || spec.groups.some((group) => group.name === name),
+    ),
     ...opened,
     addMissing: addMissingOf(args),
     tolerateMissing,
@@ -50,7 +61,9 @@ export async function prepare(
     ...(known === undefined ? {} : { known }),
     programs,
     ...(lock === undefined ? {} : { lock }),
-    ...(asked.replay === undefined ? {} : { replay: asked.replay }),
+    ...(replay === undefined ? {} : { replay }),
     mirrors: mergeMirrors(parseMirrors(args.mirror), spec.mirrors),
   })
+  if (picked !== undefined) warnOfLost(prepared.bound, picked.lost, session)
+  return prepared
 }

@@ -43,6 +43,8 @@ export interface PolicyOptions {
   readonly host: EcrHost
   /** Of image repositories; empty for all repositories of the registry. */
   readonly prefix: string
+  /** More paths that images land below. */
+  readonly more?: readonly string[]
   /** Of chart repositories. */
   readonly chartPrefix: string
   /** Where the bundle lies, when that is in S3. */
@@ -154,13 +156,15 @@ const allow = (Sid: string, Action: readonly string[], Resource: readonly string
   Resource,
 })
 
-function repositoriesOf({ host, prefix, chartPrefix }: PolicyOptions): string[] {
+function repositoriesOf({ host, prefix, chartPrefix, more = [] }: PolicyOptions): string[] {
   const base = `arn:${host.partition.id}:ecr:${host.region}:${host.account}:repository/`
   const inside = (path: string): string => {
     const bare = path.replaceAll(/^\/+|\/+$/g, '')
     return bare === '' ? `${base}*` : `${base}${bare}/*`
   }
-  const all = [...new Set([inside(prefix), inside(chartPrefix)])]
+  // What is mapped may be the repository itself.
+  const mapped = more.flatMap((path) => (path === '' ? [inside(path)] : [`${base}${path}`, inside(path)]))
+  const all = [...new Set([inside(prefix), inside(chartPrefix), ...mapped])]
   // One that covers the whole registry covers the other.
   return all.includes(`${base}*`) ? [`${base}*`] : all
 }

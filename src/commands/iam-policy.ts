@@ -73,7 +73,8 @@ export default defineBundleCommand({
     const policy = iamPolicy({
       for: args.for,
       host,
-      prefix: below(layout, layout.prefix),
+      prefix: below(layout, layout.template === undefined ? layout.prefix : fixedPart(layout.template)),
+      ...(layout.maps === undefined ? {} : { more: layout.maps.map(({ to }) => below(layout, to)) }),
       chartPrefix: below(layout, layout.chartPrefix),
       ...(bundle === undefined ? {} : { bundle }),
       ...(args.bundleKmsKey === undefined
@@ -87,6 +88,9 @@ export default defineBundleCommand({
 })
 
 // --- internal ---
+
+/** `all` of `all/{host}/{path}`. */
+const fixedPart = (template: string): string => template.replace(/\{[\s\S]*$/, '').replace(/\/?[^/]*$/, '')
 
 const below = ({ path }: Layout, prefix: string): string =>
   [path, prefix].filter((part) => part !== '').join('/')

@@ -7,12 +7,12 @@ import { startHttpServer, type ServedRequest } from '../lib/http/server.ts'
 import { readSmall, whyUnreadable } from '../lib/bytes/small-file.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
-import { layoutArgs } from '../cli/flags/registry.ts'
+import { layoutArgs, namesOf } from '../cli/flags/registry.ts'
 import type { Session } from '../cli/session.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
-const { prefix, chartPrefix } = layoutArgs
+const { registry: _registry, ...nameArgs } = layoutArgs
 
 export default defineBundleCommand({
   name: 'serve',
@@ -37,8 +37,7 @@ export default defineBundleCommand({
     },
     tlsCert: { type: 'string', hint: 'file', description: 'Certificate (PEM) to speak TLS with' },
     tlsKey: { type: 'string', hint: 'file', description: 'Its key (PEM)' },
-    prefix,
-    chartPrefix,
+    ...nameArgs,
     ...volumesArgs,
     ...signatureArgs,
   },
@@ -46,7 +45,7 @@ export default defineBundleCommand({
     const { host, port } = addressOf(args.listen)
     const tls = await readTls(args.tlsCert, args.tlsKey)
     await withBundle(args.bundle, { ...session, ...args }, async ({ bundle, file }) => {
-      const layout = { registry: '', path: '', prefix: args.prefix, chartPrefix: args.chartPrefix }
+      const layout = { registry: '', path: '', ...namesOf(args) }
       const catalog = await catalogOf(bundle, layout)
       session.signal.throwIfAborted()
       const server = await startHttpServer({

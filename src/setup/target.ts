@@ -8,6 +8,7 @@ import { parseEcrHost, whyNotEcr, type EcrHost } from '../aws/host.ts'
 import { usageError } from '../lib/errors.ts'
 import { isRepository } from '../oci/reference.ts'
 import type { Layout } from '../bundle/format/destination.ts'
+import { parseMaps, parseTemplate } from '../bundle/format/destinations/names.ts'
 import { ecrTarget, registryTarget } from '../bundle/import/target.ts'
 import { createUploadRecords } from '../bundle/import/upload-state.ts'
 import type { Session as Journey } from '../bundle/run/network.ts'
@@ -21,6 +22,9 @@ export interface LayoutText {
   readonly registry: string
   readonly prefix: string
   readonly chartPrefix: string
+  /** `from=to`, several times; `{host}/{path}`. */
+  readonly map?: readonly string[] | undefined
+  readonly repository?: string | undefined
   readonly endpointUrl?: string | undefined
 }
 
@@ -51,7 +55,26 @@ export function layoutOf(args: LayoutText): Layout {
       })
     }
   }
-  return { registry, path, prefix: args.prefix, chartPrefix: args.chartPrefix }
+  return { registry, path, ...namesOf(args) }
+}
+
+/**
+ * How images and charts are called at the destination.
+ * @throws a usage error for a map or a template that makes no name
+ */
+export function namesOf({
+  prefix,
+  chartPrefix,
+  map = [],
+  repository,
+}: Omit<LayoutText, 'registry' | 'endpointUrl'>): Omit<Layout, 'registry' | 'path'> {
+  const maps = parseMaps(map)
+  return {
+    prefix,
+    chartPrefix,
+    ...(maps.length === 0 ? {} : { maps }),
+    ...(repository === undefined ? {} : { template: parseTemplate(repository) }),
+  }
 }
 
 /** The registry that is written to, and how. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { RootContents } from '../../src/bundle/format/contents.ts'
-import { refuseSharedTags } from '../../src/bundle/format/shared-tags.ts'
+import { refuseSharedTags } from '../../src/bundle/format/destinations/shared-tags.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_INDEX } from '../../src/oci/media-types.ts'
 

@@ -166,7 +166,8 @@ describe('use of a part of a bundle', () => {
     expect(await run('verify', at('b.tar'), '--only', 'shop')).toMatchObject({ code: 2 })
     const extracted = await run('extract', at('b.tar'), '--only', 'debug', '--output', at('out'))
     expect(extracted).toMatchObject({ code: 0 })
-    const { files } = extracted.json.find(({ type }) => type === 'result')?.['result'] as {
+    const result = extracted.json.find(({ type }) => type === 'result')
+    const { files } = (result?.['result'] ?? { files: [] }) as {
       files: { name: string }[]
     }
     expect(files.map(({ name }) => name)).toEqual([`${source.host}/tools/debug:1`])

@@ -2,7 +2,7 @@ import { isMap, mergeValues, setAt, valueAt, type Values } from '../../helm/valu
 import { parseReference } from '../../oci/reference.ts'
 import type { BoundChart } from '../format/bound-chart.ts'
 import type { ChartContents, RootContents } from '../format/contents.ts'
-import type { Layout } from '../format/destination.ts'
+import { namesText, type Layout } from '../format/destination.ts'
 import type { Bundle } from '../format/open.ts'
 import { chartPath } from '../format/root.ts'
 import { parseSpec, type BundleSpec, type Consumer } from '../spec/spec.ts'
@@ -109,7 +109,8 @@ export function computeValues(
       ? chart
       : withFound(chart, found.get(chart.name)?.values),
   )
-  const title = `${[name, version].filter(Boolean).join(' ')} from ${layout.registry}. Written by ma-bundle.`
+  const names = namesText(layout)
+  const title = `${[name, version].filter(Boolean).join(' ')} from ${layout.registry}. Written by ma-bundle${names === undefined ? '' : ` with ${names}`}.`
   const own = found.get(consumer.chart)
   const { yaml, unbound } = umbrellaOverride(consumer, consumed, images, layout, title, own?.values)
   const perChart = known.flatMap((chart): [string, string][] => {

@@ -25,7 +25,7 @@ import type { Program } from '../format/importer.ts'
 import { contentsOf, type Absent } from '../format/contents.ts'
 import type { KnownManifests } from '../resolve/image.ts'
 import type { Root } from '../format/root.ts'
-import { refuseSharedTags } from '../format/shared-tags.ts'
+import { refuseSharedTags } from '../format/destinations/shared-tags.ts'
 import { imagesOf, selectGroups } from '../spec/spec.ts'
 
 export interface ExportOptions extends BindOptions {

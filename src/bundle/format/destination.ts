@@ -1,5 +1,6 @@
 import { isTag, parseReference, type Reference } from '../../oci/reference.ts'
 import type { ChartContents, ImageContents } from './contents.ts'
+import { mappedName, templatedName, type NameMap } from './destinations/names.ts'
 
 /** Where things land in the private registry. */
 export interface Layout {
@@ -11,19 +12,44 @@ export interface Layout {
   readonly prefix: string
   /** Before charts; `charts` unless told otherwise. */
   readonly chartPrefix: string
+  /** Names of their own for some images, the longest first; they count before the prefix and the template. */
+  readonly maps?: readonly NameMap[]
+  /** `{host}/{path}`: how names are made, in place of the prefix. */
+  readonly template?: string
 }
 
+/** What has a place at the destination. */
+export type LandingRoot =
+  | Pick<ImageContents, 'kind' | 'name' | 'chart'>
+  | Pick<ChartContents, 'kind' | 'chart' | 'version'>
+
 /**
- * The repository an image lands in: `<prefix>/<source registry>/<path>`. A port's colon becomes `-`, because a
- * repository name has none. The one function that decides it, for the push and for the values override.
+ * The repository an image lands in: `<prefix>/<source registry>/<path>`, unless a map or a template says otherwise. A
+ * port's colon becomes `-`, because a repository name has none. The one function that decides it, for the push and for
+ * the values override.
  */
-export const imageRepository = (layout: Layout, reference: Reference): string =>
-  joined(
-    layout.path,
-    layout.prefix,
-    reference.registry.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-'),
-    reference.repository,
-  )
+export function imageRepository(layout: Layout, reference: Reference): string {
+  const { path, prefix, maps = [], template } = layout
+  const mapped = mappedName(maps, reference)
+  if (mapped !== undefined) return joined(path, mapped)
+  const host = reference.registry.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-')
+  if (template !== undefined) return joined(path, templatedName(template, host, reference))
+  return joined(path, prefix, host, reference.repository)
+}
+
+/** The flags that make the names of a layout, when they are not the usual ones; for people. */
+export function namesText({ prefix, chartPrefix, maps = [], template }: Layout): string | undefined {
+  const flags = [
+    ...(prefix === DEFAULT_PREFIX || template !== undefined ? [] : [`--prefix '${prefix}'`]),
+    ...(chartPrefix === DEFAULT_CHART_PREFIX ? [] : [`--chart-prefix '${chartPrefix}'`]),
+    ...maps.map(({ from, to }) => `--map '${from}=${to}'`),
+    ...(template === undefined ? [] : [`--repository '${template}'`]),
+  ]
+  return flags.length === 0 ? undefined : flags.join(' ')
+}
+
+export const DEFAULT_PREFIX = 'mirrored'
+export const DEFAULT_CHART_PREFIX = 'charts'
 
 /** The repository a chart lands in: `<chartPrefix>/<name>`, which is where `helm push` would put it. */
 export const chartRepository = (layout: Layout, chart: string): string =>
@@ -44,7 +70,7 @@ export function chartTags(version: string): readonly string[] {
 
 /** Where a root lands, and under which tags (the commit record last). */
 export function destinationOf(
-  root: Pick<ImageContents, 'kind' | 'name' | 'chart'> | Pick<ChartContents, 'kind' | 'chart' | 'version'>,
+  root: LandingRoot,
   layout: Layout,
 ): { readonly repository: string; readonly tags: readonly string[] } {
   if (root.kind === 'chart') {

@@ -1,6 +1,7 @@
 import { createPool } from '../../lib/pool.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Graph } from '../../oci/graph.ts'
+import { refuseBadDestinations } from '../format/destinations/check.ts'
 import { destinationOf, type Layout } from '../format/destination.ts'
 import { FailuresError, settleAll } from '../run/failures.ts'
 import type { ImportOptions } from './import.ts'
@@ -33,6 +34,10 @@ export async function lookAtDestination(
   { layout, emit, signal, concurrency }: ImportOptions,
 ): Promise<AtDestination> {
   const arriving = roots.filter((root): root is Arriving => root.kind !== 'file')
+  refuseBadDestinations(
+    arriving.map((root) => ({ ...root, digest: digestOfRoot(root) })),
+    layout,
+  )
   emit({ type: 'phase', phase: 'resolve', items: arriving.length, bytes: 0 })
   const pool = createPool(concurrency)
   const lacking = new Map<string, number>()

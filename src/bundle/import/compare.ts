@@ -5,6 +5,7 @@ import { isListed } from './attach-referrer.ts'
 import { holesBelow } from './holes.ts'
 import type { ImportRepository } from '../run/target.ts'
 import type { ChartContents, ImageContents } from '../format/contents.ts'
+import { refuseBadDestinations } from '../format/destinations/check.ts'
 import { destinationOf, type Layout } from '../format/destination.ts'
 import type { BundleEvent } from '../run/events.ts'
 import { settleAll, type Failure } from '../run/failures.ts'
@@ -51,6 +52,7 @@ export async function checkRoots(
   options: CheckOptions,
 ): Promise<CheckedRoots> {
   const roots = bundle.roots.filter((root) => root.kind !== 'file')
+  refuseBadDestinations(roots, options.layout)
   options.emit({ type: 'phase', phase: 'resolve', items: roots.length, bytes: 0 })
   const { values: checked, failures } = await settleAll(
     roots,

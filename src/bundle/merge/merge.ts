@@ -12,7 +12,7 @@ import type { Plan } from '../format/plan.ts'
 import type { Program } from '../format/importer.ts'
 import { chartPath, type Root } from '../format/root.ts'
 import { layOut, type Prepared } from '../export/prepared.ts'
-import { refuseSharedTags } from '../format/shared-tags.ts'
+import { refuseSharedTags } from '../format/destinations/shared-tags.ts'
 import { imagesOf, nameOf, parseSpec, selectGroups } from '../spec/spec.ts'
 
 export interface MergeOptions {

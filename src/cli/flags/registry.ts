@@ -1,4 +1,11 @@
-import { connectTarget, layoutOf, type OpenedTarget, type TargetSettings } from '../../setup/target.ts'
+import { DEFAULT_CHART_PREFIX, DEFAULT_PREFIX } from '../../bundle/format/destination.ts'
+import {
+  connectTarget,
+  layoutOf,
+  namesOf,
+  type OpenedTarget,
+  type TargetSettings,
+} from '../../setup/target.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
 import { networkSettings, type NetworkArgs } from './network.ts'
 import { readSettings, type RepositoryArgs } from './repository.ts'
@@ -12,11 +19,30 @@ export const layoutArgs = {
     hint: 'host[/path]',
     description: 'Where to: an ECR registry (<account>.dkr.ecr.<region>.amazonaws.com) or any OCI registry',
   },
-  prefix: { type: 'string', hint: 'path', default: 'mirrored', description: 'Images land below this path' },
+  prefix: {
+    type: 'string',
+    hint: 'path',
+    default: DEFAULT_PREFIX,
+    allowEmpty: true,
+    description: "Images land below this path; '' is none",
+  },
+  map: {
+    type: 'string',
+    multiple: true,
+    hint: 'from=to',
+    description:
+      'Images of this host or path land below another path, as in quay.io/=team/quay/; the longest that fits counts',
+  },
+  repository: {
+    type: 'string',
+    hint: 'template',
+    description: 'How names are made of {host}, {path} and {name}, in place of --prefix',
+  },
   chartPrefix: {
     type: 'string',
     hint: 'path',
-    default: 'charts',
+    default: DEFAULT_CHART_PREFIX,
+    allowEmpty: true,
     description: 'Charts land below this path',
   },
 } as const satisfies ArgsDef
@@ -61,4 +87,4 @@ export async function targetSettings(
   }
 }
 
-export { layoutOf }
+export { layoutOf, namesOf }

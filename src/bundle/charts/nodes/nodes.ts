@@ -1,3 +1,4 @@
+import { usageError } from '../../../lib/errors.ts'
 import { aliasesOf, canonicalRegistry } from '../../../oci/alias.ts'
 import { parseReference } from '../../../oci/reference.ts'
 import type { ImageContents } from '../../format/contents.ts'
@@ -24,7 +25,12 @@ export function nodeConfig(
 ): readonly NodeFile[] {
   const scheme = /^(?:localhost|127\.|\[::1\])/.test(layout.registry) ? 'http' : 'https'
   const registry = { host: layout.registry, url: `${scheme}://${layout.registry}` }
-  const input = { images, layout, upstreams: upstreamsOf(images, layout, names), registry }
+  const input = {
+    images,
+    layout,
+    upstreams: format === 'kyverno' ? [] : upstreamsOf(images, layout, names),
+    registry,
+  }
   return { containerd, k3s, bottlerocket, kyverno }[format](input)
 }
 
@@ -40,7 +46,7 @@ function upstreamsOf(
     const reference = parseReference(name)
     const registry = canonicalRegistry(reference.registry)
     const { repository } = reference
-    const path = imageRepository(layout, reference).slice(0, -(repository.length + 1))
+    const path = pathBefore(imageRepository(layout, reference), repository, name)
     const paths = found.get(registry) ?? new Map<string, Set<string>>()
     paths.set(path, (paths.get(path) ?? new Set()).add(repository))
     found.set(registry, paths)
@@ -58,6 +64,15 @@ function upstreamsOf(
         .map((alias) => ({ registry: alias, paths: sorted }))
     })
     .toSorted((a, b) => compare(a.registry, b.registry))
+}
+
+/** A mirror keeps the path of an image, and can only put another before it. */
+function pathBefore(there: string, repository: string, name: string): string {
+  if (there === repository) return ''
+  if (there.endsWith(`/${repository}`)) return there.slice(0, -(repository.length + 1))
+  throw usageError(`${name} is called ${there} there, and a mirror of a node cannot change names so`, {
+    next: 'use --format kyverno, or names that end as at the source: --map quay.io/=team/, --repository {host}/{path}',
+  })
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -1,6 +1,6 @@
-import { usageError } from '../../lib/errors.ts'
-import { parseReference, repositoryName } from '../../oci/reference.ts'
-import type { RootContents } from './contents.ts'
+import { usageError } from '../../../lib/errors.ts'
+import { parseReference, repositoryName } from '../../../oci/reference.ts'
+import type { RootContents } from '../contents.ts'
 
 /**
  * A tag at the destination can stand for one image only. `x:1` and `x:1@sha256:…` both want the tag `1`, and unless

@@ -9,14 +9,15 @@ import type { Session } from '../session.ts'
 import { hubText } from '../output/forecast.ts'
 import { pickSpec, picksAll } from '../../bundle/spec/pick.ts'
 import { specText } from '../../bundle/spec/print.ts'
+import type { BundleSpec } from '../../bundle/spec/spec.ts'
 import { pickArgs, warnOfLost } from './pick.ts'
 import { askedFor } from './replay.ts'
 import { sourceArgs } from './source.ts'
 
 /** Flags that say what to take, and the lock that pins it. */
 export const prepareArgs = {
-  ...sourceArgs,
   ...pickArgs,
+  ...sourceArgs,
   lock: {
     type: 'string',
     hint: 'file',
@@ -38,7 +39,9 @@ export async function prepare(
 ): Promise<Prepared> {
   const lock = args.lock === undefined ? undefined : await readLock(args.lock)
   const asked = await askedFor(args, lock, session, args.images)
-  const picked = picksAll(args) ? undefined : pickSpec(asked.spec.spec, args)
+  // Groups that are left out are still those of the spec; what is picked makes a smaller one.
+  const picking = { ...args, without: [] }
+  const picked = picksAll(picking) ? undefined : pickSpec(asked.spec.spec, picking)
   const { spec, text } =
     picked === undefined ? asked.spec : { spec: picked.whole, text: specText(picked.whole) }
   // A lock's own bindings and proof are of everything that was exported then.
@@ -49,9 +52,7 @@ export async function prepare(
     spec,
     specText: text,
     ...asked.options,
-    groups: asked.options.groups.filter(
-      (name) => picked === undefined || spec.groups.some((group) => group.name === name),
-    ),
+    ...(picked === undefined ? {} : groupsIn(spec, asked.options)),
     ...opened,
     addMissing: addMissingOf(args),
     tolerateMissing,
@@ -66,4 +67,12 @@ export async function prepare(
   })
   if (picked !== undefined) warnOfLost(prepared.bound, picked.lost, session)
   return prepared
+}
+
+// --- internal ---
+
+/** The groups that are asked for, as far as they are among what was picked. */
+function groupsIn({ groups }: BundleSpec, options: Pick<ExportOptions, 'groups' | 'without'>) {
+  const isThere = (name: string): boolean => groups.some((group) => group.name === name)
+  return { groups: options.groups.filter(isThere), without: (options.without ?? []).filter(isThere) }
 }

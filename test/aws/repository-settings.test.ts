@@ -7,8 +7,8 @@ const everything: RepositorySettings = {
   scanOnPush: true,
   kmsKey: 'alias/ecr',
   tags: { team: 'platform' },
-  lifecyclePolicy: '{"rules":[]}',
-  repositoryPolicy: '{"Statement":[]}',
+  lifecyclePolicy: '{"rules":[{}]}'.padEnd(100),
+  repositoryPolicy: '{"Statement":[{}]}',
 }
 
 describe('checkSettings', () => {
@@ -37,6 +37,12 @@ describe('checkSettings', () => {
     [{ lifecyclePolicy: '[]' }, 'the lifecycle policy has no "rules"'],
     [{ repositoryPolicy: '{"rules":[]}' }, 'the repository policy has no "Statement"'],
     [{ repositoryPolicy: 'null' }, 'the repository policy has no "Statement"'],
+    [{ lifecyclePolicy: '{"rules":[]}'.padEnd(100) }, 'the lifecycle policy has nothing in its "rules"'],
+    [{ lifecyclePolicy: '{"rules":[{}]}' }, 'the lifecycle policy has 14 characters; ECR takes 100 to 30720'],
+    [
+      { repositoryPolicy: '{"Statement":[{}]}'.padEnd(10_241) },
+      'the repository policy has 10241 characters; ECR takes 0 to 10240',
+    ],
   ])('refuses %o', (settings, why) => {
     expect(() => checkSettings(settings)).toThrow(why)
   })

@@ -106,7 +106,7 @@ describe('CreateRepository', () => {
       await refusal(
         create({ imageTagMutability: 'MUTABLE_WITH_EXCLUSION', imageTagMutabilityExclusionFilters: six }),
       ),
-    ).toMatch(/between 1 and 5/)
+    ).toMatch(/less than or equal to 5/)
     expect(
       await refusal(create({ encryptionConfiguration: { encryptionType: 'AES256', kmsKey: 'k' } })),
     ).toMatch(/^InvalidParameter/)
@@ -149,23 +149,57 @@ describe('what is set on a repository', () => {
     expect(await refusal(sdk(ecr).send(new GetLifecyclePolicyCommand({ repositoryName })))).toMatch(
       /^LifecyclePolicyNotFoundException: /,
     )
-    const lifecyclePolicyText = JSON.stringify({ rules: [{ rulePriority: 1 }] })
+    const selection = {
+      tagStatus: 'untagged',
+      countType: 'sinceImagePushed',
+      countUnit: 'days',
+      countNumber: 14,
+    }
+    const rule = { rulePriority: 1, selection, action: { type: 'expire' } }
+    const lifecyclePolicyText = JSON.stringify({ rules: [rule] })
     await sdk(ecr).send(new PutLifecyclePolicyCommand({ repositoryName, lifecyclePolicyText }))
     const got = await sdk(ecr).send(new GetLifecyclePolicyCommand({ repositoryName }))
     expect(got.lifecyclePolicyText).toBe(lifecyclePolicyText)
-    for (const bad of ['{', '{}', '[]'])
-      expect(
-        await refusal(
-          sdk(ecr).send(new PutLifecyclePolicyCommand({ repositoryName, lifecyclePolicyText: bad })),
-        ),
-      ).toMatch(/^InvalidParameterException/)
+    const without = (member: string) => ({ ...rule, selection: { ...selection, [member]: undefined } })
+    const tagged = { ...rule, selection: { ...selection, tagStatus: 'tagged' } }
+    for (const rules of [
+      undefined,
+      [],
+      [{ ...rule, action: undefined }],
+      [{ ...rule, rulePriority: undefined }],
+      [rule, rule],
+      [tagged],
+      ...['tagStatus', 'countType', 'countUnit', 'countNumber'].map((member) => [without(member)]),
+    ]) {
+      const bad = JSON.stringify({ rules }).padEnd(100)
+      const put = new PutLifecyclePolicyCommand({ repositoryName, lifecyclePolicyText: bad })
+      expect(await refusal(sdk(ecr).send(put)), bad).toMatch(/^InvalidParameterException.*validation failure/)
+    }
+    for (const bad of ['{', '{}', '[]', JSON.stringify({ rules: [rule] }).slice(0, 99)]) {
+      const put = new PutLifecyclePolicyCommand({ repositoryName, lifecyclePolicyText: bad })
+      expect(await refusal(sdk(ecr).send(put))).toMatch(/greater than or equal to 100/)
+    }
   })
 
   test('repository policies', async () => {
     expect(await refusal(sdk(ecr).send(new GetRepositoryPolicyCommand({ repositoryName })))).toMatch(
       /^RepositoryPolicyNotFoundException: /,
     )
-    const policyText = JSON.stringify({ Version: '2012-10-17', Statement: [] })
+    const statement = { Effect: 'Allow', Principal: '*', Action: 'ecr:BatchGetImage' }
+    for (const Statement of [
+      undefined,
+      [],
+      { ...statement, Principal: undefined },
+      [statement, { ...statement, Effect: undefined }],
+      [{ ...statement, Resource: '*' }],
+    ]) {
+      const put = new SetRepositoryPolicyCommand({
+        repositoryName,
+        policyText: JSON.stringify({ Statement }),
+      })
+      expect(await refusal(sdk(ecr).send(put))).toMatch(/Invalid repository policy provided/)
+    }
+    const policyText = JSON.stringify({ Version: '2012-10-17', Statement: [statement] })
     await sdk(ecr).send(new SetRepositoryPolicyCommand({ repositoryName, policyText }))
     expect((await sdk(ecr).send(new GetRepositoryPolicyCommand({ repositoryName }))).policyText).toBe(
       policyText,

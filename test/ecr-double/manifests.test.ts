@@ -148,12 +148,22 @@ describe('a manifest', () => {
     expect((await ask(ecr, '/v2/app/manifests/1.0+2', { method: 'HEAD' })).status).toBe(400)
   })
 
-  test('by tag is refused to who does not accept its type, since ECR would translate it', async () => {
-    await pushImage(ecr, 'app', 'typed')
-    for (const accept of ['*/*', 'application/vnd.docker.distribution.manifest.v2+json']) {
-      const response = await ask(ecr, '/v2/app/manifests/typed', { headers: { accept } })
-      expect(await told(response)).toMatch(/^404 MANIFEST_UNKNOWN Requested image not found/)
-    }
+  test('by tag is translated for whoever accepts the other format only, and is another one then', async () => {
+    const { digest } = await pushImage(ecr, 'app', 'typed')
+    const nothing = await ask(ecr, '/v2/app/manifests/typed', { headers: { accept: '*/*' } })
+    expect(await told(nothing)).toMatch(/^404 MANIFEST_UNKNOWN Requested image not found/)
+    const accept = 'application/vnd.docker.distribution.manifest.v2+json'
+    const docker = await ask(ecr, '/v2/app/manifests/typed', { headers: { accept } })
+    expect(docker.headers.get('content-type')).toBe(accept)
+    const raw = await docker.bytes()
+    expect(docker.headers.get('docker-content-digest')).toBe(digestOf(raw))
+    expect(digestOf(raw)).not.toBe(digest)
+    expect(JSON.parse(new TextDecoder().decode(raw))).toMatchObject({
+      mediaType: accept,
+      config: { mediaType: 'application/vnd.docker.container.image.v1+json' },
+    })
+    const exact = await ask(ecr, `/v2/app/manifests/${digest}`, { headers: { accept } })
+    expect(digestOf(await exact.bytes())).toBe(digest)
     const response = await ask(ecr, '/v2/app/manifests/typed', {
       headers: { accept: `${OCI_MANIFEST}, */*` },
     })

@@ -15,6 +15,7 @@ import { permit, type Registry } from './registry.ts'
 import type { Signatures } from './signature.ts'
 import { callerIdentity, stsError } from './sts.ts'
 import type { Tokens } from './tokens.ts'
+import { validate } from './validate.ts'
 
 export interface ControlPlane {
   readonly registry: Registry
@@ -72,6 +73,7 @@ async function operate(plane: ControlPlane, call: Call): Promise<Answer> {
   // https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-using-tags.html: to tag on creation is a right of its own.
   if (action === 'CreateRepository' && objects(input, 'tags').length > 0)
     permit(plane.registry, principal, 'TagResource', optionalText(input, 'repositoryName'))
+  validate(action, input)
   const registryId = optionalText(input, 'registryId')
   if (registryId !== undefined && registryId !== plane.registry.account)
     throw new EcrError(

@@ -52,11 +52,19 @@ export function checkSettings(settings: RepositorySettings): void {
   if (names.length > 50) throw usageError(`AWS allows 50 tags on a repository, not ${names.length}`)
   const odd = names.find((name) => name === '' || name.length > 128 || /^aws:/i.test(name))
   if (odd !== undefined) throw usageError(`not a tag that a repository can have: "${odd}"`)
-  for (const [what, text, member] of [
-    ['lifecycle policy', settings.lifecyclePolicy, 'rules'],
-    ['repository policy', settings.repositoryPolicy, 'Statement'],
+  for (const [what, text, member, least, most] of [
+    ['lifecycle policy', settings.lifecyclePolicy, 'rules', 100, 30_720],
+    ['repository policy', settings.repositoryPolicy, 'Statement', 0, 10_240],
   ] as const) {
-    if (text !== undefined) checkPolicy(what, text, member)
+    if (text === undefined) continue
+    checkPolicy(what, text, member)
+    if (text.length >= least && text.length <= most) continue
+    throw usageError(`the ${what} has ${text.length} characters; ECR takes ${least} to ${most}`, {
+      next:
+        text.length < least
+          ? 'describe its rules (description), or indent it'
+          : 'leave out white space, or split it',
+    })
   }
 }
 
@@ -84,7 +92,10 @@ function checkPolicy(what: string, text: string, member: string): void {
   } catch (error) {
     throw usageError(`the ${what} is not JSON: ${messageOf(error)}`, { cause: error })
   }
-  if (typeof policy === 'object' && policy !== null && member in policy) return
+  const list: unknown =
+    typeof policy === 'object' && policy !== null ? Reflect.get(policy, member) : undefined
+  if (Array.isArray(list) && list.length === 0) throw usageError(`the ${what} has nothing in its "${member}"`)
+  if (list !== undefined) return
   throw usageError(`the ${what} has no "${member}"`, {
     next: `give a JSON object with "${member}"; a ${what} has it at the top`,
   })

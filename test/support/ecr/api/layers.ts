@@ -32,11 +32,20 @@ export const layers: Operations = {
         continue
       }
       const content = repository.blobs.has(layerDigest) ? registry.blobs.get(layerDigest) : undefined
-      layers.push(
-        content === undefined
-          ? { layerDigest, layerAvailability: 'UNAVAILABLE' }
-          : { layerDigest, layerAvailability: 'AVAILABLE', layerSize: content.size, mediaType: LAYER },
-      )
+      if (content === undefined) {
+        failures.push({
+          layerDigest,
+          failureCode: 'MissingLayerDigest',
+          failureReason: 'Layer digest not found',
+        })
+      } else {
+        layers.push({
+          layerDigest,
+          layerAvailability: 'AVAILABLE',
+          layerSize: content.size,
+          mediaType: LAYER,
+        })
+      }
     }
     return { layers, failures }
   },

@@ -1,16 +1,16 @@
 import { EcrError, invalidParameter } from '../errors.ts'
 import { text, type Input } from '../input.ts'
 import type { Operations } from '../operation.ts'
+import { checkLifecyclePolicy, checkRepositoryPolicy } from '../policy-rules.ts'
 import { repositoryOf, type Registry, type Repository } from '../registry.ts'
 import { named } from './repositories.ts'
 
-/** Lifecycle and repository policies: checked to be JSON, kept, never run. */
+/** Lifecycle and repository policies: checked as ECR checks them, kept, never run. */
 export const policies: Operations = {
   PutLifecyclePolicy({ registry, input }) {
     const repository = repositoryOf(registry, text(input, 'repositoryName'))
     const policy = text(input, 'lifecyclePolicyText')
-    if (!Array.isArray(parse(policy, 'lifecyclePolicyText')['rules']))
-      throw invalidParameter('LifecyclePolicyText', 'Lifecycle policy validation failure: rules are required')
+    checkLifecyclePolicy(parse(policy, 'lifecyclePolicyText'))
     repository.lifecyclePolicy = policy
     return lifecycle(registry, repository)
   },
@@ -28,8 +28,7 @@ export const policies: Operations = {
   SetRepositoryPolicy({ registry, input }) {
     const repository = repositoryOf(registry, text(input, 'repositoryName'))
     const policy = text(input, 'policyText')
-    if (parse(policy, 'policyText')['Statement'] === undefined)
-      throw invalidParameter('PolicyText', 'Invalid repository policy provided')
+    checkRepositoryPolicy(parse(policy, 'policyText'))
     repository.policy = policy
     return policyOf(registry, repository)
   },

@@ -2,25 +2,23 @@ import { isDigest } from '../../../../src/oci/digest.ts'
 import { EcrError } from '../errors.ts'
 import { header, readAll, type Answer, type Call } from '../http.ts'
 import { checkTag, findManifest, putManifest } from '../manifests.ts'
+import { translated } from './translate.ts'
 import type { Registry, Repository } from '../registry.ts'
 
-/**
- * By digest the stored bytes, whatever is accepted. By tag ECR would translate a type that is not accepted, with
- * another digest; the double refuses instead, so that nobody relies on it.
- * https://github.com/awsdocs/amazon-ecr-user-guide/blob/master/doc_source/image-manifest-formats.md
- */
+/** By digest the stored bytes, whatever is accepted; by tag a translation where the stored type is not accepted. */
 export function getManifest(call: Call, repository: Repository, reference: string): Answer {
   const stored = findManifest(repository, reference)
   const accepted = (header(call, 'accept') ?? '').split(',').map((one) => one.split(';', 1)[0]?.trim())
-  if (!isDigest(reference) && !accepted.includes(stored.mediaType))
+  const answer = isDigest(reference) ? stored : translated(stored, (type) => accepted.includes(type))
+  if (answer === undefined)
     throw new EcrError(
       'ImageNotFoundException',
       `Requested image not found: it is stored as ${stored.mediaType}, which the Accept header does not list`,
     )
   return {
     status: 200,
-    headers: { 'content-type': stored.mediaType, 'docker-content-digest': stored.digest },
-    body: stored.raw,
+    headers: { 'content-type': answer.mediaType, 'docker-content-digest': answer.digest },
+    body: answer.raw,
   }
 }
 

@@ -2,13 +2,19 @@ import { parseObjects } from '../bundle/site/check/objects.ts'
 import { podImages } from '../bundle/site/check/pods.ts'
 import type { Layout } from '../bundle/format/destination.ts'
 import { bundleReferences } from '../bundle/site/rehearse/references.ts'
-import { rehearse } from '../bundle/site/rehearse/rehearse.ts'
+import { rehearse, type Rehearsal, type Rehearsed } from '../bundle/site/rehearse/rehearse.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
 import { networkArgs } from '../cli/flags/network.ts'
-import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
+import { ecrArgs, layoutArgs, layoutOf, targetSettings } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
+import { awsConfigs } from '../cli/flags/aws.ts'
+import { connectTarget, type OpenedTarget } from '../setup/target.ts'
+import { pullWithContainerd } from '../bundle/site/rehearse/containerd.ts'
+import { readPullSecret } from '../bundle/site/rehearse/pull-secret.ts'
+import { readSmall, whyUnreadable } from '../lib/bytes/small-file.ts'
+import { basename, resolve } from 'node:path'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { readObjects } from '../cli/output/read-objects.ts'
 import { rehearsalText } from '../cli/output/rehearsal-text.ts'
@@ -57,6 +63,16 @@ export default defineBundleCommand({
       hint: 'host',
       description: 'Another registry that the nodes reach: references to it are pulled too',
     },
+    asNode: {
+      type: 'string',
+      hint: 'role|file',
+      description: 'Pull as the nodes do: the ARN of their role, or a file with their pull secret',
+    },
+    withContainerd: {
+      type: 'boolean',
+      description:
+        'Then pull once more with the containerd of this machine, in a namespace of its own, and remove it',
+    },
     ...volumesArgs,
     ...ecrArgs,
     ...networkArgs,
@@ -65,11 +81,11 @@ export default defineBundleCommand({
     const layout = layoutOf(args)
     const platforms = args.platform.map(parsePlatform)
     const references = await referencesOf(args, session, layout)
-    const opened = await openTarget({ ...args, ...noSettings }, session)
+    const opened = await openAsNode({ ...args, ...noSettings }, session)
     try {
       const { client, concurrency, signal } = opened.network
       session.emit({ type: 'phase', phase: 'resolve', items: references.length, bytes: 0 })
-      const rehearsal = await rehearse(references, {
+      const asked = await rehearse(references, {
         client,
         registry: layout.registry,
         reachable: args.allowRegistry,
@@ -78,6 +94,9 @@ export default defineBundleCommand({
         ...(opened.ecr === undefined ? {} : { ecr: opened.ecr }),
         ...(platforms.length === 0 ? {} : { platforms }),
       })
+      const rehearsal = args.withContainerd
+        ? await again(asked, opened, { ...args, ...noSettings }, session)
+        : asked
       session.result({ registry: layout.registry, ...rehearsal }, () => rehearsalText(rehearsal))
       const kinds = new Set(rehearsal.pulls.flatMap(({ cause }) => cause?.kind ?? []))
       const [only = 'ok' as const] = kinds
@@ -118,3 +137,49 @@ async function referencesOf(
   }
   return found
 }
+
+type NodeArgs = Parameters<typeof targetSettings>[0] & { readonly asNode: string | undefined }
+
+/** Connects with the credentials of the nodes, where they are given. */
+async function openAsNode(args: NodeArgs, session: Session): Promise<OpenedTarget> {
+  const { asNode } = args
+  const settings = await targetSettings(args, session)
+  if (asNode === undefined) return connectTarget(settings, session)
+  if (asNode.startsWith('arn:')) {
+    const aws = awsConfigs(session.env, { ...args, roleArn: [`registry=${asNode}`] })
+    return connectTarget(settings, { ...session, aws })
+  }
+  const raw = await readSmall(asNode, SECRET_LIMIT).catch((error: unknown) => {
+    throw usageError(`cannot read the pull secret: ${whyUnreadable(error)}`, {
+      where: basename(asNode),
+      next: 'give --as-node the ARN of a role, or a file with a pull secret',
+      cause: error,
+    })
+  })
+  const logins = readPullSecret(raw, basename(asNode))
+  return connectTarget({ ...settings, network: { ...settings.network, logins } }, session)
+}
+
+const SECRET_LIMIT = 1024 * 1024
+
+/** Pulls for real what the first rehearsal found no fault with. */
+async function again(
+  asked: Rehearsal,
+  { network }: OpenedTarget,
+  { caFile, insecureRegistry, registry }: NodeArgs,
+  { env, signal }: Session,
+): Promise<Rehearsal> {
+  const good = asked.pulls.filter(({ cause }) => cause === undefined)
+  const pulled = await pullWithContainerd(good, {
+    registry: registry.split('/')[0] ?? registry,
+    credentials: network.credentials ?? (() => Promise.resolve(undefined)),
+    caFiles: caFile.map((file) => resolve(file)),
+    insecure: insecureRegistry,
+    env,
+    signal,
+  })
+  return { ...asked, pulls: asked.pulls.map((pull) => pulled.find((one) => isSame(one, pull)) ?? pull) }
+}
+
+const isSame = (one: Rehearsed, other: Rehearsed): boolean =>
+  one.reference === other.reference && one.platform === other.platform

@@ -76,7 +76,9 @@ describe('prune of an ECR registry', () => {
     ecr.region,
   ]
   const run = (...args: readonly string[]): Promise<Outcome> =>
-    runShell([...args, ...flags()], { env: { ...ecr.environment, XDG_STATE_HOME: folder } })
+    runShell([...args, ...(args[0] === 'values' ? flags().slice(0, 2) : flags())], {
+      env: { ...ecr.environment, XDG_STATE_HOME: folder },
+    })
   const prune = (...more: readonly string[]): Promise<Outcome> =>
     run('prune', '--keep', at('new.tar'), '--grace', '0', ...more)
 
@@ -122,6 +124,18 @@ describe('prune of an ECR registry', () => {
     const again = await prune('--in-use', at('pods.json'))
     expect(again).toMatchObject({ code: 0 })
     expect(again.stdout).toContain('Nothing to delete')
+  })
+
+  it('lets a site go back as long as the older bundle is kept, and says when it cannot', async () => {
+    // A tag that both bundles have stands for one of them only: going back imports the older one again.
+    await run('import', at('old.tar'), '--values', at('older-values.yaml'))
+    expect(await prune('--yes', '--keep', at('old.tar'))).toMatchObject({ code: 0 })
+    expect(await run('verify', at('old.tar'))).toMatchObject({ code: 0 })
+    expect(await run('values', at('old.tar'))).toMatchObject({ code: 0 })
+    expect(await prune('--yes')).toMatchObject({ code: 0 })
+    const gone = await run('verify', at('old.tar'))
+    expect(gone.code).not.toBe(0)
+    expect(gone.stdout + gone.stderr).toContain('a/gone:1')
   })
 
   it('keeps by a lock as by a bundle, and an image of which only a child runs', async () => {

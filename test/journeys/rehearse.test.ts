@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { HANDED_OUT, startCloud } from '../support/aws-cloud.ts'
+import { startContainerd } from '../support/containerd.ts'
 import { startDockerRegistry } from '../support/docker-registry.ts'
 import { startEcr, type ApiAction, type Ecr } from '../support/ecr/server.ts'
 import { actionsBeyond } from '../support/ecr-client.ts'
 import { buildImage, buildIndex, layerOf, noise, type BuiltImage } from '../support/images.ts'
+import { runProgram } from '../support/program.ts'
 import { runShell, type Outcome } from '../support/shell.ts'
 import { startSource, type EmbeddedSource } from '../support/source.ts'
 
@@ -156,6 +159,120 @@ describe('rehearse', () => {
     expect(stdout).toContain(`${place('a/also')}:2 (linux/arm64)`)
     expect(stdout).not.toContain(`${place('a/also')}:2 (linux/amd64)`)
     expect(stdout).toContain('3 would fail')
+  })
+})
+
+describe('rehearse as a node', () => {
+  const user = { username: 'node', password: 'n0de-secret' }
+  const auth = Buffer.from(`${user.username}:${user.password}`).toString('base64')
+
+  it('takes a pull secret, as docker writes it or as kubectl prints it, and never shows what is in it', async () => {
+    const registry = await startDockerRegistry({ user })
+    const into = ['--registry', registry.host]
+    const login = ['--username', user.username, '--password-stdin']
+    const filled = await runShell(
+      ['import', at('bundle.tar'), ...into, '--values', at('values.yaml'), ...login],
+      {
+        stdin: user.password,
+      },
+    )
+    expect(filled).toMatchObject({ code: 0 })
+    const config = JSON.stringify({ auths: { [`https://${registry.host}/v2/`]: { auth } } })
+    writeFileSync(at('config.json'), config)
+    const data = { '.dockerconfigjson': Buffer.from(config).toString('base64') }
+    writeFileSync(at('secret.json'), JSON.stringify({ kind: 'Secret', data }))
+    const asNode = (file: string): Promise<Outcome> =>
+      runShell(['rehearse', at('bundle.tar'), ...into, '--as-node', at(file), '--verbose'])
+    for (const file of ['config.json', 'secret.json']) {
+      const { code, stdout, stderr } = await asNode(file)
+      expect(code).toBe(0)
+      expect(stdout).toContain('0 would fail')
+      expect(stdout + stderr).not.toContain(user.password)
+    }
+    expect(await runShell(['rehearse', at('bundle.tar'), ...into])).toMatchObject({ code: 3 })
+    writeFileSync(
+      at('wrong.json'),
+      JSON.stringify({ auths: { [registry.host]: { auth: btoa('node:wrong') } } }),
+    )
+    expect(await asNode('wrong.json')).toMatchObject({ code: 3 })
+    writeFileSync(at('empty.json'), '{}')
+    const empty = await asNode('empty.json')
+    expect(empty.code).toBe(2)
+    expect(empty.stderr).toContain('kubectl get secret')
+    await registry.stop()
+  })
+})
+
+describe('rehearse as a role', () => {
+  it('logs in to ECR as the role of the nodes, with the credentials that are found', async () => {
+    const host = '123456789012.dkr.ecr.eu-central-1.amazonaws.com'
+    const cloud = await startCloud([
+      '*.eu-central-1.amazonaws.com',
+      '*.dkr.ecr.eu-central-1.amazonaws.com',
+      '*.ecr.eu-central-1.amazonaws.com',
+    ])
+    const role = 'arn:aws:iam::123456789012:role/node'
+    const env = {
+      HTTPS_PROXY: cloud.proxy,
+      AWS_ACCESS_KEY_ID: 'AKIAOPERATOR00000000',
+      AWS_SECRET_ACCESS_KEY: 'operator-secret',
+      AWS_REGION: 'eu-central-1',
+    }
+    await runShell(
+      ['rehearse', at('bundle.tar'), '--registry', host, '--as-node', role, '--ca-file', cloud.caFile],
+      { env },
+    )
+    expect(cloud.calls.map(({ action, key }) => [action, key]).slice(0, 2)).toEqual([
+      ['AssumeRole', 'AKIAOPERATOR00000000'],
+      ['GetAuthorizationToken', HANDED_OUT['AssumeRole']],
+    ])
+    await cloud.stop()
+    const wrong = await runShell([
+      'rehearse',
+      at('bundle.tar'),
+      '--registry',
+      host,
+      '--as-node',
+      'arn:aws:iam::1:user/x',
+    ])
+    expect(wrong.code).toBe(2)
+  })
+})
+
+describe('rehearse with containerd', () => {
+  it('pulls for real, in a namespace of its own, and removes everything again', async () => {
+    const containerd = await startContainerd()
+    const registry = await startDockerRegistry()
+    const into = ['--registry', registry.host]
+    const env = { CONTAINERD_ADDRESS: containerd.socket, CONTAINERD_SNAPSHOTTER: 'native' }
+    await runShell(['import', at('bundle.tar'), ...into, '--values', at('values.yaml')])
+    const args = ['rehearse', at('bundle.tar'), ...into, '--with-containerd', '--platform', 'linux/amd64']
+    const good = await runShell(args, { env })
+    expect(good).toMatchObject({ code: 0 })
+    expect(good.stdout).toContain('3 references, 1 platform, 0 would fail')
+    const { stdout } = await runProgram('/usr/bin/ctr', [
+      '--address',
+      containerd.socket,
+      'namespaces',
+      'list',
+      '--quiet',
+    ])
+    const left = stdout.toString().split('\n').includes('ma-bundle-rehearsal')
+    const images = await runProgram('/usr/bin/ctr', [
+      '--address',
+      containerd.socket,
+      '--namespace',
+      'ma-bundle-rehearsal',
+      'images',
+      'list',
+      '--quiet',
+    ])
+    expect([left && images.stdout.toString() !== '', images.stdout.toString()]).toEqual([false, ''])
+    await containerd.stop()
+    const none = await runShell(args, { env })
+    expect(none.code).toBe(2)
+    expect(none.stderr).toContain('CONTAINERD_ADDRESS')
+    await registry.stop()
   })
 })
 

@@ -7,6 +7,8 @@ import { runProgram } from './program.ts'
 
 /** Debian's containerd on a socket of its own: it pulls and unpacks, and runs nothing. */
 export interface Containerd {
+  /** Of its API. */
+  readonly socket: string
   /**
    * Pulls and unpacks one reference as a node does.
    * @param hostsDir a folder of `<registry>/hosts.toml`
@@ -54,6 +56,7 @@ export async function startContainerd(): Promise<Containerd> {
     throw new Error(`containerd does not start: ${log}`)
   }
   return {
+    socket,
     async pull(reference, { hostsDir, user }) {
       const login = user === undefined ? [] : ['--user', user]
       await ctr('images', 'pull', '--snapshotter', 'native', '--hosts-dir', hostsDir, ...login, reference)

@@ -93,7 +93,8 @@ function defaultIn(stack: readonly Step[], rest: string): string | undefined {
   if (at < 0) return undefined
   const own = stack.length - 1 === at ? (stack[at - 1]?.key ?? '') : (stack.at(-1)?.key ?? '')
   const text = rest.replace(/^(["'])(.*)\1\s*$/, '$2').trim()
-  if (/[{}\s]/.test(text)) return undefined
+  // Without a version it is the beginning of a name as often as not.
+  if (/[{}\s]/.test(text) || !/[:@][^/]+$/.test(text)) return undefined
   return isImageKey(own) || looksLikeReference(text) ? normalisedReference(text) : undefined
 }
 

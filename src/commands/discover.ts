@@ -92,7 +92,7 @@ export default defineBundleCommand({
       }),
     )
     log.report()
-    const { rendered } = await renderCharts(packages, helm, session)
+    const { rendered, install } = await renderCharts(packages, helm, session)
     await closeAll(rendered)
     const charts = packages.flatMap(({ chart, listed: as }): DiscoveredChart[] => {
       const found = rendered.find(({ bound }) => bound.chart === chart)
@@ -111,6 +111,8 @@ export default defineBundleCommand({
         ),
       ),
       charts,
+      checked,
+      install,
     )
     const count = drift.missing.length + drift.gone.length + drift.changed.length
     session.result({ check: checked.name, ...drift }, () =>

@@ -1,8 +1,13 @@
 import { Document, YAMLMap, YAMLSeq } from 'yaml'
 import { formatReference, parseReference, repositoryName } from '../../oci/reference.ts'
-import type { BoundChart } from '../format/bound-chart.ts'
+import { digestOf } from '../../oci/digest.ts'
+import { OCI_MANIFEST } from '../../oci/media-types.ts'
+import type { BoundChart, OperandKind } from '../format/bound-chart.ts'
+import type { RootContents } from '../format/contents.ts'
+import { coverageOf } from './judge/judge.ts'
+import type { Install } from './judge/install.ts'
 import { canonical, canonicalText } from '../spec/hints.ts'
-import type { SpecChart, SpecImage } from '../spec/spec.ts'
+import type { BundleSpec, SpecChart, SpecImage } from '../spec/spec.ts'
 import { nameOf } from '../spec/spec.ts'
 
 /** A chart as listed, and what rendering it showed. */
@@ -19,8 +24,13 @@ export function imagesFound({ bound }: DiscoveredChart): {
   const real = bound.bindings.filter(({ stem }) => stem !== true)
   const of = (isOn: boolean) =>
     real.filter(({ variant }) => (variant === undefined) === isOn).flatMap(({ references }) => references)
-  const on = sorted([...of(true), ...bound.unreachable.flatMap(({ reference }) => normalised(reference))])
-  return { on, off: sorted(of(false)).filter((reference) => !on.includes(reference)) }
+  const used = (isOn: boolean) =>
+    (bound.uses ?? [])
+      .filter(({ need }) => (need === 'needed') === isOn)
+      .flatMap(({ reference }) => normalised(reference))
+  const named = bound.unreachable.flatMap(({ reference }) => normalised(reference))
+  const on = sorted([...of(true), ...named, ...used(true)])
+  return { on, off: sorted([...of(false), ...used(false)]).filter((reference) => !on.includes(reference)) }
 }
 
 /** A spec of the charts and all that they pull; what only a person can confirm stands in comments and hints. */
@@ -33,13 +43,15 @@ export function discoveredSpec(name: string, version: string, charts: readonly D
     const { name: chartName, repository } = chart
     const images = document.createNode(on) as YAMLSeq
     if (off.length > 0) {
-      images.comment = ` Pulled only once something is switched on:\n${off.map((one) => `   - ${one}`).join('\n')}`
+      images.comment = ` Pulled only once something is switched on, or an object asks for it:\n${off.map((one) => `   - ${one}`).join('\n')}`
     }
     const group = document.createNode({
       name: chartName,
       charts: [{ name: chartName, version: chart.version, repository }],
     }) as YAMLMap
     if (on.length > 0 || off.length > 0) group.set('images', images)
+    const { operands = [] } = discovered.bound
+    if (operands.length > 0) group.commentBefore = operandsComment(operands)
     groups.add(group)
   }
   document.set('groups', groups)
@@ -63,14 +75,23 @@ export interface SpecDrift {
   readonly changed: readonly { readonly from: string; readonly to: string }[]
 }
 
-/** @param listed the images of the spec that belong to these charts, or all of them */
-export function driftOf(listed: readonly SpecImage[], charts: readonly DiscoveredChart[]): SpecDrift {
-  const found = charts.map(imagesFound)
-  const on = new Set(found.flatMap((one) => one.on).map(canonicalText))
-  const known = new Set([...on, ...found.flatMap((one) => one.off).map(canonicalText)])
-  const names = listed.map((image) => canonical(nameOf(image)))
-  const missing = [...on].filter((one) => !names.includes(one)).toSorted()
-  const gone = names.filter((one) => !known.has(one)).toSorted()
+/**
+ * Compares the images of a spec with what its charts need as they are installed, and with all that they and the spec
+ * itself speak of.
+ */
+export function driftOf(
+  listed: readonly SpecImage[],
+  charts: readonly DiscoveredChart[],
+  spec: BundleSpec,
+  install: Install,
+): SpecDrift {
+  const bound = charts.map((one) => one.bound)
+  const { missing: lacking, unreferenced } = coverageOf(bound, listed.map(asListed), spec, install)
+  const missing = lacking
+    .filter(({ need, hint }) => need === 'needed' && hint?.action !== 'ignore')
+    .map(({ image }) => canonical(image))
+    .toSorted()
+  const gone = unreferenced.map(canonicalText).toSorted()
   const changed = gone.flatMap((from) => {
     const to = missing.filter((one) => nameWithoutTag(one) === nameWithoutTag(from))
     return to.length === 1 && to[0] !== undefined ? [{ from, to: to[0] }] : []
@@ -83,6 +104,23 @@ export function driftOf(listed: readonly SpecImage[], charts: readonly Discovere
 }
 
 // --- internal ---
+
+/** An image that was not looked at: only its name counts. */
+const asListed = (image: SpecImage): RootContents => ({
+  kind: 'image',
+  name: formatReference(nameOf(image)),
+  digest: nameOf(image).digest ?? digestOf(new Uint8Array()),
+  size: 0,
+  mediaType: OCI_MANIFEST,
+  platforms: [],
+})
+
+/** What no render can show. */
+const operandsComment = (operands: readonly OperandKind[]): string =>
+  [
+    ' In no render: what a controller runs for objects of these kinds; --objects <file> judges yours:',
+    ...operands.map(({ kind, fields }) => `   ${[kind, ...fields.slice(0, 3)].join(' ')}`),
+  ].join('\n')
 
 const sorted = (references: readonly string[]): readonly string[] => [...new Set(references)].toSorted()
 

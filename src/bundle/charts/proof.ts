@@ -5,12 +5,15 @@ import type { ChartProof, OpenReference } from '../format/chart-proof.ts'
 import { canonicalText } from '../spec/hints.ts'
 import type { SpecHint } from '../spec/spec.ts'
 import type { ChartInstall } from './judge/install.ts'
+import type { AppliedObjects } from './judge/objects.ts'
 import { judgedUses, type JudgedUse } from './judge/judge.ts'
 
 /** What is known of a chart beside its own text. */
 export interface ChartSituation {
   readonly hints: readonly SpecHint[]
   readonly install: ChartInstall
+  /** The user's own that it is judged with. */
+  readonly objects?: readonly AppliedObjects[]
   /** The bundle holds the image of this reference, as a chart names it. */
   readonly isBundled: (reference: string) => boolean
 }
@@ -20,7 +23,7 @@ export interface ChartSituation {
  * with what it takes to be pulled at all.
  */
 export function chartProof(bound: BoundChart, proof: Proof, situation: ChartSituation): ChartProof {
-  const { hints, install, isBundled } = situation
+  const { hints, install, objects = [], isBundled } = situation
   const uses = judgedUses(bound, hints, install.off)
   const open = new Map<string, OpenReference>()
   const accepted = new Map<string, string>()
@@ -56,6 +59,8 @@ export function chartProof(bound: BoundChart, proof: Proof, situation: ChartSitu
   for (const use of uses) {
     const { reference, at, hook } = use
     const there = isBundled(reference)
+    // The user rewrites such a file before it is applied: `objects` of the proof.
+    if (there && use.applied === true) continue
     const reached = bound.bindings.some(({ references }) => references.some((one) => isSame(one, reference)))
     const isRendered = proof.references.some(({ original }) => isSame(original, reference))
     if (there && (reached || isRendered)) continue
@@ -74,6 +79,8 @@ export function chartProof(bound: BoundChart, proof: Proof, situation: ChartSitu
     open: [...open.values()].toSorted((a, b) => NEEDS.indexOf(a.need) - NEEDS.indexOf(b.need)),
     ...(install.layers.length === 0 ? {} : { values: install.layers.map(({ name }) => name) }),
     ...(install.off === undefined ? {} : { off: install.off }),
+    ...(bound.operands === undefined ? {} : { operands: bound.operands }),
+    ...(objects.length === 0 ? {} : { objects: objects.map(({ file }) => file) }),
     accepted: [...accepted].map(([reference, reason]) => ({ reference, reason })),
     failures: proof.failures.map(({ variant, message }) => `${variant}: ${message}`),
   }

@@ -4,6 +4,8 @@ import { settled } from '../../lib/bytes/buffers.ts'
 import type { Cache } from '../../lib/bytes/cache.ts'
 import { createPool } from '../../lib/pool.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
+import { findOperands } from '../../helm/values/operator/operands.ts'
+import { shareObjects, type AppliedObjects } from './judge/objects.ts'
 import { installOf, type GivenValues, type Install } from './judge/install.ts'
 import { renderChart, type RenderedChart } from './render.ts'
 import type { Session } from '../run/network.ts'
@@ -47,6 +49,7 @@ export async function renderCharts(
 ): Promise<RenderedCharts> {
   const install = installOf(spec, charts, given)
   const hints = hintsOf(spec)
+  const objects = objectsOf(charts, given.objects ?? [], install.consumer?.chart, emit)
   emit({ type: 'phase', phase: 'prove', items: charts.length, bytes: 0 })
   const pool = createPool(Math.max(2, availableParallelism()))
   let failed = false
@@ -57,6 +60,7 @@ export async function renderCharts(
       variants,
       hints: hints.get(chart) ?? [],
       known: chart === install.consumer?.chart ? install.consumer.bindings : [],
+      objects: objects.get(chart) ?? [],
       ...(cache === undefined ? {} : { cache }),
     })
     settled()
@@ -100,4 +104,29 @@ export async function renderCharts(
 
 export async function closeAll(charts: readonly RenderedChart[]): Promise<void> {
   await Promise.all(charts.map((chart) => chart.close()))
+}
+
+// --- internal ---
+
+/** Whose objects the user's are; says so when no chart defines a kind. */
+function objectsOf(
+  charts: readonly ChartPackage[],
+  objects: readonly AppliedObjects[],
+  consumer: string | undefined,
+  emit: Session['emit'],
+): ReadonlyMap<string, readonly AppliedObjects[]> {
+  const lastResort = consumer ?? charts[0]?.chart
+  if (objects.length === 0 || lastResort === undefined) return new Map()
+  const kinds = new Map(
+    charts.map(({ chart, tgz }) => [chart, new Set(findOperands(tgz)?.kinds.map(({ kind }) => kind))]),
+  )
+  const { byChart, unclaimed } = shareObjects(objects, kinds, lastResort)
+  if (unclaimed.length > 0) {
+    emit({
+      type: 'warning',
+      message: `no chart defines ${unclaimed.join(', ')}: only the images that stand in such objects are known`,
+      where: objects.map(({ file }) => file).join(', '),
+    })
+  }
+  return byChart
 }

@@ -10,10 +10,12 @@ import { REQUIRED, type BoundChart } from '../format/bound-chart.ts'
 import type { RootContents } from '../format/contents.ts'
 import type { SpecBinding, SpecHint } from '../spec/spec.ts'
 import type { ChartInstall } from './judge/install.ts'
+import { withObjects, withOperands, type AppliedObjects } from './judge/objects.ts'
 import { aliasesOf } from './judge/judge.ts'
 import { chartProof } from './proof.ts'
 import type { ChartProof } from '../format/chart-proof.ts'
 import { overrideValues } from '../../helm/values/override.ts'
+import { findOperands } from '../../helm/values/operator/operands.ts'
 import { findUses } from '../../helm/values/uses.ts'
 import { findByRendering } from '../../helm/values/search.ts'
 import { findStatic } from '../../helm/values/static.ts'
@@ -60,6 +62,8 @@ export interface RenderChartOptions {
   readonly hints?: readonly SpecHint[]
   /** What the spec says of its places; an `image` there takes the place of what the chart names. */
   readonly known?: readonly SpecBinding[]
+  /** The user's own that its controllers act on. */
+  readonly objects?: readonly AppliedObjects[]
   /** What runs before this one found; helm is not started for what it has. */
   readonly cache?: Cache
 }
@@ -74,7 +78,7 @@ export async function renderChart(
   tgz: Uint8Array,
   install: ChartInstall,
   helm: Helm,
-  { variants = [], hints = [], known = [], cache }: RenderChartOptions = {},
+  { variants = [], hints = [], known = [], objects = [], cache }: RenderChartOptions = {},
 ): Promise<RenderedChart | undefined> {
   const layers = install.layers.map(({ values }) => values)
   const kept = createKeptChart(cache, { helm: helm.version, chart: digestOf(tgz), layers, variants })
@@ -89,7 +93,8 @@ export async function renderChart(
     const destinations = { destinationOf: (reference: string) => placeIn(SOMEWHERE, reference) }
     const landed = await landOverride(chart, layers, search, renderer, destinations)
     const { name, version } = chart.metadata
-    const bound: BoundChart = {
+    const uses = await findUses(chart, layers, search, renderer)
+    const found: BoundChart = {
       chart: name,
       version,
       rendered: true,
@@ -99,9 +104,11 @@ export async function renderChart(
         reference: binding.reference,
         reason,
       })),
-      uses: await findUses(chart, layers, search, renderer),
+      uses,
       unreachable: search.unreachable.map(({ reference, at, reason }) => ({ reference, at, reason })),
     }
+    const isController = uses.some(({ at }) => /^(?:Deployment|StatefulSet|DaemonSet)\//.test(at))
+    const bound = withOperands(found, findOperands(tgz), isController)
     return { explored: { bound, search }, isWhole: !renderer.wasStopped }
   }
   try {
@@ -110,7 +117,8 @@ export async function renderChart(
       await close()
       return undefined
     }
-    const { bound, search } = explored
+    const { search } = explored
+    const bound = withObjects(explored.bound, objects)
     return {
       bound,
       async prove(roots, whole) {
@@ -125,7 +133,7 @@ export async function renderChart(
           }),
         )
         const isBundled = (reference: string): boolean => all.rewrite(reference) !== undefined
-        return chartProof(bound, proof, { hints, install, isBundled })
+        return chartProof(bound, proof, { hints, install, objects, isBundled })
       },
       close,
     }

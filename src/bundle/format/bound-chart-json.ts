@@ -12,7 +12,7 @@ import type {
   Where,
 } from '../../helm/values/binding.ts'
 import type { Path } from '../../helm/values/tree.ts'
-import type { BoundChart } from './bound-chart.ts'
+import type { BoundChart, OperandKind } from './bound-chart.ts'
 
 const decoder = createDecoder('image bindings')
 
@@ -20,7 +20,8 @@ const decoder = createDecoder('image bindings')
 export function decodeBoundCharts(value: unknown): readonly BoundChart[] {
   if (value === undefined) return []
   return decoder.list(value).map((item): BoundChart => {
-    const { chart, version, rendered, bindings, notLanded, uses, unreachable } = decoder.object(item)
+    const { chart, version, rendered, bindings, notLanded, uses, operands, unreachable } =
+      decoder.object(item)
     return {
       chart: decoder.string(chart),
       version: decoder.string(version),
@@ -28,6 +29,7 @@ export function decodeBoundCharts(value: unknown): readonly BoundChart[] {
       bindings: decoder.list(bindings).map(binding),
       notLanded: decoder.list(notLanded).map((one) => texts(one, 'path', 'reference', 'reason')),
       ...(uses === undefined ? {} : { uses: decoder.list(uses).map(imageUse) }),
+      ...(operands === undefined ? {} : { operands: decodeOperands(operands) }),
       unreachable: decoder.list(unreachable).map((one) => texts(one, 'reference', 'at', 'reason')),
     }
   })
@@ -40,16 +42,23 @@ export function decodeNeed(value: unknown): Need {
   return need
 }
 
+export const decodeOperands = (value: unknown): readonly OperandKind[] =>
+  decoder.list(value).map((one) => {
+    const { kind, fields } = decoder.object(one)
+    return { kind: decoder.string(kind), fields: decoder.list(fields).map(decoder.string) }
+  })
+
 // --- internal ---
 
 function imageUse(value: unknown): ImageUse {
-  const { reference, at, path: dotted, need, when, hook } = decoder.object(value)
+  const { reference, at, path: dotted, need, when, applied, hook } = decoder.object(value)
   return {
     reference: decoder.string(reference),
     at: decoder.string(at),
     ...(dotted === undefined ? {} : { path: decoder.string(dotted) }),
     need: decodeNeed(need),
     ...(when === undefined ? {} : { when: decoder.string(when) }),
+    ...(applied === true ? { applied } : {}),
     ...(hook === undefined ? {} : { hook: decoder.string(hook) }),
   }
 }

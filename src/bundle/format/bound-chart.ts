@@ -1,5 +1,12 @@
 import type { Binding, ImageUse } from '../../helm/values/binding.ts'
 
+/** A kind of objects for which a chart's controller runs pods: their images are in no render of the chart. */
+export interface OperandKind {
+  readonly kind: string
+  /** Where such an object names an image: `.spec.image`. */
+  readonly fields: readonly string[]
+}
+
 /** The image bindings of one chart, found in the chart itself. */
 export interface BoundChart {
   readonly chart: string
@@ -16,6 +23,8 @@ export interface BoundChart {
   }[]
   /** Every image it names, and whether it pulls it as it was rendered; absent in bundles of older programs. */
   readonly uses?: readonly ImageUse[]
+  /** Absent for a chart without a controller for kinds of its own. */
+  readonly operands?: readonly OperandKind[]
   /** References that no value reaches. */
   readonly unreachable: readonly {
     readonly reference: string

@@ -1,5 +1,6 @@
 import type { Need } from '../../helm/values/binding.ts'
-import { decodeNeed } from './bound-chart-json.ts'
+import type { OperandKind } from './bound-chart.ts'
+import { decodeNeed, decodeOperands } from './bound-chart-json.ts'
 import { createDecoder } from './json-decoder.ts'
 
 const decoder = createDecoder('proof')
@@ -33,6 +34,10 @@ export interface ChartProof {
   readonly values?: readonly string[]
   /** Why it is carried and not installed: `conditionalPackageInstalls.jaeger is off`. */
   readonly off?: string
+  /** What its controller runs is in no render. */
+  readonly operands?: readonly OperandKind[]
+  /** Files of the user's own objects that it was judged with. */
+  readonly objects?: readonly string[]
   /** No helm rendered it: judged by what was measured for this version. */
   readonly measured?: true
   /** References that stay public because the spec says that nothing pulls them. */
@@ -45,7 +50,7 @@ export interface ChartProof {
 export function decodeProofs(value: unknown): readonly ChartProof[] {
   if (value === undefined) return []
   return decoder.list(value).map((item): ChartProof => {
-    const { chart, version, boundCount, open, values, off, measured, accepted, failures } =
+    const { chart, version, boundCount, open, values, off, operands, objects, measured, accepted, failures } =
       decoder.object(item)
     if (typeof boundCount !== 'number') throw decoder.damaged()
     return {
@@ -55,6 +60,8 @@ export function decodeProofs(value: unknown): readonly ChartProof[] {
       open: decoder.list(open).map(openReference),
       ...(values === undefined ? {} : { values: decoder.list(values).map(decoder.string) }),
       ...(off === undefined ? {} : { off: decoder.string(off) }),
+      ...(operands === undefined ? {} : { operands: decodeOperands(operands) }),
+      ...(objects === undefined ? {} : { objects: decoder.list(objects).map(decoder.string) }),
       ...(measured === true ? { measured } : {}),
       accepted: decoder.list(accepted).map((one) => {
         const { reference, reason } = decoder.object(one)

@@ -1,11 +1,13 @@
 import { accessSync, constants } from 'node:fs'
 import { basename, delimiter, join } from 'node:path'
-import { parse } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
+import { createDocuments } from '../../helm/values/render/documents.ts'
 import { createHelm } from '../../helm/values/render/helm.ts'
 import { isMap, type Values } from '../../helm/values/tree.ts'
 import type { AddMissing } from '../../bundle/export/prove-charts.ts'
 import type { HelmSetup } from '../../bundle/charts/render-all.ts'
 import type { GivenValues, ValuesLayer } from '../../bundle/charts/judge/install.ts'
+import type { AppliedObjects } from '../../bundle/charts/judge/objects.ts'
 import type { BundleSpec } from '../../bundle/spec/spec.ts'
 import { codeOf, messageOf, usageError } from '../../lib/errors.ts'
 import { MAX_NESTING, nestsDeeper } from '../../lib/nesting.ts'
@@ -59,6 +61,13 @@ export const helmArgs = {
     multiple: true,
     hint: 'api',
     description: 'An API the cluster has, as in monitoring.coreos.com/v1',
+  },
+  objects: {
+    type: 'string',
+    multiple: true,
+    hint: 'file',
+    description:
+      'Objects of your own beside the charts, such as custom resources: their images are needed like those of the charts',
   },
   consumerValues: {
     type: 'string',
@@ -162,7 +171,14 @@ async function givenValues(args: HelmArgs, spec: BundleSpec): Promise<GivenValue
   const outside = args.consumerValues.filter((file) => !file.startsWith(IN_CHART))
   const consumer: ValuesLayer[] = []
   for (const file of outside) consumer.push(await readLayer(file))
-  return { consumer, consumerFiles: inside.map((file) => file.slice(IN_CHART.length)), charts }
+  const objects: AppliedObjects[] = []
+  for (const file of args.objects) objects.push(await readObjects(file))
+  return {
+    consumer,
+    consumerFiles: inside.map((file) => file.slice(IN_CHART.length)),
+    charts,
+    ...(objects.length === 0 ? {} : { objects }),
+  }
 }
 
 /** `chart:valuesGke.yaml` lies inside the consumer chart. */
@@ -172,6 +188,28 @@ const readLayer = async (file: string): Promise<ValuesLayer> => ({
   name: basename(file),
   values: await readValues(file),
 })
+
+async function readObjects(file: string): Promise<AppliedObjects> {
+  const bad = (why: string, cause?: unknown): Error =>
+    usageError(`cannot read the objects: ${why}`, {
+      where: basename(file),
+      ...(cause === undefined ? {} : { cause }),
+    })
+  const text = await readSmall(file, VALUES_LIMIT).then(
+    (raw) => raw.toString('utf8'),
+    (error: unknown) => {
+      throw bad(whyUnreadable(error), error)
+    },
+  )
+  if (nestsDeeper(text, MAX_NESTING)) throw bad('they nest too deep')
+  const [broken] = parseAllDocuments(text, { logLevel: 'silent' }).flatMap((one) =>
+    'errors' in one ? one.errors : [],
+  )
+  if (broken !== undefined) throw bad(broken.message, broken)
+  const documents = createDocuments()(`\n${text}`)
+  if (documents.length === 0) throw bad('there is no object with a kind in it')
+  return { file: basename(file), documents }
+}
 
 async function readValues(file: string): Promise<Values> {
   let values: unknown

@@ -91,6 +91,8 @@ export interface ImageUse {
   readonly need: Need
   /** What it takes, for all but `needed`: `metrics.enabled is true`. */
   readonly when?: string
+  /** An object of the user's own names it, or makes a controller pull it: no values of the chart change that. */
+  readonly applied?: true
   readonly hook?: string
 }
 

@@ -4,6 +4,7 @@ import { isMap, mergeValues, valueAt, type Values } from '../../../helm/values/t
 import { BundleError, messageOf } from '../../../lib/errors.ts'
 import { MAX_NESTING, nestsDeeper } from '../../../lib/nesting.ts'
 import type { BundleSpec, Consumer } from '../../spec/spec.ts'
+import type { AppliedObjects } from './objects.ts'
 import { consumerOf } from '../override-charts.ts'
 
 /** A layer of values, and what people know it by: a file's name. */
@@ -20,6 +21,8 @@ export interface GivenValues {
   readonly consumerFiles: readonly string[]
   /** On top of everything, by chart name. */
   readonly charts: ReadonlyMap<string, readonly ValuesLayer[]>
+  /** Applied beside the charts. */
+  readonly objects?: readonly AppliedObjects[]
 }
 
 /** How one chart is installed. */

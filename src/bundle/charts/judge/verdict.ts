@@ -36,6 +36,8 @@ export function verdictLines(
       'On demand, and not in the bundle or out of reach of values (--add-missing=all takes what can be had):',
     ),
     ...needLines(proofs, 'unknown', 'Unknown, because no render decides it:'),
+    ...operandLines(proofs),
+    ...objectLines(proofs),
     ...(unjudged.length === 0
       ? []
       : [
@@ -82,6 +84,40 @@ function needLines(
       : [`  ${chart}${off === undefined ? '' : ' (not installed)'}`, ...some.flatMap(openLines)]
   })
   return lines.length === 0 ? [] : [title, ...lines]
+}
+
+/** What no render can show, because a controller decides it when somebody asks. */
+function operandLines(proofs: readonly ChartProof[]): readonly string[] {
+  const operators = proofs.filter(
+    ({ operands, objects, off }) => operands !== undefined && objects === undefined && off === undefined,
+  )
+  if (operators.length === 0) return []
+  return [
+    'In no render: what a controller runs for objects of these kinds, in images that they name or it picks:',
+    ...operators.flatMap(({ chart, operands = [] }) => [
+      `  ${chart}`,
+      ...operands.slice(0, KINDS).map(({ kind, fields }) => {
+        const more = fields.length > FIELDS ? ', …' : ''
+        return `    ${kind}${fields.length === 0 ? '' : ` ${fields.slice(0, FIELDS).join(', ')}${more}`}`
+      }),
+      ...(operands.length > KINDS ? [`    and ${plural(operands.length - KINDS, 'further kind')}`] : []),
+    ]),
+    '  next: give the objects you will apply, --objects <file>; what they need is judged like the rest',
+  ]
+}
+
+const KINDS = 6
+const FIELDS = 3
+
+function objectLines(proofs: readonly ChartProof[]): readonly string[] {
+  const files = [...new Set(proofs.flatMap(({ objects = [] }) => objects))]
+  if (files.length === 0) return []
+  return [
+    'Your own objects, which no values reach; before they are applied inside:',
+    ...files.map(
+      (file) => `  ma-bundle post-render <bundle> --registry <host> < ${file} | kubectl apply -f -`,
+    ),
+  ]
 }
 
 function openLines({ reference, at, path, need, when, verdict, remedy }: OpenReference): readonly string[] {

@@ -1,6 +1,7 @@
 import { parseAllDocuments } from 'yaml'
 import { MAX_NESTING, nestsDeeper } from '../../../lib/nesting.ts'
-import { chartFiles, type ChartFiles } from '../chart/archive.ts'
+import type { ChartFiles } from '../../chart-archive.ts'
+import { chartFiles } from '../chart/archive.ts'
 import { normalisedReference } from '../reference-text.ts'
 import { createDocuments } from '../render/documents.ts'
 import { referencesOf } from '../render/rendered.ts'

@@ -115,7 +115,7 @@ describe('a chart whose controller runs more than the chart', () => {
     writeFileSync(at('mine.yaml'), shop('2.0', 'backup:8'))
     const refused = await run('export', ['operator:1'], '--objects', at('mine.yaml'))
     expect(refused.code).toBe(1)
-    expect(refused.stderr).toContain(`${image('backup:8')}`)
+    expect(refused.stderr).toContain(image('backup:8'))
     expect(refused.stderr).toContain('Shop/mine spec.backup.image (mine.yaml)')
     expect(refused.stderr).toContain(image('shop:2.0'))
     expect(refused.stderr).not.toContain(image('shop:1.4'))

@@ -132,6 +132,34 @@ export function nextForPlain(action: string, host: string): string {
   return `AWS always speaks TLS: check the host and the port; a stand-in for it without TLS is reached with: ${how}`
 }
 
+/** What stands in the way of an action, by IAM's words: which policy, and whose. */
+export function nextForDenied(
+  said: string,
+  { action, region }: Pick<CallFacts, 'action' | 'region'>,
+): string {
+  if (/VPC endpoint policy/i.test(said)) {
+    return `allow ${action} in the policy of the VPC endpoint: it counts besides the policies of the role`
+  }
+  if (/service control policy|permissions boundary|resource-based policy/i.test(said)) {
+    const which = /service control policy|permissions boundary|resource-based policy/i.exec(said)?.[0]
+    return `it is the ${which?.toLowerCase()} that stands in the way of ${action}, not the role's own policy`
+  }
+  if (action.startsWith('sts:')) {
+    return (
+      `allow ${action} on the role for this identity, and let the trust policy of the role name it ` +
+      '(with the external id, if it asks for one: --external-id)'
+    )
+  }
+  if (action.startsWith('sso:')) return 'see whether this account and permission set are assigned to you'
+  if (action.startsWith('kms:')) {
+    return `allow kms:GetPublicKey and kms:Sign on this key for this identity, in its own policies and in the key's`
+  }
+  return (
+    `allow ${action} for this identity in ${region}; ma-bundle iam-policy prints all that is needed ` +
+    '(a VPC endpoint policy or a service control policy can forbid it too)'
+  )
+}
+
 // --- internal ---
 
 /** No answer, or that of a proxy: the host says which service it was, whatever the command was about. */
@@ -182,30 +210,6 @@ const hostOf = (error: unknown): string | undefined =>
   error instanceof Error && 'hostname' in error && typeof error.hostname === 'string'
     ? error.hostname
     : undefined
-
-function nextForDenied(said: string, { action, region }: CallFacts): string {
-  if (/VPC endpoint policy/i.test(said)) {
-    return `allow ${action} in the policy of the VPC endpoint: it counts besides the policies of the role`
-  }
-  if (/service control policy|permissions boundary|resource-based policy/i.test(said)) {
-    const which = /service control policy|permissions boundary|resource-based policy/i.exec(said)?.[0]
-    return `it is the ${which?.toLowerCase()} that stands in the way of ${action}, not the role's own policy`
-  }
-  if (action.startsWith('sts:')) {
-    return (
-      `allow ${action} on the role for this identity, and let the trust policy of the role name it ` +
-      '(with the external id, if it asks for one: --external-id)'
-    )
-  }
-  if (action.startsWith('sso:')) return 'see whether this account and permission set are assigned to you'
-  if (action.startsWith('kms:')) {
-    return `allow kms:GetPublicKey and kms:Sign on this key for this identity, in its own policies and in the key's`
-  }
-  return (
-    `allow ${action} for this identity in ${region}; ma-bundle iam-policy prints all that is needed ` +
-    '(a VPC endpoint policy or a service control policy can forbid it too)'
-  )
-}
 
 function nextForNetwork(host: string, { action, region }: CallFacts): string {
   if (action.startsWith('sso')) {

@@ -8,7 +8,7 @@ import { BundleError, codeOf, messageOf } from '../../lib/errors.ts'
 import { isException } from '../../aws/errors.ts'
 import { createOnce } from '../../lib/once.ts'
 import { RegistryError } from '../../registry/error.ts'
-import { explained } from './refusal.ts'
+import { advised, explained } from './refusal.ts'
 import { settleSettings, type SettledRepositories } from './settings.ts'
 import type { Emit } from '../../lib/events.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
@@ -108,7 +108,7 @@ export const ecrTarget = ({
           throw assumed.has(name) && isNoRepository(error) ? notMade(name, error) : error
         }
       }
-      return {
+      const own: ImportRepository = {
         ...reading,
         pushManifest: (manifest, reference) =>
           pushing(() => explained(manifest, () => pushManifest(manifest, reference))),
@@ -128,6 +128,7 @@ export const ecrTarget = ({
           })
         },
       }
+      return advised(own, ecr.region)
     },
   }
 }

@@ -7,9 +7,9 @@ import { describe, expect, it } from 'vitest'
 const levels: Readonly<Record<string, number>> = {
   'cli.ts': 8,
   'index.ts': 8,
-  api: 7,
-  commands: 6,
-  cli: 5,
+  commands: 7,
+  cli: 6,
+  api: 5,
   setup: 4,
   bundle: 3,
   registry: 2,

@@ -1,7 +1,14 @@
-import command from '../commands/export.ts'
-import { networkFlags, type NetworkOptions } from './network.ts'
+import type { AddMissing } from '../bundle/export/prove-charts.ts'
+import { PICK_ALL } from '../bundle/spec/pick.ts'
+import { newMediumAt } from '../bundle/media/at.ts'
+import { mergeMirrors } from '../registry/mirror.ts'
+import { PLAIN_HELM } from '../setup/helm.ts'
+import { platformsFrom } from '../setup/source.ts'
+import { exportResult, exportTo, type ExportRequest } from './export-to.ts'
+import { NETWORK_SHAPES, networkFrom, type NetworkOptions } from './network.ts'
+import { checkOptions } from './options.ts'
 import type { ExportResult } from './results.ts'
-import { runCommand, type RunOptions } from './run.ts'
+import { called, type RunOptions } from './run.ts'
 
 export interface ExportOptions extends RunOptions, NetworkOptions {
   /**
@@ -49,43 +56,57 @@ export interface ExportOptions extends RunOptions, NetworkOptions {
  * @throws MaBundleError
  */
 export function exportBundle(bundle: string, options: ExportOptions = {}): Promise<ExportResult> {
-  const {
-    spec = [],
-    images,
-    charts,
-    groups,
-    platforms,
-    allowMissingPlatform,
-    mirrors,
-    referrers,
-    attestations,
-    lock,
-    since,
-    reuse,
-    ...rest
-  } = options
-  const { flags, stdin } = networkFlags(rest)
-  const { prove, helm, addMissing, requireProof, sign } = rest
-  const args = {
-    bundle,
-    spec: [spec].flat(),
-    images,
-    chart: charts,
-    with: groups,
-    platform: platforms,
-    allowMissingPlatform,
-    mirror: Object.entries(mirrors ?? {}).map(([host, list]) => `${host}=${list.join(',')}`),
-    referrers,
-    attestations,
-    lock,
-    since,
-    reuse,
-    prove,
-    helm,
-    requireProof,
-    addMissing: addMissing === undefined ? undefined : String(addMissing),
-    sign,
-    ...flags,
-  }
-  return runCommand(command, args, options, stdin)
+  return called(options, async (around) => {
+    checkOptions(options, SHAPES)
+    const medium = await newMediumAt(bundle, { signed: options.sign !== undefined }, around)
+    const request = requestFrom(options)
+    return exportResult(await exportTo(medium, request, around, () => undefined))
+  })
+}
+
+// --- internal ---
+
+const SHAPES = {
+  ...NETWORK_SHAPES,
+  images: 'texts',
+  charts: 'texts',
+  groups: 'texts',
+  platforms: 'texts',
+  allowMissingPlatform: 'flag',
+  mirrors: 'object',
+  referrers: 'flag',
+  lock: 'text',
+  since: 'text',
+  reuse: 'text',
+  prove: 'flag',
+  helm: 'text',
+  requireProof: 'flag',
+  sign: 'text',
+} as const
+
+const requestFrom = (options: ExportOptions): ExportRequest => ({
+  source: {
+    lists: { specs: [options.spec ?? []].flat(), images: options.images ?? [], charts: options.charts ?? [] },
+    groups: options.groups ?? [],
+    without: [],
+    platforms: platformsFrom(options.platforms ?? []),
+    allowMissingPlatforms: options.allowMissingPlatform ?? false,
+    mirrors: mergeMirrors(new Map(Object.entries(options.mirrors ?? {}))),
+    referrers: options.referrers ?? false,
+    dropAttestations: options.attestations === 'drop',
+    lock: options.lock,
+    helm: { ...PLAIN_HELM, prove: options.prove ?? true, program: options.helm },
+    addMissing: addMissingFrom(options.addMissing),
+    pick: PICK_ALL,
+    requireProof: options.requireProof ?? false,
+  },
+  network: networkFrom(options),
+  older: { since: options.since, reuse: options.reuse },
+  programs: { platforms: [], from: [] },
+  sign: options.sign === undefined ? undefined : { key: options.sign },
+})
+
+function addMissingFrom(given: ExportOptions['addMissing']): AddMissing {
+  if (given === undefined || given === false) return 'none'
+  return given === true ? 'needed' : given
 }

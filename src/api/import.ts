@@ -1,7 +1,13 @@
-import command from '../commands/import.ts'
-import { networkFlags, type NetworkOptions } from './network.ts'
+import { defaultValuesFile } from '../bundle/import/write-values.ts'
+import { PICK_ALL } from '../bundle/spec/pick.ts'
+import { mediumAt } from '../bundle/media/at.ts'
+import { DEFAULT_CHART_PREFIX, DEFAULT_PREFIX } from '../bundle/format/destination.ts'
+import { layoutOf } from '../setup/target.ts'
+import { importFrom, importResult, type ImportRequest } from './import-from.ts'
+import { NETWORK_SHAPES, networkFrom, type NetworkOptions } from './network.ts'
+import { checkOptions, requireOption } from './options.ts'
 import type { ImportResult } from './results.ts'
-import { runCommand, type RunOptions } from './run.ts'
+import { called, type RunOptions } from './run.ts'
 
 export interface ImportOptions extends RunOptions, NetworkOptions {
   /** Where to: an ECR host, or any OCI registry, perhaps with a path. */
@@ -30,19 +36,47 @@ export interface ImportOptions extends RunOptions, NetworkOptions {
  * @throws MaBundleError
  */
 export function importBundle(bundle: string, options: ImportOptions): Promise<ImportResult> {
-  const { registry, prefix, chartPrefix, values, pinDigests, verifyKey, signature, region, endpointUrl } =
-    options
-  const { flags, stdin } = networkFlags(options)
-  const args = {
-    registry,
-    prefix,
-    chartPrefix,
-    values,
-    pinDigests,
-    verifyKey,
-    signature,
-    region,
-    endpointUrl,
-  }
-  return runCommand(command, { bundle, ...args, ...flags }, options, stdin)
+  return called(options, async (around) => {
+    checkOptions(options, SHAPES)
+    const registry = requireOption('registry', options.registry)
+    const layout = layoutOf({
+      registry,
+      prefix: options.prefix ?? DEFAULT_PREFIX,
+      chartPrefix: options.chartPrefix ?? DEFAULT_CHART_PREFIX,
+      endpointUrl: options.endpointUrl,
+    })
+    const request: ImportRequest = {
+      layout,
+      target: {
+        registry: layout.registry,
+        network: networkFrom(options),
+        region: options.region,
+        endpointUrl: options.endpointUrl,
+        repositories: () => Promise.resolve({}),
+        applySettings: false,
+        resumableUploads: false,
+      },
+      trust: options,
+      pick: PICK_ALL,
+      repair: 'none',
+      values: options.values ?? defaultValuesFile,
+      pinDigests: options.pinDigests ?? false,
+    }
+    return importResult(await importFrom(await mediumAt(bundle, around), request, around))
+  })
 }
+
+// --- internal ---
+
+const SHAPES = {
+  ...NETWORK_SHAPES,
+  registry: 'text',
+  prefix: 'text',
+  chartPrefix: 'text',
+  values: 'text',
+  pinDigests: 'flag',
+  verifyKey: 'text',
+  signature: 'text',
+  region: 'text',
+  endpointUrl: 'text',
+} as const

@@ -1,3 +1,6 @@
+import { DEFAULT_CONCURRENCY, type NetworkSettings } from '../setup/network.ts'
+import type { OptionShape } from './options.ts'
+
 /** How registries are reached. */
 export interface NetworkOptions {
   /**
@@ -20,21 +23,21 @@ export interface Login {
   readonly password: string
 }
 
-/** The same as flags, and what they read from standard input. */
-export function networkFlags({
+export const NETWORK_SHAPES = {
+  caFiles: 'texts',
+  insecureRegistries: 'texts',
+  concurrency: [1, 64],
+} as const satisfies Readonly<Record<string, OptionShape>>
+
+export const networkFrom = ({
   credentials = [],
   caFiles = [],
   insecureRegistries = [],
+  concurrency = DEFAULT_CONCURRENCY,
+}: NetworkOptions): NetworkSettings => ({
+  logins: credentials.map(({ registry, username, password }) => ({ host: registry, username, password })),
+  caFiles,
+  clientCertificates: {},
+  insecure: insecureRegistries,
   concurrency,
-}: NetworkOptions) {
-  return {
-    flags: {
-      username: credentials.map(({ registry, username }) => `${registry}=${username}`),
-      passwordStdin: credentials.length > 0,
-      caFile: caFiles,
-      insecureRegistry: insecureRegistries,
-      concurrency,
-    },
-    stdin: credentials.map(({ password }) => password).join('\n'),
-  }
-}
+})

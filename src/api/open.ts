@@ -8,9 +8,10 @@ import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import { reportOf, type BundleReport } from '../bundle/inspect/report.ts'
 import { valuesFor } from '../bundle/charts/values.ts'
 import { verifyBundle, type Verified } from '../bundle/verify/verify.ts'
-import { layoutOf } from '../cli/flags/registry.ts'
+import { DEFAULT_CHART_PREFIX, DEFAULT_PREFIX } from '../bundle/format/destination.ts'
+import { layoutOf } from '../setup/target.ts'
 import { speaking } from './error.ts'
-import { openSession, type RunOptions } from './run.ts'
+import { surroundingsOf, type RunOptions } from './run.ts'
 
 export interface OpenOptions extends RunOptions {
   /** Public key (PEM file) that must have signed the bundle; checked before anything of it is used. */
@@ -63,7 +64,7 @@ export interface OpenedBundle extends AsyncDisposable {
  * @throws MaBundleError of kind `usage` when it cannot be read, `integrity` when it is none, is cut off, or not signed
  */
 export async function openBundle(bundle: string, options: OpenOptions = {}): Promise<OpenedBundle> {
-  const session = openSession(options, () => undefined)
+  const session = surroundingsOf(options)
   const { signal } = session
   return speaking(signal, async () => {
     const medium = await mediumAt(bundle, session)
@@ -98,9 +99,14 @@ export async function openBundle(bundle: string, options: OpenOptions = {}): Pro
 
 async function textsOf(
   bundle: Awaited<ReturnType<typeof openReader>>,
-  { registry, prefix = 'mirrored', chartPrefix = 'charts', pinDigests = false }: ValuesOptions,
+  { registry, prefix, chartPrefix, pinDigests = false }: ValuesOptions,
 ): Promise<ValuesTexts | undefined> {
-  const values = await valuesFor(bundle, layoutOf({ registry, prefix, chartPrefix }), { pinDigests })
+  const layout = layoutOf({
+    registry,
+    prefix: prefix ?? DEFAULT_PREFIX,
+    chartPrefix: chartPrefix ?? DEFAULT_CHART_PREFIX,
+  })
+  const values = await valuesFor(bundle, layout, { pinDigests })
   return values === undefined
     ? undefined
     : { umbrella: values.umbrella, charts: Object.fromEntries(values.charts) }

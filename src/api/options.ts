@@ -1,43 +1,40 @@
-import { coerce } from '../cli/args/coerce.ts'
-import { isFlag, kebab, type Args, type ArgsDef, type Flag } from '../cli/args/flags.ts'
 import { usageError } from '../lib/errors.ts'
 
-/** Arguments by name; what is left out has its default. */
-export type Options<A extends ArgsDef> = { readonly [Name in keyof Args<A>]?: Args<A>[Name] | undefined }
+/** What an option has to be. Numbers are integers within these limits. */
+export type OptionShape = 'text' | 'texts' | 'flag' | 'object' | readonly [least: number, most: number]
 
 /**
- * The arguments of a command from options of code, checked as those of the command line are: callers in JavaScript have
- * no compiler that would.
- * @throws a usage error for a value that the command line would not take
+ * Checks options: callers in JavaScript have no compiler that would.
+ * @throws a usage error for a value of another kind than `shapes` says
  */
-export function argsFrom<A extends ArgsDef>(options: Options<A>, defs: A): Args<A> {
-  const given: Readonly<Record<string, unknown>> = options
-  const values = Object.entries(defs).map(([name, def]) => [
-    name,
-    isFlag(def)
-      ? flagValue(name, def, given[name])
-      : (given[name] ?? (def.multiple === true ? [] : undefined)),
-  ])
-  // Each value was made by its own definition; TypeScript cannot follow that through a loop.
-  return Object.fromEntries(values) as Args<A>
+export function checkOptions(options: object, shapes: Readonly<Record<string, OptionShape>>): void {
+  const given: Readonly<Record<string, unknown>> = Object.fromEntries(Object.entries(options))
+  for (const [name, shape] of Object.entries(shapes)) {
+    const value = given[name]
+    const why = value === undefined ? undefined : faultOf(value, shape)
+    if (why !== undefined) throw usageError(why, { where: `option "${name}"` })
+  }
+}
+
+/** @throws a usage error when a text is missing that has to be there */
+export function requireOption(name: string, value: string | undefined): string {
+  if (value !== undefined) return value
+  throw usageError(`option "${name}" is missing`)
 }
 
 // --- internal ---
 
-function flagValue(name: string, def: Flag, value: unknown): unknown {
-  const isList = def.type !== 'boolean' && def.multiple === true
-  if (value === undefined) return isList ? [] : defaultOf(name, def)
-  const where = `option "${name}"`
-  if (isList !== Array.isArray(value))
-    throw usageError(isList ? 'a list belongs here' : 'one value belongs here', { where })
-  const one = (item: unknown): unknown => coerce(def, { text: String(item), where })
-  return Array.isArray(value) ? value.map(one) : one(value)
-}
-
-function defaultOf(name: string, def: Flag): unknown {
-  if (def.default !== undefined) return def.default
-  if (def.type === 'boolean') return false
-  if (def.required === true)
-    throw usageError(`option "${name}" is missing (on the command line --${kebab(name)})`)
-  return undefined
+function faultOf(value: unknown, shape: OptionShape): string | undefined {
+  if (typeof shape === 'object') {
+    const [least, most] = shape
+    const isRight = Number.isInteger(value) && Number(value) >= least && Number(value) <= most
+    return isRight ? undefined : `a whole number from ${least} to ${most} belongs here`
+  }
+  if (shape === 'texts') {
+    if (!Array.isArray(value)) return 'a list belongs here'
+    return value.every((item) => typeof item === 'string') ? undefined : 'a list of texts belongs here'
+  }
+  if (Array.isArray(value)) return 'one value belongs here'
+  const type = { text: 'string', flag: 'boolean', object: 'object' }[shape]
+  return typeof value === type ? undefined : `a value of type ${type} belongs here`
 }

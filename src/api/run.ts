@@ -1,14 +1,9 @@
 import { Readable, Writable } from 'node:stream'
-import type { BundleEvent } from '../bundle/run/events.ts'
-import type { TypedCommand } from '../cli/command.ts'
-import type { ArgsDef, sharedArgs } from '../cli/args/flags.ts'
-import { redacted, type Session } from '../cli/session.ts'
-import { awsConfigs } from '../cli/flags/aws.ts'
-import { catalogOf } from '../cli/table.ts'
-import { commands } from '../commands/table.ts'
-import { createStyle } from '../cli/ui/style.ts'
+import { readAwsConfig, type AwsConfig } from '../aws/config/config.ts'
+import type { MediumOptions } from '../bundle/media/medium.ts'
+import { redacted, type BundleEvent } from '../bundle/run/events.ts'
+import { createOnce } from '../lib/once.ts'
 import { speaking } from './error.ts'
-import { argsFrom, type Options } from './options.ts'
 
 /** What every call takes. */
 export interface RunOptions {
@@ -23,56 +18,31 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
 }
 
-/** A session that has nobody in front of it. */
-export function openSession(
-  { onEvent, signal = new AbortController().signal, env = process.env }: RunOptions,
-  onResult: (data: object) => void,
-  stdin = '',
-): Session {
-  const tally = { retries: 0, warnings: 0 }
+/** What work gets of the world around a library: no terminal, and no standard streams. */
+export function surroundingsOf({
+  onEvent,
+  signal = new AbortController().signal,
+  env = process.env,
+}: RunOptions): MediumOptions {
+  const configs = createOnce<AwsConfig>()
   return {
-    emit(event) {
-      if (event.type === 'retry') tally.retries += 1
-      if (event.type === 'warning') tally.warnings += 1
-      onEvent?.(redacted(event))
-    },
-    tally,
-    out: { write: () => undefined },
-    result: onResult,
-    note: () => undefined,
-    signal,
     env,
-    aws: awsConfigs(env),
-    stdin: Readable.from([stdin]),
+    aws: (side) => configs(side, async () => readAwsConfig(env, {})),
+    signal,
+    emit: (event) => onEvent?.(redacted(event)),
+    stdin: Readable.from([]),
     stdout: new Writable({ write: (_chunk, _encoding, done) => done() }),
-    json: true,
-    quiet: true,
-    verbose: false,
-    style: createStyle(false),
-    columns: 80,
   }
 }
 
-/**
- * Runs a command without its command line, to its result.
- * @param stdin what it may read there: passwords
- */
-export function runCommand<A extends ArgsDef, Result extends object>(
-  command: TypedCommand<A>,
-  options: Options<A & typeof sharedArgs>,
-  run: RunOptions,
-  stdin?: string,
+/** Runs one call. Whatever it throws is thrown as a `MaBundleError`. */
+export function called<Result>(
+  options: RunOptions,
+  work: (around: MediumOptions) => Promise<Result>,
 ): Promise<Result> {
-  const results: object[] = []
-  const session = openSession(run, (data) => void results.push(data), stdin)
-  return speaking(session.signal, async () => {
-    session.signal.throwIfAborted()
-    const args = argsFrom(options, command.flags)
-    const aws = awsConfigs(session.env, args)
-    await command.execute(args, { ...session, aws }, catalogOf(commands))
-    const [result] = results
-    if (result === undefined) throw new Error(`${command.spec.name} ended without a result`)
-    // The shapes of results are in commands/schema.json, which the tests hold every run to.
-    return result as Result
+  const around = surroundingsOf(options)
+  return speaking(around.signal, () => {
+    around.signal.throwIfAborted()
+    return work(around)
   })
 }

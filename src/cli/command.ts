@@ -33,13 +33,6 @@ export interface BundleCommand extends CommandDef {
   readonly spec: CommandSpec
 }
 
-/** The same for callers of the code, who have typed arguments and a session of their own. */
-export interface TypedCommand<A extends ArgsDef> extends BundleCommand {
-  readonly execute: BundleCommandDef<A>['run']
-  /** Its own arguments and those of every command. */
-  readonly flags: A & typeof sharedArgs
-}
-
 /** What `main` hands to a command through citty's `data`. */
 export interface CommandData {
   readonly context: Context
@@ -50,7 +43,7 @@ export interface CommandData {
  * A command of the table. citty gives it its shape and its lazy loading; the command line is read here, strictly (see
  * `argv.ts`), together with environment and config file. Whatever `run` throws becomes text and an exit code.
  */
-export function defineBundleCommand<const A extends ArgsDef>(def: BundleCommandDef<A>): TypedCommand<A> {
+export function defineBundleCommand<const A extends ArgsDef>(def: BundleCommandDef<A>): BundleCommand {
   const args = { ...def.args, ...sharedArgs }
   const spec: CommandSpec = { name: def.name, description: def.description, examples: def.examples, args }
   const command = defineCommand({
@@ -71,7 +64,7 @@ export function defineBundleCommand<const A extends ArgsDef>(def: BundleCommandD
       })
     },
   })
-  return Object.assign(command, { spec, flags: args, execute: def.run })
+  return Object.assign(command, { spec })
 }
 
 /** Runs a task to its exit code; what it throws is told on stderr, and under `--json` on stdout too. */

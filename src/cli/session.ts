@@ -1,9 +1,8 @@
 import type { Readable } from 'node:stream'
 
-import type { BundleEvent } from '../bundle/run/events.ts'
+import { redacted, type BundleEvent } from '../bundle/run/events.ts'
 import type { AwsConfigs } from '../aws/config/sides.ts'
 import type { Emit } from '../lib/events.ts'
-import { redact } from '../lib/redact.ts'
 import type { Context, Output } from './context.ts'
 import { wantsColor } from './context.ts'
 import { createJsonRenderer } from './ui/json.ts'
@@ -103,24 +102,6 @@ export function openSession(
     columns: results.isTTY === true ? results.columns || 80 : unboundColumns,
   }
   return { session, renderer }
-}
-
-/** Words of a registry may carry a presigned URL; they leave the program here. */
-export function redacted(event: BundleEvent): BundleEvent {
-  switch (event.type) {
-    case 'warning':
-      return {
-        ...event,
-        message: redact(event.message),
-        ...(event.where === undefined ? {} : { where: redact(event.where) }),
-      }
-    case 'retry':
-      return { ...event, what: redact(event.what), reason: redact(event.reason) }
-    case 'throttle':
-      return { ...event, reason: redact(event.reason) }
-    default:
-      return event
-  }
 }
 
 // --- internal ---

@@ -1,32 +1,28 @@
 import { basename } from 'node:path'
-import type { Program } from '../bundle/format/importer.ts'
-import { refuseMissing } from '../bundle/export/prove-charts.ts'
+import { exportResult, exportTo, withExport, type ExportDone, type ExportRequest } from '../api/export-to.ts'
 import { verdictLine, verdictLines } from '../bundle/charts/judge/verdict.ts'
+import { refuseMissing } from '../bundle/export/prove-charts.ts'
 import type { Prepared } from '../bundle/export/prepared.ts'
-import type { Signer } from '../bundle/format/signature.ts'
-import { SUMS } from '../bundle/format/sums.ts'
+import type { Program } from '../bundle/format/importer.ts'
 import { isStandardOutput, newMediumAt } from '../bundle/media/at.ts'
 import type { Medium } from '../bundle/media/medium.ts'
-import { signOn } from '../bundle/media/trust.ts'
-import { encodeLock } from '../bundle/spec/lock-file.ts'
-import { BundleError } from '../lib/errors.ts'
-import { formatBytes, plural } from '../lib/format.ts'
-import { forecast, rateArgs } from '../cli/output/forecast.ts'
-import { helmArgs } from '../cli/flags/helm.ts'
 import { defineBundleCommand } from '../cli/command.ts'
-import { networkArgs, openNetwork } from '../cli/flags/network.ts'
-import { openSigner } from '../setup/signer.ts'
+import { helmArgs } from '../cli/flags/helm.ts'
+import { programArgs, programSettings } from '../cli/flags/importer.ts'
+import { networkArgs, networkSettings } from '../cli/flags/network.ts'
+import { splitArgs, storageArgs, writeSettings } from '../cli/flags/output.ts'
+import { prepareArgs, sourceSettings } from '../cli/flags/prepare.ts'
+import { olderArgs } from '../cli/flags/since-reuse.ts'
+import { imagesArg } from '../cli/flags/source.ts'
+import { forecast, rateArgs } from '../cli/output/forecast.ts'
+import { noticeText } from '../cli/output/notice-text.ts'
+import { exportSummary } from '../cli/output/summary.ts'
+import { writtenText } from '../cli/output/written.ts'
+import type { Session } from '../cli/session.ts'
 import { nextSteps } from '../cli/ui/next.ts'
 import { tallyText } from '../cli/ui/words.ts'
-import { imagesArg } from '../cli/flags/source.ts'
-import { olderArgs } from '../cli/flags/since-reuse.ts'
-import { openOlder } from '../setup/older.ts'
-import { splitArgs, storageArgs, writeSettings } from '../cli/flags/output.ts'
-import type { Session } from '../cli/session.ts'
-import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
-import { openPrograms, programArgs } from '../cli/flags/importer.ts'
-import { writtenText } from '../cli/output/written.ts'
-import { exportSummary } from '../cli/output/summary.ts'
+import { formatBytes, plural } from '../lib/format.ts'
+import type { OnNotice } from '../setup/source.ts'
 
 export default defineBundleCommand({
   name: 'export',
@@ -107,86 +103,62 @@ export default defineBundleCommand({
     const signed = args.sign !== undefined && args.signatureOut === undefined
     const medium = await newMediumAt(args.bundle, writeSettings({ ...args, signed }), session)
     if (args.abort) return abandon(args.bundle, medium, session)
-    if (!args.dryRun) await medium.check()
-    const older = await openOlder(args, { ...session, volumes: args.volumes })
-    let signer: Awaited<ReturnType<typeof openSigner>> | undefined
-    try {
-      if (args.sign !== undefined) signer = await openSigner(args.sign, session, args.caFile)
-      const programs = await openPrograms(args, session.signal)
-      const network = await openNetwork(args, session)
-      const resolved = await prepare(args, session, network, {
-        ...older,
-        programs: programs.list,
-        tolerateMissing: args.dryRun,
-      })
-      const { prepared, given } = older.reuse(resolved)
-      if (args.dryRun) {
-        const outlook = { rate: args.rate, network, split: args.split, free: await medium.free() }
-        session.result(...forecast(prepared, outlook, session))
-        refuseMissing(prepared.missing)
-        return
-      }
-      const { weights } = prepared
-      const started = performance.now()
-      const written = await medium.write(prepared, network)
-      const { name, size } = written
-      // A pipe has nothing beside it, and a volume that is made again has its lock already.
-      if (args.lockOut !== undefined || (medium.can.sidecar && args.onlyVolume === undefined))
-        await medium.writeSidecar('.lock.json', encodeLock(prepared.lock), args.lockOut)
-      const signature =
-        signer === undefined ? undefined : await signExport(medium, name, prepared, signer, args.signatureOut)
-      const reused = given()
-      const fetched = Math.max(0, written.fetched - reused - programs.given())
-      const seconds = (performance.now() - started) / 1000
-      const text = writtenText(written, carryNext(name, programs.list[0]))
-      const absentBytes = prepared.absent.reduce((sum, blob) => sum + blob.size, 0)
-      session.result(
-        {
-          bundle: name,
-          size,
-          fetched,
-          kept: written.kept,
-          reused,
-          absent: { count: prepared.absent.length, bytes: absentBytes },
-          seconds,
-          programs: prepared.programs,
-          proof: prepared.proof,
-          ...(signature === undefined ? {} : { signature: signature.file }),
-          ...text.data,
-          roots: weights,
-        },
-        () =>
-          [
-            exportSummary(weights, session),
-            ...judgement(prepared),
-            `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')}, fetched ${formatBytes(fetched)} in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
-            ...(written.kept === 0 ? [] : [`${formatBytes(written.kept)} were there from an earlier run.`]),
-            ...(reused === 0 ? [] : [`${formatBytes(reused)} came from ${basename(args.reuse ?? '')}.`]),
-            ...(prepared.absent.length === 0
-              ? []
-              : [
-                  `Left out ${plural(prepared.absent.length, 'blob')} (${formatBytes(absentBytes)}) that the other side has; only a registry that has them takes it.`,
-                ]),
-            ...programs.list.map(
-              ({ path, platform, size }) =>
-                `Carries ma-bundle for ${platform} along, as ${path} (${formatBytes(size)})${args.split === undefined ? '' : `: cat ${name}.[0-9]* | tar xf - ${path}`}.`,
-            ),
-            ...(signature === undefined
-              ? []
-              : [`Signed with ${signature.algorithm}: carry ${signature.file} along.`]),
-            ...text.lines,
-            ...(text.next === undefined ? [] : [nextSteps([text.next], session)]),
-            '',
-          ].join('\n'),
-      )
-    } finally {
-      signer?.close()
-      await older.close()
+    const around = { ...session, volumes: args.volumes }
+    const onNotice: OnNotice = (notice) => session.note(noticeText(notice))
+    const request: ExportRequest = {
+      source: sourceSettings(args),
+      network: await networkSettings(args, session),
+      older: args,
+      programs: programSettings(args),
+      sign: args.sign === undefined ? undefined : { key: args.sign, to: args.signatureOut },
+      // A volume that is made again has its lock already.
+      lockOut: args.lockOut ?? (args.onlyVolume === undefined ? undefined : false),
     }
+    if (!args.dryRun) return show(await exportTo(medium, request, around, onNotice), args, session)
+    await withExport(request, around, { onNotice, tolerateMissing: true }, async ({ prepared, network }) => {
+      const outlook = { rate: args.rate, network, split: args.split, free: await medium.free() }
+      session.result(...forecast(prepared, outlook, session))
+      refuseMissing(prepared.missing)
+    })
   },
 })
 
 // --- internal ---
+
+function show(
+  done: ExportDone,
+  { reuse = '', split }: { readonly reuse: string | undefined; readonly split: number | undefined },
+  session: Session,
+): void {
+  const { prepared, written, programs, signature } = done
+  const { roots, ...data } = exportResult(done)
+  const { bundle, size, fetched, kept, reused, absent, seconds } = data
+  const text = writtenText(written, carryNext(bundle, programs[0]))
+  session.result({ ...data, ...text.data, roots }, () =>
+    [
+      exportSummary(roots, session),
+      ...judgement(prepared),
+      `Wrote ${bundle}: ${formatBytes(size)}, ${plural(roots.length, 'item')}, fetched ${formatBytes(fetched)} in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
+      ...(kept === 0 ? [] : [`${formatBytes(kept)} were there from an earlier run.`]),
+      ...(reused === 0 ? [] : [`${formatBytes(reused)} came from ${basename(reuse)}.`]),
+      ...(absent.count === 0
+        ? []
+        : [
+            `Left out ${plural(absent.count, 'blob')} (${formatBytes(absent.bytes)}) that the other side has; only a registry that has them takes it.`,
+          ]),
+      ...programs.map(
+        ({ path, platform, size: bytes }) =>
+          `Carries ma-bundle for ${platform} along, as ${path} (${formatBytes(bytes)})${split === undefined ? '' : `: cat ${bundle}.[0-9]* | tar xf - ${path}`}.`,
+      ),
+      ...(signature === undefined
+        ? []
+        : [`Signed with ${signature.algorithm}: carry ${signature.file} along.`]),
+      ...text.lines,
+      ...(text.next === undefined ? [] : [nextSteps([text.next], session)]),
+      '',
+    ].join('\n'),
+  )
+}
 
 /** What the installation pulls, and from where; nothing for a list without charts. */
 function judgement({ proof, roots }: Prepared): readonly string[] {
@@ -204,27 +176,6 @@ async function abandon(bundle: string, medium: Medium, session: Session): Promis
       ? `Deleted the parts that an export to ${bundle} had left.\n`
       : `No export to ${bundle} is unfinished.\n`,
   )
-}
-
-/** A bundle may take long to write: it is there, even if it cannot be signed now. */
-async function signExport(
-  medium: Medium,
-  name: string,
-  { plan }: Prepared,
-  signer: Signer,
-  to: string | undefined,
-): ReturnType<typeof signOn> {
-  try {
-    return await signOn(medium, plan.ready.get(SUMS) ?? new Uint8Array(), signer, to)
-  } catch (error) {
-    if (!(error instanceof BundleError) || error.kind === 'cancelled' || !medium.can.seek) throw error
-    throw new BundleError(`the bundle is complete, but could not be signed: ${error.message}`, {
-      kind: error.kind,
-      ...(error.where === undefined ? {} : { where: error.where }),
-      next: `${error.next ?? 'mend that'}; then run: ma-bundle sign ${name} --key <key>`,
-      cause: error,
-    })
-  }
 }
 
 function carryNext(bundle: string, program: Program | undefined): string {

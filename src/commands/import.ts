@@ -1,23 +1,16 @@
-import { importRoots } from '../bundle/import/import.ts'
+import { importFrom, importResult } from '../api/import-from.ts'
 import type { Repair } from '../bundle/import/compare.ts'
-import { importPipe } from '../bundle/import/import-stream.ts'
 import { mediumAt } from '../bundle/media/at.ts'
-import type { Medium } from '../bundle/media/medium.ts'
-import { openBundlePipe } from '../bundle/media/open-stream.ts'
-import { checkSignature, checkTrustOptions } from '../bundle/media/trust.ts'
-import { withBundleOn } from '../bundle/media/with-bundle.ts'
 import type { Args, ArgsDef } from '../cli/args/flags.ts'
-import { usageError } from '../lib/errors.ts'
-import type { Session } from '../cli/session.ts'
-import type { Layout } from '../bundle/format/destination.ts'
 import { defineBundleCommand } from '../cli/command.ts'
-import { finishImport, valuesArgs } from '../cli/output/import-result.ts'
 import { networkArgs } from '../cli/flags/network.ts'
-import { pickArgs, pickedFrom } from '../cli/flags/pick.ts'
-import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
+import { ecrArgs, layoutArgs, layoutOf, targetSettings } from '../cli/flags/registry.ts'
+import { pickArgs } from '../cli/flags/pick.ts'
 import { repositoryArgs } from '../cli/flags/repository.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
+import { showImport, valuesArgs } from '../cli/output/import-result.ts'
+import { usageError } from '../lib/errors.ts'
 
 const args = {
   bundle: { type: 'positional', description: 'Bundle to import, or - for standard input' },
@@ -65,59 +58,22 @@ export default defineBundleCommand({
     const repair = repairOf(given)
     const options = { ...session, volumes: given.volumes, stdinTaken: given.passwordStdin }
     const medium = await mediumAt(given.bundle, options)
-    if (!medium.can.seek) return importOnce(medium, given, layout, session)
-    await withBundleOn(medium, given, async ({ bundle: whole }) => {
-      const bundle = pickedFrom(whole, given, session)
-      const opened = await openTarget(given, session)
-      const { target, network } = opened
-      const started = performance.now()
-      try {
-        const imported = await importRoots(bundle, target, { ...network, layout, repair })
-        await finishImport({ imported, bundle, layout, started, name: medium.name }, given, session)
-      } finally {
-        opened.close()
-      }
-    })
+    const target = await targetSettings(given, session)
+    const { values, pinDigests } = given
+    const done = await importFrom(
+      medium,
+      { layout, target, trust: given, pick: given, repair, values, pinDigests },
+      session,
+    )
+    showImport(done, importResult(done), session)
   },
 })
 
 // --- internal ---
 
 /** Healthy registries keep what they have, so each root costs one request unless somebody wants to look below it. */
-function repairOf({ repair, deep, bundle }: Args<typeof args>): Repair {
+function repairOf({ repair, deep }: Args<typeof args>): Repair {
   if (deep && !repair) throw usageError('--deep goes with --repair', { next: 'add --repair' })
-  if (deep && bundle === '-')
-    throw usageError('--deep needs a bundle that can be read twice, not a pipe', {
-      next: 'save the bundle to a file first',
-    })
   if (!repair) return 'none'
   return deep ? 'wrong' : 'missing'
-}
-
-/** Imports a bundle while it comes. */
-async function importOnce(
-  medium: Medium,
-  given: Args<typeof args>,
-  layout: Layout,
-  session: Session,
-): Promise<void> {
-  checkTrustOptions(medium, given)
-  await medium.stream(async (bytes) => {
-    // Before anything is read: a login that fails is known at once.
-    const opened = await openTarget(given, session)
-    try {
-      const started = performance.now()
-      const pipe = await openBundlePipe(bytes)
-      await checkSignature(pipe.bundle, medium, given)
-      const bundle = pickedFrom(pipe.bundle, given, session)
-      const imported = await importPipe({ ...pipe, bundle }, opened.target, {
-        ...opened.network,
-        layout,
-        repair: repairOf(given),
-      })
-      await finishImport({ imported, bundle, layout, started, name: medium.name }, given, session)
-    } finally {
-      opened.close()
-    }
-  })
 }

@@ -9,7 +9,8 @@ import { defineBundleCommand } from '../cli/command.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
-import { listArgs, loadGiven, saysWhat } from '../cli/flags/source.ts'
+import { listArgs, listSettings } from '../cli/flags/source.ts'
+import { loadSpecs, saysWhat } from '../setup/lists.ts'
 import type { Args } from '../cli/args/flags.ts'
 import type { Session } from '../cli/session.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
@@ -43,7 +44,7 @@ export default defineBundleCommand({
     ...networkArgs,
   },
   async run(args, session) {
-    if (args.bundle !== undefined && saysWhat(args))
+    if (args.bundle !== undefined && saysWhat(listSettings(args)))
       throw usageError('--bundle and --spec are given', { next: 'give the one whose repositories are meant' })
     const layout = layoutOf(args)
     const repositories = await repositoriesOf(args, layout, session)
@@ -73,7 +74,7 @@ async function repositoriesOf(
 ): Promise<readonly string[]> {
   const { bundle, volumes } = args
   if (bundle === undefined) {
-    const { groups } = (await loadGiven(args, session)).spec
+    const { groups } = (await loadSpecs(listSettings(args), session)).spec
     return sorted([
       ...imagesOf(groups).map((image) => imageRepository(layout, nameOf(image))),
       ...groups.flatMap(({ charts }) => charts.map(({ name }) => chartRepository(layout, name))),

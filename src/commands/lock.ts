@@ -7,9 +7,11 @@ import { plural } from '../lib/format.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { helmArgs, addMissingOf, openHelm } from '../cli/flags/helm.ts'
 import type { Lock } from '../bundle/spec/lock-file.ts'
-import { readLock, writeLock } from '../cli/output/lock-io.ts'
+import { loadSpecs } from '../setup/lists.ts'
+import { platformsFrom } from '../setup/source.ts'
+import { readLock, writeLock } from '../setup/lock-io.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
-import { imagesArg, loadGiven, platformsFrom, sourceArgs } from '../cli/flags/source.ts'
+import { imagesArg, listSettings, sourceArgs } from '../cli/flags/source.ts'
 
 export default defineBundleCommand({
   name: 'lock',
@@ -29,7 +31,7 @@ export default defineBundleCommand({
     ...networkArgs,
   },
   async run(args, session) {
-    const { spec, text } = await loadGiven(args, session, args.images)
+    const { spec, text } = await loadSpecs(listSettings(args, args.images), session)
     const before = existsSync(args.file) ? await readLock(args.file) : undefined
     const platforms = platformsFrom(args.platform)
     const opened = await openHelm(args, spec, session)

@@ -1,9 +1,10 @@
+import { finishImport, landedIn } from '../api/import-from.ts'
 import { importRoots } from '../bundle/import/import.ts'
 import { bundleOfPlan } from '../bundle/export/without-a-file.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { forecast, rateArgs } from '../cli/output/forecast.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
-import { finishImport, valuesArgs } from '../cli/output/import-result.ts'
+import { showImport, valuesArgs } from '../cli/output/import-result.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { imagesArg } from '../cli/flags/source.ts'
 import { olderArgs } from '../cli/flags/since-reuse.ts'
@@ -66,7 +67,8 @@ export default defineBundleCommand({
       const started = performance.now()
       const bundle = bundleOfPlan(prepared.plan)
       const imported = await importRoots(bundle, opened.target, { ...opened.network, layout })
-      await finishImport({ imported, bundle, layout, started }, args, session)
+      const done = await finishImport(bundle, imported, started, { ...args, layout })
+      showImport(done, { proof: bundle.contents?.proof, ...landedIn(done) }, session)
     } finally {
       await older.close()
       opened.close()

@@ -10,6 +10,9 @@ import type { Session } from '../bundle/run/network.ts'
 import type { Surroundings } from '../bundle/run/surroundings.ts'
 import { awsCredentialsFor } from './aws-credentials.ts'
 
+/** Transfers at a time, unless told. */
+export const DEFAULT_CONCURRENCY = 8
+
 /** How registries are reached. */
 export interface NetworkSettings {
   /** Logins that count before those that are found. */

@@ -1,3 +1,4 @@
+import { redact } from '../../lib/redact.ts'
 import type { RegistryEvent } from '../../registry/events.ts'
 
 /** What a root of a bundle is: the unit people list, count and read errors about. */
@@ -40,3 +41,21 @@ export type BundleEvent =
     }
   | { readonly type: 'warning'; readonly message: string; readonly where?: string; readonly next?: string }
   | RegistryEvent
+
+/** Words of a registry may carry a presigned URL; they leave the program here. */
+export function redacted(event: BundleEvent): BundleEvent {
+  switch (event.type) {
+    case 'warning':
+      return {
+        ...event,
+        message: redact(event.message),
+        ...(event.where === undefined ? {} : { where: redact(event.where) }),
+      }
+    case 'retry':
+      return { ...event, what: redact(event.what), reason: redact(event.reason) }
+    case 'throttle':
+      return { ...event, reason: redact(event.reason) }
+    default:
+      return event
+  }
+}

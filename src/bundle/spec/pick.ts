@@ -18,6 +18,9 @@ export interface Picking {
   readonly without: readonly string[]
 }
 
+/** Takes everything. */
+export const PICK_ALL: Picking = { include: [], exclude: [], only: [], without: [] }
+
 export interface Picked<Whole> {
   readonly whole: Whole
   /** Images that were left out, as the bundle would call them. */

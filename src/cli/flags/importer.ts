@@ -1,4 +1,3 @@
-import { findPrograms, type Programs } from '../../setup/programs.ts'
 import { usageError } from '../../lib/errors.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
 
@@ -20,11 +19,11 @@ export const programArgs = {
   },
 } as const satisfies ArgsDef
 
-/** Finds the programs that the flags ask for. */
-export const openPrograms = (
-  { withCli, cliFrom }: Args<typeof programArgs>,
-  signal: AbortSignal,
-): Promise<Programs> => findPrograms(platformsOf(withCli, cliFrom), cliFrom, signal)
+/** The programs that the flags ask for, and where they may be. */
+export const programSettings = ({ withCli, cliFrom }: Args<typeof programArgs>) => ({
+  platforms: platformsOf(withCli, cliFrom),
+  from: cliFrom,
+})
 
 // --- internal ---
 

@@ -1,6 +1,11 @@
 import type { AwsSide } from '../../aws/config/sides.ts'
 import type { Session as Journey } from '../../bundle/run/network.ts'
-import { connect, type NetworkSettings, type RegistryLogin } from '../../setup/network.ts'
+import {
+  connect,
+  DEFAULT_CONCURRENCY,
+  type NetworkSettings,
+  type RegistryLogin,
+} from '../../setup/network.ts'
 import { usageError } from '../../lib/errors.ts'
 import type { ClientCertificate } from '../../lib/http/tls.ts'
 import { awsArgs } from './aws.ts'
@@ -34,7 +39,13 @@ export const networkArgs = {
     hint: 'host=cert.pem,key.pem',
     description: 'Show this client certificate to a host that asks for one',
   },
-  concurrency: { type: 'integer', min: 1, max: 64, default: 8, description: 'Transfers at a time' },
+  concurrency: {
+    type: 'integer',
+    min: 1,
+    max: 64,
+    default: DEFAULT_CONCURRENCY,
+    description: 'Transfers at a time',
+  },
   ...awsArgs,
 } as const satisfies ArgsDef
 

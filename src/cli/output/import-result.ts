@@ -1,13 +1,13 @@
-import type { Layout } from '../../bundle/format/destination.ts'
+import type { ImportDone } from '../../api/import-from.ts'
 import type { ImportedRoot } from '../../bundle/import/import.ts'
-import type { Bundle } from '../../bundle/format/open.ts'
+import { defaultValuesFile, type WrittenValues } from '../../bundle/import/write-values.ts'
+import { plural } from '../../lib/format.ts'
 import { verdictLine } from '../../bundle/charts/judge/verdict.ts'
-import type { Args, ArgsDef } from '../args/flags.ts'
+import type { ArgsDef } from '../args/flags.ts'
 import type { Session } from '../session.ts'
 import { nextSteps } from '../ui/next.ts'
 import { shortened, table } from '../ui/table.ts'
 import { tallyText } from '../ui/words.ts'
-import { defaultValuesFile, writeValues } from './values-file.ts'
 
 /** Flags for the override that is written when everything is there. */
 export const valuesArgs = {
@@ -24,45 +24,24 @@ export const valuesArgs = {
   },
 } as const satisfies ArgsDef
 
-export interface Landed {
-  readonly imported: readonly ImportedRoot[]
-  readonly bundle: Bundle
-  readonly layout: Layout
-  /** When the pushing began, by `performance.now()`. */
-  readonly started: number
-  /** File name of the bundle; undefined when there was none between the source and the registry. */
-  readonly name?: string
-}
-
-/** Everything is in the registry: writes the values override, and tells what is where. */
-export async function finishImport(
-  { imported, bundle, layout, started, name }: Landed,
-  args: Args<typeof valuesArgs>,
+/** Shows what is where, and what to do next. */
+export function showImport(
+  { name, bundle, imported, layout, seconds, values }: ImportDone,
+  data: object,
   session: Session,
-): Promise<void> {
-  const values = await writeValues(args.values, bundle, layout, { pinDigests: args.pinDigests })
-  const seconds = (performance.now() - started) / 1000
-  const roots = imported.map(({ root, repository, tags, outcome }) => ({
-    kind: root.kind,
-    name: root.name,
-    digest: root.digest,
-    repository,
-    tags,
-    outcome,
-  }))
-  const proof = bundle.contents?.proof
+): void {
+  const { proof } = bundle.contents ?? {}
   const hasCharts = imported.some(({ root }) => root.kind === 'chart')
-  const data = name === undefined ? { proof } : { bundle: name }
-  session.result({ ...data, registry: layout.registry, seconds, roots, ...values.data }, () =>
+  session.result(data, () =>
     [
       ...landed(imported, layout.registry, session),
       `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
-      ...values.lines,
+      ...valuesLines(values),
       // Without a bundle there is nothing to prove later.
       ...(proof === undefined || (proof.length === 0 && (name === undefined || !hasCharts))
         ? []
         : [verdictLine(proof)]),
-      ...(values.file === undefined
+      ...(values === undefined
         ? []
         : [nextSteps([`helm upgrade --install <release> <chart> -f ${values.file}`], session)]),
       '',
@@ -74,6 +53,23 @@ export async function finishImport(
 
 const count = (imported: readonly ImportedRoot[], outcome: ImportedRoot['outcome']): number =>
   imported.filter((one) => one.outcome === outcome).length
+
+function valuesLines(values: WrittenValues | undefined): readonly string[] {
+  if (values === undefined) return ['It is a layout of another tool: no charts, no values override.']
+  const { file, folder, charts, unbound } = values
+  const pulled = unbound.filter(({ off }) => !off)
+  const off = unbound.length - pulled.length
+  return [
+    `Wrote ${file}, for the chart that installs the others${charts.length === 0 ? '' : `, and ${plural(charts.length, 'file')} for single charts in ${folder}/`}.`,
+    ...(pulled.length === 0 ? [] : ['Not bound, because the bundle does not have the image:']),
+    ...pulled.map(({ chart, path, reference }) => `  ${chart} ${path}: ${reference}`),
+    ...(off === 0
+      ? []
+      : [
+          `  ${plural(off, 'more place')} would need images that the bundle does not have, once switched on; --json lists them.`,
+        ]),
+  ]
+}
 
 function landed(imported: readonly ImportedRoot[], registry: string, session: Session): readonly string[] {
   const all = imported.map(({ root, repository, tags, outcome }) => [

@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { thisBuild } from '../../lib/build.ts'
-import { openCache, type Cache } from '../../lib/bytes/cache.ts'
-import manifest from '../../../package.json' with { type: 'json' }
-import type { Session } from '../session.ts'
+import { thisBuild } from '../lib/build.ts'
+import { openCache, type Cache } from '../lib/bytes/cache.ts'
+import manifest from '../../package.json' with { type: 'json' }
+import type { Surroundings } from '../bundle/run/surroundings.ts'
 
 /**
  * What helm showed of charts, in the cache folder of the user; the key that seals it lies in the folder for state, as
@@ -11,7 +11,7 @@ import type { Session } from '../session.ts'
  * @returns undefined for a user without folders
  * https://specifications.freedesktop.org/basedir-spec/latest/
  */
-export async function openChartCache(env: Session['env']): Promise<Cache | undefined> {
+export async function openChartCache(env: Surroundings['env']): Promise<Cache | undefined> {
   const folderOf = (given: string | undefined, ...below: readonly string[]): string | undefined =>
     given || (env['HOME'] ? join(env['HOME'], ...below) : undefined)
   const cache = folderOf(env['XDG_CACHE_HOME'], '.cache')
@@ -33,7 +33,7 @@ async function maker(): Promise<string> {
     const { size, mtimeMs } = await stat(process.execPath)
     return `${build.version} ${size} ${mtimeMs}`
   }
-  const source = join(import.meta.dirname, '..', '..')
+  const source = join(import.meta.dirname, '..')
   const files = await Promise.all(
     ['helm', 'bundle', 'oci'].map(async (room) => {
       const entries = await readdir(join(source, room), { recursive: true, withFileTypes: true })

@@ -1,8 +1,8 @@
 import { basename } from 'node:path'
-import { decodeLock, encodeLock, type Lock } from '../../bundle/spec/lock-file.ts'
-import { usageError } from '../../lib/errors.ts'
-import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
-import { writeWhole } from '../../lib/bytes/write-whole.ts'
+import { decodeLock, encodeLock, type Lock } from '../bundle/spec/lock-file.ts'
+import { usageError } from '../lib/errors.ts'
+import { readSmall, whyUnreadable } from '../lib/bytes/small-file.ts'
+import { writeWhole } from '../lib/bytes/write-whole.ts'
 
 /** Characters of several bytes included. */
 const LIMIT = 16 * 1024 * 1024

@@ -1,0 +1,131 @@
+import type { Layout } from '../bundle/format/destination.ts'
+import type { Bundle } from '../bundle/format/open.ts'
+import type { Repair } from '../bundle/import/compare.ts'
+import { importRoots, type ImportedRoot } from '../bundle/import/import.ts'
+import { importPipe } from '../bundle/import/import-stream.ts'
+import { writeValues, type WrittenValues } from '../bundle/import/write-values.ts'
+import type { Medium } from '../bundle/media/medium.ts'
+import { openBundlePipe } from '../bundle/media/open-stream.ts'
+import { checkSignature, checkTrustOptions, type TrustOptions } from '../bundle/media/trust.ts'
+import { withBundleOn } from '../bundle/media/with-bundle.ts'
+import type { Surroundings } from '../bundle/run/surroundings.ts'
+import { usageError } from '../lib/errors.ts'
+import type { Picking } from '../bundle/spec/pick.ts'
+import { pickedFrom } from '../setup/pick.ts'
+import { connectTarget, type OpenedTarget, type TargetSettings } from '../setup/target.ts'
+import type { ImportResult } from './results.ts'
+
+/** Everything that decides what an import does. */
+export interface ImportRequest {
+  readonly layout: Layout
+  readonly target: TargetSettings
+  readonly trust: TrustOptions
+  /** What to take of the bundle. */
+  readonly pick: Picking
+  readonly repair: Repair
+  /** File of the values override. */
+  readonly values: string
+  readonly pinDigests: boolean
+}
+
+/** An import that is done. */
+export interface ImportDone {
+  /** File name of the bundle; absent when none lay between the source and the registry. */
+  readonly name?: string
+  readonly layout: Layout
+  readonly bundle: Bundle
+  readonly imported: readonly ImportedRoot[]
+  /** Absent for a layout of another tool. */
+  readonly values: WrittenValues | undefined
+  readonly seconds: number
+}
+
+/** Imports the bundle on a medium: out of it, or while it comes when it can be read only once. */
+export async function importFrom(
+  medium: Medium,
+  request: ImportRequest,
+  around: Surroundings,
+): Promise<ImportDone> {
+  const { layout, pick, repair, trust } = request
+  const name = { name: medium.name }
+  if (medium.can.seek) {
+    return withBundleOn(medium, trust, ({ bundle: whole }) => {
+      const bundle = pickedFrom(whole, pick, around)
+      return withTarget(request, around, async ({ target, network }) => {
+        const started = performance.now()
+        const imported = await importRoots(bundle, target, { ...network, layout, repair })
+        return { ...name, ...(await finishImport(bundle, imported, started, request)) }
+      })
+    })
+  }
+  if (repair === 'wrong') {
+    throw usageError('--deep needs a bundle that can be read twice, not a pipe', {
+      next: 'save the bundle to a file first',
+    })
+  }
+  checkTrustOptions(medium, trust)
+  return medium.stream((bytes) =>
+    // Before anything is read: a login that fails is known at once.
+    withTarget(request, around, async ({ target, network }) => {
+      const started = performance.now()
+      const pipe = await openBundlePipe(bytes)
+      await checkSignature(pipe.bundle, medium, trust)
+      const bundle = pickedFrom(pipe.bundle, pick, around)
+      const imported = await importPipe({ ...pipe, bundle }, target, { ...network, layout, repair })
+      return { ...name, ...(await finishImport(bundle, imported, started, request)) }
+    }),
+  )
+}
+
+/** Writes the values override, once everything is in the registry. @param started by `performance.now()` */
+export async function finishImport(
+  bundle: Bundle,
+  imported: readonly ImportedRoot[],
+  started: number,
+  { layout, values, pinDigests }: Pick<ImportRequest, 'layout' | 'values' | 'pinDigests'>,
+): Promise<ImportDone> {
+  const written = await writeValues(values, bundle, layout, { pinDigests })
+  return { layout, bundle, imported, values: written, seconds: (performance.now() - started) / 1000 }
+}
+
+/** What is where, for programs. */
+export const landedIn = ({
+  layout,
+  imported,
+  values,
+  seconds,
+}: ImportDone): Omit<ImportResult, 'bundle'> => ({
+  registry: layout.registry,
+  seconds,
+  roots: imported.map(({ root, repository, tags, outcome }) => ({
+    kind: root.kind,
+    name: root.name,
+    digest: root.digest,
+    repository,
+    tags,
+    outcome,
+  })),
+  ...(values === undefined
+    ? {}
+    : { values: values.file, chartValues: values.charts, unbound: values.unbound }),
+})
+
+export const importResult = (done: ImportDone): ImportResult => ({
+  bundle: done.name ?? '',
+  ...landedIn(done),
+})
+
+// --- internal ---
+
+async function withTarget<Result>(
+  { target }: ImportRequest,
+  around: Surroundings,
+  use: (opened: OpenedTarget) => Promise<Result>,
+): Promise<Result> {
+  const opened = await connectTarget(target, around)
+  try {
+    return await use(opened)
+  } finally {
+    opened.close()
+  }
+}

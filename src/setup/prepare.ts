@@ -1,0 +1,66 @@
+import { prepareExport, type ExportOptions } from '../bundle/export/export.ts'
+import type { Prepared } from '../bundle/export/prepared.ts'
+import type { MediumOptions } from '../bundle/media/medium.ts'
+import type { Session as Journey } from '../bundle/run/network.ts'
+import { mergeMirrors } from '../registry/mirror.ts'
+import { pickSpec, picksAll } from '../bundle/spec/pick.ts'
+import { specText } from '../bundle/spec/print.ts'
+import type { BundleSpec } from '../bundle/spec/spec.ts'
+import { warnOfLost } from './pick.ts'
+import { findHelm } from './helm.ts'
+import { readLock } from './lock-io.ts'
+import { chooseSource } from './replay.ts'
+import type { OnNotice, SourceSettings } from './source.ts'
+
+/** What is known already when an export is prepared. */
+export type Beforehand = Pick<ExportOptions, 'since' | 'known' | 'programs' | 'tolerateMissing'>
+
+/** Resolves everything that is to be taken, and lays the bundle out. Nothing is written. */
+export async function prepareFrom(
+  settings: SourceSettings,
+  around: MediumOptions,
+  network: Journey,
+  { since, known, programs = [], tolerateMissing = false }: Beforehand,
+  onNotice: OnNotice,
+): Promise<Prepared> {
+  const lock = settings.lock === undefined ? undefined : await readLock(settings.lock)
+  const chosen = await chooseSource(settings, lock, around, onNotice)
+  const { options } = chosen
+  const picked = picksAll(settings.pick) ? undefined : pickSpec(chosen.spec.spec, settings.pick)
+  const { spec, text } =
+    picked === undefined ? chosen.spec : { spec: picked.whole, text: specText(picked.whole) }
+  // A lock's own bindings and proof are of everything that was exported then.
+  const replay = picked === undefined ? chosen.replay : undefined
+  const opened =
+    replay === undefined
+      ? await findHelm(settings.helm, spec, around, () => onNotice({ type: 'no-helm' }))
+      : undefined
+  const prepared = await prepareExport({
+    session: network,
+    spec,
+    specText: text,
+    ...options,
+    ...(picked === undefined ? {} : groupsIn(spec, options)),
+    ...opened,
+    addMissing: settings.addMissing,
+    tolerateMissing,
+    requireProof: settings.requireProof,
+    onHub: (budget) => onNotice({ type: 'docker-hub', budget }),
+    ...(since === undefined ? {} : { since }),
+    ...(known === undefined ? {} : { known }),
+    programs,
+    ...(lock === undefined ? {} : { lock }),
+    ...(replay === undefined ? {} : { replay }),
+    mirrors: mergeMirrors(settings.mirrors, spec.mirrors),
+  })
+  if (picked !== undefined) warnOfLost(prepared.bound, picked.lost, around)
+  return prepared
+}
+
+// --- internal ---
+
+/** The groups that are asked for, as far as they are among what was picked. */
+function groupsIn({ groups }: BundleSpec, options: Pick<ExportOptions, 'groups' | 'without'>) {
+  const isThere = (name: string): boolean => groups.some((group) => group.name === name)
+  return { groups: options.groups.filter(isThere), without: (options.without ?? []).filter(isThere) }
+}

@@ -1,4 +1,5 @@
 import { Document, YAMLMap, YAMLSeq } from 'yaml'
+import type { ImageUse } from '../../helm/values/binding.ts'
 import { formatReference, parseReference, repositoryName } from '../../oci/reference.ts'
 import { digestOf } from '../../oci/digest.ts'
 import { OCI_MANIFEST } from '../../oci/media-types.ts'
@@ -16,21 +17,21 @@ export interface DiscoveredChart {
   readonly bound: BoundChart
 }
 
-/** The images a chart pulls as it is installed, and those it would once something is switched on. */
+/** The images a chart pulls as it is installed, those it would once something is switched on, and what is open. */
 export function imagesFound({ bound }: DiscoveredChart): {
   readonly on: readonly string[]
   readonly off: readonly string[]
+  readonly unknown: readonly ImageUse[]
 } {
-  const real = bound.bindings.filter(({ stem }) => stem !== true)
-  const of = (isOn: boolean) =>
-    real.filter(({ variant }) => (variant === undefined) === isOn).flatMap(({ references }) => references)
-  const used = (isOn: boolean) =>
-    (bound.uses ?? [])
-      .filter(({ need }) => (need === 'needed') === isOn)
-      .flatMap(({ reference }) => normalised(reference))
-  const named = bound.unreachable.flatMap(({ reference }) => normalised(reference))
-  const on = sorted([...of(true), ...named, ...used(true)])
-  return { on, off: sorted([...of(false), ...used(false)]).filter((reference) => !on.includes(reference)) }
+  const uses = bound.uses ?? staticUses(bound)
+  const of = (need: ImageUse['need']): readonly string[] =>
+    sorted(uses.flatMap((use) => (use.need === need ? normalised(use.reference) : [])))
+  const on = of('needed')
+  const off = of('on-demand').filter((one) => !on.includes(one))
+  const unknown = uses.filter(
+    ({ need, reference }) => need === 'unknown' && !on.includes(reference) && !off.includes(reference),
+  )
+  return { on, off, unknown }
 }
 
 /** A spec of the charts and all that they pull; what only a person can confirm stands in comments and hints. */
@@ -39,24 +40,30 @@ export function discoveredSpec(name: string, version: string, charts: readonly D
   const groups = new YAMLSeq()
   for (const discovered of charts) {
     const { chart } = discovered
-    const { on, off } = imagesFound(discovered)
+    const { on, off, unknown } = imagesFound(discovered)
     const { name: chartName, repository } = chart
     const images = document.createNode(on) as YAMLSeq
-    if (off.length > 0) {
-      images.comment = ` Pulled only once something is switched on, or an object asks for it:\n${off.map((one) => `   - ${one}`).join('\n')}`
-    }
+    const comments = [
+      ...listed('Pulled only once something is switched on, or an object asks for it:', off),
+      ...listed(
+        'Unknown, because no render decides it:',
+        unknown.map(({ reference, at, when = '' }) => `${reference}  (${at}: ${when})`),
+      ),
+    ]
+    if (comments.length > 0) images.comment = comments.join('\n')
     const group = document.createNode({
       name: chartName,
       charts: [{ name: chartName, version: chart.version, repository }],
     }) as YAMLMap
-    if (on.length > 0 || off.length > 0) group.set('images', images)
+    if (on.length > 0 || comments.length > 0) group.set('images', images)
     const { operands = [] } = discovered.bound
     if (operands.length > 0) group.commentBefore = operandsComment(operands)
     groups.add(group)
   }
   document.set('groups', groups)
   const hints = charts.flatMap(({ bound }): [string, object[]][] => {
-    const list = bound.unreachable.map(({ reference, at, reason }) => ({
+    const lost = bound.notLanded.map(({ reference, path, reason }) => ({ reference, at: path, reason }))
+    const list = [...bound.unreachable, ...lost].map(({ reference, at, reason }) => ({
       reference,
       where: 'image',
       action: 'patch',
@@ -121,6 +128,20 @@ const operandsComment = (operands: readonly OperandKind[]): string =>
     ' In no render: what a controller runs for objects of these kinds; --objects <file> judges yours:',
     ...operands.map(({ kind, fields }) => `   ${[kind, ...fields.slice(0, 3)].join(' ')}`),
   ].join('\n')
+const listed = (title: string, lines: readonly string[]): readonly string[] =>
+  lines.length === 0 ? [] : [` ${title}`, ...[...new Set(lines)].map((one) => `   - ${one}`)]
+
+/** Without a helm: what the names of keys suggest. */
+const staticUses = ({ bindings, unreachable }: BoundChart): readonly ImageUse[] => [
+  ...bindings.flatMap(({ references, at, stem }) =>
+    references.map((reference): ImageUse => ({
+      reference,
+      at: at[0] ?? '',
+      need: stem === true ? 'unknown' : 'needed',
+    })),
+  ),
+  ...unreachable.map(({ reference, at }): ImageUse => ({ reference, at, need: 'needed' })),
+]
 
 const sorted = (references: readonly string[]): readonly string[] => [...new Set(references)].toSorted()
 

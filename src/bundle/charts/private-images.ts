@@ -25,6 +25,8 @@ export interface PrivateImages {
    * version, and when the bundle has no image of the repository or keeps its images in several.
    */
   rewriteRepository(text: string): string | undefined
+  /** Some image's name is this, or begins with it: `quay.io/`, `docker.io/team/runner-`. */
+  holdsUnder(stem: string): boolean
 }
 
 /** Tags and digests of one repository are looked up apart, because a pinned reference may name either. */
@@ -62,6 +64,11 @@ export function createPrivateImages(roots: readonly RootContents[], layout: Layo
       const tag = reference.tag !== undefined && reference.tag === image.name.tag ? `:${reference.tag}` : ''
       const digest = reference.digest === undefined ? '' : `@${image.digest}`
       return `${image.repository}${tag}${digest}`
+    },
+    holdsUnder(stem) {
+      const slash = stem.indexOf('/')
+      const start = `${canonicalRegistry(stem.slice(0, slash))}${stem.slice(slash)}`
+      return [...repositories.keys()].some((name) => `${name}/`.startsWith(start))
     },
     rewriteRepository(text) {
       const reference = tryParse(`${text}:latest`)

@@ -68,7 +68,7 @@ export function chartProof(bound: BoundChart, proof: Proof, situation: ChartSitu
       reference,
       at,
       verdict: there ? 'unreachable' : 'not-bundled',
-      remedy: remedyOf(use, bound.chart) ?? use.hint?.reason ?? (there ? ADMISSION : missingText(reference)),
+      remedy: remedyOf(use, bound.chart) ?? (there ? ADMISSION : missingText(reference)),
       ...(hook === undefined ? {} : { hook }),
     })
   }
@@ -107,7 +107,11 @@ const missingText = (reference: string): string =>
 function remedyOf(use: JudgedUse | undefined, chart: string): string | undefined {
   if (use?.need === 'unknown' && use.when?.startsWith('the chart insists') === true)
     return `${use.when}: give the one it is installed with, --values ${chart}=<file>`
-  return use?.hint?.reason
+  if (use?.hint !== undefined) return use.hint.reason
+  // A registry alone, or a name without its version: there is nothing to fetch by it.
+  return use?.need === 'unknown' && /[-_/…]$/.test(use.reference)
+    ? `add what is pulled by it to the spec, or accept it with a hint: reference: ${use.reference}, action: ignore`
+    : undefined
 }
 
 /** The strictest of what is known of a reference. */

@@ -3,6 +3,7 @@ import type { Helm } from '../../helm/values/render/helm.ts'
 import { settled } from '../../lib/bytes/buffers.ts'
 import type { Cache } from '../../lib/bytes/cache.ts'
 import { createPool } from '../../lib/pool.ts'
+import type { Refusal } from '../../helm/values/binding.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
 import { findOperands } from '../../helm/values/operator/operands.ts'
 import { shareObjects, type AppliedObjects } from './judge/objects.ts'
@@ -71,6 +72,13 @@ export async function renderCharts(
       name,
       outcome: one === undefined ? 'failed' : 'resolved',
     })
+    if (one?.bound.refusal !== undefined)
+      emit({
+        type: 'warning',
+        message: refusalText(one.bound.refusal),
+        where: `chart ${name}`,
+        next: `give the values it is installed with: --values ${chart}=<file>`,
+      })
     if (one !== undefined) return one
     emit({
       type: 'warning',
@@ -129,4 +137,15 @@ function objectsOf(
     })
   }
   return byChart
+}
+
+/** That the chart does not take the values given alone, why, and what was rendered instead. */
+function refusalText({ message, instead, filled }: Refusal): string {
+  const [line = ''] = message.replace(/^Error: (?:execution error at )?/, '').split('\n')
+  const what = {
+    filled: `rendered with made-up values for ${filled.join(', ')}`,
+    example: 'rendered with the values that its authors test it with',
+    unchecked: 'rendered without its own checks',
+  }[instead]
+  return `it does not render with these values alone, and was ${what}; helm's words: ${line.slice(0, 300)}`
 }

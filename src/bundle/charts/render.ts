@@ -99,11 +99,17 @@ export async function renderChart(
       version,
       rendered: true,
       bindings: landed.bindings.map((binding) => asRequired(binding, search.variants[0]?.values)),
-      notLanded: landed.notLanded.map(({ binding, reason }) => ({
-        path: pathText(binding.path),
-        reference: binding.reference,
-        reason,
-      })),
+      notLanded: [
+        ...landed.notLanded.flatMap(({ binding, reason }) =>
+          binding.references.map((reference) => ({ path: pathText(binding.path), reference, reason })),
+        ),
+        ...landed.elsewhere.map(({ binding, reference, variant }) => ({
+          path: pathText(binding.path),
+          reference,
+          reason: `what is written there for ${binding.reference} is wrong in the variant "${variant.name}": set it by hand in that mode`,
+        })),
+      ],
+      ...(search.refusal === undefined ? {} : { refusal: search.refusal }),
       uses,
       unreachable: search.unreachable.map(({ reference, at, reason }) => ({ reference, at, reason })),
     }
@@ -170,7 +176,9 @@ export function boundValues(
   pinDigests = false,
 ): { readonly values: Values; readonly unbound: readonly UnboundPlace[] } {
   const isThere = (reference: string): boolean => images.rewrite(reference) !== undefined
-  const writable = bindings.filter(({ references }) => references.some(isThere))
+  const writable = bindings.filter(({ references, stem }) =>
+    references.some(stem === true ? (one) => images.holdsUnder(one) : isThere),
+  )
   const { assignments, refused } = assignmentsFor(writable, {
     destinationOf: (reference) => images.rewrite(reference) ?? placeIn(layout, reference),
     ...(pinDigests
@@ -190,7 +198,14 @@ export function boundValues(
       ...refused.map(({ binding, reason }) => about(binding, reason)),
       ...bindings
         .filter((binding) => !writable.includes(binding))
-        .map((binding) => about(binding, 'the bundle does not have the image')),
+        .map((binding) =>
+          about(
+            binding,
+            binding.stem === true
+              ? 'the bundle has no image whose name begins so'
+              : 'the bundle does not have the image',
+          ),
+        ),
     ],
   }
 }

@@ -6,6 +6,7 @@ import type {
   Need,
   Piece,
   Recipe,
+  Refusal,
   Role,
   Shape,
   Spare,
@@ -20,7 +21,7 @@ const decoder = createDecoder('image bindings')
 export function decodeBoundCharts(value: unknown): readonly BoundChart[] {
   if (value === undefined) return []
   return decoder.list(value).map((item): BoundChart => {
-    const { chart, version, rendered, bindings, notLanded, uses, operands, unreachable } =
+    const { chart, version, rendered, bindings, notLanded, uses, operands, refusal, unreachable } =
       decoder.object(item)
     return {
       chart: decoder.string(chart),
@@ -30,6 +31,7 @@ export function decodeBoundCharts(value: unknown): readonly BoundChart[] {
       notLanded: decoder.list(notLanded).map((one) => texts(one, 'path', 'reference', 'reason')),
       ...(uses === undefined ? {} : { uses: decoder.list(uses).map(imageUse) }),
       ...(operands === undefined ? {} : { operands: decodeOperands(operands) }),
+      ...(refusal === undefined ? {} : { refusal: refusalOf(refusal) }),
       unreachable: decoder.list(unreachable).map((one) => texts(one, 'reference', 'at', 'reason')),
     }
   })
@@ -49,6 +51,12 @@ export const decodeOperands = (value: unknown): readonly OperandKind[] =>
   })
 
 // --- internal ---
+
+function refusalOf(value: unknown): Refusal {
+  const { message, instead, filled } = decoder.object(value)
+  if (instead !== 'filled' && instead !== 'example' && instead !== 'unchecked') throw decoder.damaged()
+  return { message: decoder.string(message), instead, filled: decoder.list(filled).map(decoder.string) }
+}
 
 function imageUse(value: unknown): ImageUse {
   const { reference, at, path: dotted, need, when, applied, hook } = decoder.object(value)

@@ -1,12 +1,14 @@
 import type { Binding, ImageUse, Need } from './binding.ts'
 import { chartTree, type Chart } from './chart/files.ts'
-import { looksLikeStem, normalisedReference } from './reference-text.ts'
+import { normalisedReference } from './reference-text.ts'
 import type { RenderedDocument } from './render/documents.ts'
 import type { Renderer } from './render/helm.ts'
+import { isMadeUp } from './render/made-up.ts'
 import { placeKey, referencesOf, type RenderedReference } from './render/rendered.ts'
 import type { Variant } from './render/variant.ts'
 import type { Search } from './search.ts'
 import { leavesOf, pathText, valueAt, type Path, type Values } from './tree.ts'
+import { stemReference } from './write/destination.ts'
 import { stacked } from './write/stages.ts'
 
 /**
@@ -25,9 +27,11 @@ export async function findUses(
   const rendered = base === undefined ? undefined : await renderer.template(stacked(layers, base, {}))
   const documents = rendered?.ok === true ? rendered.documents : []
   const operator = operatorOf(chart, documents)
-  const uses = referencesOf(documents).map((reference) =>
-    useOf(reference, search.places.get(placeKey(reference.place, reference.text)), base, operator),
-  )
+  const uses = referencesOf(documents)
+    .filter(({ text }) => !isMadeUp(text))
+    .map((reference) =>
+      useOf(reference, search.places.get(placeKey(reference.place, reference.text)), base, operator),
+    )
   const others = [
     ...search.bindings.flatMap((binding) => offUses(binding, search, chart)),
     ...search.unreachable
@@ -39,7 +43,15 @@ export async function findUses(
           : { ...seen, need: 'on-demand', when: switchText([], variant, search, chart) }
       }),
   ]
-  return once([...uses, ...others])
+  // No image has such a name, so that nobody takes it for one to fetch.
+  const open = search.open.map(({ text, at, reason, hook }): ImageUse => ({
+    reference: `${text.replace(/\/$/, '')}${text.includes('/') ? ':…' : '/…'}`,
+    at,
+    need: 'unknown',
+    when: reason,
+    ...(hook === undefined ? {} : { hook }),
+  }))
+  return once([...uses, ...others, ...open])
 }
 
 /** The more it takes, the later. */
@@ -60,18 +72,18 @@ function operatorOf(chart: Chart, documents: readonly RenderedDocument[]): strin
 const KINDS_NAMED = 8
 
 function useOf(
-  { text, kind, name, path, where, hook }: RenderedReference,
+  { text, stem, kind, name, path, where, hook }: RenderedReference,
   binding: Binding | undefined,
   base: Variant | undefined,
   operator: string | undefined,
 ): ImageUse {
   const use = {
-    reference: normalisedReference(text) ?? text,
+    reference: stem === true ? stemReference(text) : (normalisedReference(text) ?? text),
     at: `${kind}/${name} ${path}`,
     ...(binding === undefined ? {} : { path: pathText(binding.path) }),
     ...(hook === undefined ? {} : { hook }),
   }
-  if (looksLikeStem(text) || normalisedReference(text) === undefined)
+  if (stem === true || normalisedReference(text) === undefined)
     return { ...use, need: 'unknown', when: 'a program adds the rest of the name' }
   if (binding?.leaves.some((leaf) => valueAt(base?.values, leaf.path) !== undefined) === true)
     return { ...use, need: 'unknown', when: `the chart insists on a value at ${pathText(binding.path)}` }

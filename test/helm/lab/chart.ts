@@ -119,27 +119,17 @@ export async function measureChart(path: string, binary: string): Promise<ChartR
       )
       if (leaf !== undefined) missed.push(`${where} by ${leaf}`)
     }
-    const dead: string[] = []
-    for (const { path: at, references } of landed.assignments) {
-      if (references.length === 0) continue
-      const layer = structuredClone(landed.values)
-      setAt(layer, at, 'dead.example/zzdead', values)
-      let alive = false
-      for (const variant of search.variants) {
-        const rendered = await renderer.template(stacked([], variant, layer))
-        if (
-          !rendered.ok ||
-          JSON.stringify(rendered.documents).includes('zzdead') ||
-          JSON.stringify(rendered.documents.map(({ object }) => object)) !==
-            JSON.stringify(
-              (await objectsOf(renderer, stacked([], variant, landed.values)))?.map(({ object }) => object),
-            )
-        )
-          alive = true
-        if (alive) break
-      }
-      if (!alive) dead.push(pathText(at))
-    }
+    // All leaves marked at once: those that show up nowhere are dead.
+    const marked = structuredClone(landed.values)
+    const leaves = landed.assignments.filter(({ references }) => references.length > 0)
+    for (const [at, one] of leaves.entries()) setAt(marked, one.path, `dead.example/zzdead${at}x`, values)
+    const shown = await Promise.all(
+      search.variants.map(async (variant) => renderer.template(stacked([], variant, marked))),
+    )
+    const text = shown.map((one) => (one.ok ? JSON.stringify(one.documents) : '')).join('')
+    const dead = shown.every(({ ok }) => ok)
+      ? leaves.flatMap((one, at) => (text.includes(`zzdead${at}x`) ? [] : [pathText(one.path)]))
+      : []
     return {
       chart: path.replace(/^.*\/|\.tgz$/g, ''),
       ...(search.refusal === undefined

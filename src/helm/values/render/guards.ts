@@ -187,11 +187,23 @@ function reference(term: Term | undefined, prefix: readonly string[]): Path | un
   return undefined
 }
 
-/** A named template as a condition is mostly a question about `enabled` values; all of them are switched on. */
-function included(name: string, { templates, values, want }: Solver): void {
+/**
+ * A named template as a condition is mostly a question about `enabled` values, or whether all is there that the chart
+ * needs, such as a key: all of them are switched on or filled in.
+ */
+function included(name: string, solver: Solver, depth = 0): void {
+  const { templates, values, want } = solver
   for (const { path } of templates.defines.get(name) ?? []) {
     const value = valueAt(values, path)
-    if (value === false && /enabled?$|create$/i.test(String(path.at(-1)))) want(path, true)
+    const key = String(path.at(-1))
+    if (value === false && /enabled?$|create$/i.test(key)) want(path, true)
     if (isMap(value) && value.enabled === false) want([...path, 'enabled'], true)
+    if ((value === '' || value === null) && NEEDED.test(key)) want(path, MADE_UP)
   }
+  if (depth >= 3) return
+  for (const [inner, sites] of templates.includes)
+    if (inner !== name && sites.some(({ define }) => define === name)) included(inner, solver, depth + 1)
 }
+
+/** What a chart of a service wants to know before it installs anything. */
+const NEEDED = /(?:license|api|access|cluster|account|site)[-_]?(?:key|name|id)?$|token$/i

@@ -100,14 +100,18 @@ async function land(
     if (spoilt && changed.length === 0) landed = new Set()
     written = write(chosen.keys())
   }
+  const others = [...elsewhere.values()].filter(({ binding }) => chosen.has(binding))
   return {
     assignments: written.assignments,
     values: overrideValues(written.assignments, base),
-    bindings: [...chosen.keys()].map((binding) => withFirst(binding, recipeOf(binding), consents)),
+    bindings: [...chosen.keys()].map((binding) => {
+      const lost = others.filter((other) => other.binding === binding).map(({ reference }) => reference)
+      return withFirst(binding, recipeOf(binding), consents, lost)
+    }),
     notLanded: search.bindings
       .filter((binding) => binding.references.length > 0 && !chosen.has(binding))
       .map((binding) => ({ binding, reason: reasons.get(binding) ?? binding.note ?? 'no render showed it' })),
-    elsewhere: [...elsewhere.values()].filter(({ binding }) => chosen.has(binding)),
+    elsewhere: others,
   }
 }
 
@@ -162,8 +166,14 @@ async function culprits(
   return rejected
 }
 
-const withFirst = (binding: Binding, recipe: Recipe | undefined, consents: readonly Path[]): Binding => ({
+const withFirst = (
+  binding: Binding,
+  recipe: Recipe | undefined,
+  consents: readonly Path[],
+  lost: readonly string[],
+): Binding => ({
   ...binding,
+  references: binding.references.filter((reference) => !lost.includes(reference)),
   ...(consents.length === 0 ? {} : { consents }),
   ...(recipe === undefined
     ? {}

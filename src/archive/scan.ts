@@ -8,12 +8,25 @@ const MAX_HEADERS = 200_000
 /** A name and some attributes; what is longer is an attack. */
 const MAX_EXTENSION = 1024 * 1024
 
+export interface ScanOptions {
+  readonly maxHeaders?: number
+  /**
+   * Takes the links, which are refused without it.
+   * @param target as written: of a hard link from the top, else from the folder of the link
+   */
+  readonly onLink?: (path: string, target: string, isHard: boolean) => void
+}
+
 /**
  * A tar of another tool, or a bundle that was packed again: walks its headers. Long names and sizes may come by the
- * extensions of pax and GNU tar. Links, devices, sparse files, traversal and doubled names are refused.
+ * extensions of pax and GNU tar. Devices, sparse files, traversal and doubled names are refused, links unless `onLink`
+ * takes them.
  * https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html
  */
-export async function scanArchive(file: RandomReader, maxHeaders = MAX_HEADERS): Promise<ArchiveReader> {
+export async function scanArchive(
+  file: RandomReader,
+  { maxHeaders = MAX_HEADERS, onLink }: ScanOptions = {},
+): Promise<ArchiveReader> {
   const found = new Map<string, Placed>()
   let extended: Extension = {}
   let headers = 0
@@ -41,6 +54,8 @@ export async function scanArchive(file: RandomReader, maxHeaders = MAX_HEADERS):
         const path = nameOf(own.path ?? header.path ?? '')
         if (found.has(path)) throw integrityError(`entry ${shown} is there twice`)
         found.set(path, { path, size, headerAt: at, dataAt })
+      } else if (LINKS.has(type) && onLink !== undefined) {
+        onLink(nameOf(own.path ?? header.path ?? ''), own.linkpath ?? header.linkpath ?? '', type === 'Link')
       } else if (type !== 'Directory') {
         throw integrityError(`entry ${shown} is of type ${type}; an image layout holds only files`)
       }
@@ -55,11 +70,13 @@ export async function scanArchive(file: RandomReader, maxHeaders = MAX_HEADERS):
 /** What an extension says of the entry behind it. */
 interface Extension {
   readonly path?: string
+  readonly linkpath?: string
   readonly size?: number
   readonly sparse?: true
 }
 
 const FILES: ReadonlySet<string> = new Set(['File', 'OldFile', 'ContiguousFile'])
+const LINKS: ReadonlySet<string> = new Set(['SymbolicLink', 'Link'])
 const LONG_NAMES: ReadonlySet<string> = new Set(['NextFileHasLongPath', 'OldGnuLongPath'])
 const EXTENSIONS: ReadonlySet<string> = new Set([
   'ExtendedHeader',
@@ -73,8 +90,7 @@ const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
 function read(type: string, content: Uint8Array, at: number): Extension {
   if (LONG_NAMES.has(type)) return { path: text(content).replace(/\0.*$/s, '') }
-  // The name a link leads to: the link behind it is refused in its own words.
-  if (type === 'NextFileHasLongLinkpath') return {}
+  if (type === 'NextFileHasLongLinkpath') return { linkpath: text(content).replace(/\0.*$/s, '') }
   const said = readRecords(content, at)
   // Readers differ on how far a global name or size reaches, so one tar could show each of them other files.
   if (type === 'GlobalExtendedHeader' && Object.keys(said).length > 0)
@@ -94,6 +110,7 @@ function readRecords(content: Uint8Array, at: number): Extension {
       /^([^=]+)=(.*)\n$/s.exec(text(content.subarray(start + digits.length + 1, end))) ?? []
     if (key === undefined || value === undefined) throw broken()
     if (key === 'path') said = { ...said, path: value }
+    if (key === 'linkpath') said = { ...said, linkpath: value }
     if (key === 'size') {
       if (!/^\d{1,16}$/.test(value) || !Number.isSafeInteger(Number(value))) throw broken()
       said = { ...said, size: Number(value) }

@@ -5,7 +5,7 @@ import { closeAll, renderCharts, type ChartPackage } from '../bundle/charts/rend
 import { resolveChart } from '../bundle/resolve/chart.ts'
 import { createMirrorLog } from '../bundle/resolve/mirrored.ts'
 import { imagesOf, parseSpec, selectGroups, type BundleSpec, type SpecChart } from '../bundle/spec/spec.ts'
-import { describeLocalChart } from '../bundle/spec/local-chart.ts'
+import { describeLocalChart } from '../bundle/spec/local/chart.ts'
 import { usageError } from '../lib/errors.ts'
 import { createOnce } from '../lib/once.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'

@@ -1,7 +1,7 @@
 import { openArchive, placeIn, readFirst, type ArchiveReader } from '../../archive/reader.ts'
 import { scanArchive } from '../../archive/scan.ts'
 import { bytesOf, collect, type RandomReader } from '../../lib/bytes/bytes.ts'
-import { integrityError } from '../../lib/errors.ts'
+import { BundleError, integrityError } from '../../lib/errors.ts'
 import type { RawManifest, Source } from '../../oci/content.ts'
 import { digestOf, parseDigest, type Digest } from '../../oci/digest.ts'
 import { isObject, mediaTypeOf, parseObject, MANIFEST_LIMIT } from '../../oci/manifest.ts'
@@ -136,6 +136,23 @@ const notOne = (why: string) =>
     next: 'name a file that "ma-bundle export" wrote, or a tar of an OCI image layout',
   })
 
+/** What `docker save` writes beside its layers, which it may link to. */
+const DOCKER_LIST = 'manifest.json'
+
+async function isDockerArchive(file: RandomReader): Promise<boolean> {
+  try {
+    return (await scanArchive(file, { onLink: () => undefined })).entries.has(DOCKER_LIST)
+  } catch (error) {
+    if (error instanceof BundleError) return false
+    throw error
+  }
+}
+
+const dockerArchive = () =>
+  integrityError('not a bundle but what docker save writes', {
+    next: 'put its images into a bundle: ma-bundle export <bundle> docker-archive:<this file>',
+  })
+
 /** A tar of another program: a bundle that was unpacked and packed again, or a layout that was never ours. */
 async function openScanned(file: RandomReader): Promise<Bundle> {
   const start = await collect(file.read(0, Math.min(file.size, MAGIC_BYTES)))
@@ -144,7 +161,8 @@ async function openScanned(file: RandomReader): Promise<Bundle> {
     throw integrityError(`not a bundle as it is: it is compressed with ${packer.name}`, {
       next: `unpack it first: ${packer.unpack}`,
     })
-  const archive = await scanArchive(file).catch((error: unknown) => {
+  const archive = await scanArchive(file).catch(async (error: unknown) => {
+    if (await isDockerArchive(file)) throw dockerArchive()
     throw notOne(error instanceof Error ? error.message : 'it is not a tar')
   })
   if (!archive.entries.has(HEAD)) {
@@ -168,7 +186,9 @@ async function openScanned(file: RandomReader): Promise<Bundle> {
 
 async function openLayout(archive: ArchiveReader): Promise<Bundle> {
   if (!archive.entries.has('oci-layout') || !archive.entries.has('index.json')) {
-    throw notOne('it has neither bundle.json nor an OCI layout')
+    throw archive.entries.has(DOCKER_LIST)
+      ? dockerArchive()
+      : notOne('it has neither bundle.json nor an OCI layout')
   }
   const index = parseObject(await archive.readAll('index.json', INDEX_LIMIT))
   if (index === undefined || !Array.isArray(index['manifests'])) throw notOne('its index.json cannot be read')

@@ -11,7 +11,7 @@ import type { ChartRoot } from '../format/root.ts'
 import { isLocal } from '../spec/read.ts'
 import type { SpecChart } from '../spec/spec.ts'
 import { chartRoot } from './chart-root.ts'
-import { readLocalChart } from '../spec/local-chart.ts'
+import { readLocalChart } from '../spec/local/chart.ts'
 import { firstOf } from './mirrored.ts'
 import { fromRegistry, ociChart, ociRepositories, type OciChartOptions } from './oci-chart.ts'
 

@@ -11,7 +11,7 @@ import { resolveChart } from './chart.ts'
 import { resolveFile } from './file.ts'
 import { ociRepositories } from './oci-chart.ts'
 import type { Wanted } from './choose-children.ts'
-import { resolveImage, type KnownManifests } from './image.ts'
+import { resolveImage, resolveImageFile, type KnownManifests } from './image.ts'
 import { createMirrorLog, type MirrorLog } from './mirrored.ts'
 import { resolveReferrers } from './referrers.ts'
 import { digestOfRoot, type Root } from '../format/root.ts'
@@ -73,7 +73,7 @@ export async function collectRoots(
         session.signal.throwIfAborted()
         const root = await resolve(item, options, shared)
         const more =
-          options.referrers && root.kind !== 'file'
+          options.referrers && root.kind !== 'file' && !isLocal(item)
             ? await resolveReferrers(root, { ...options, log: shared.log })
             : []
         const { kind, name } = item
@@ -159,6 +159,9 @@ function besideChart(root: Root, groups: readonly SpecGroup[]): Root {
   return chart === undefined || listed ? root : { ...root, chart: chart.name }
 }
 
+/** What lies on this machine has no registry that could know of signatures. */
+const isLocal = (item: Item): boolean => item.kind === 'image' && item.image.file !== undefined
+
 const imageItem = (image: SpecImage): Item => ({
   kind: 'image',
   name: formatReference(nameOf(image)),
@@ -183,6 +186,8 @@ async function resolve(item: Item, options: CollectOptions, shared: Shared): Pro
   const common = { session, mirrors, ...(pin === undefined ? {} : { locked: pin }) }
   if (item.kind === 'chart') return resolveChart(item.chart, { ...common, ...shared })
   if (item.kind === 'file') return resolveFile(item.file, { ...common, log: shared.log })
+  const { file } = item.image
+  if (file !== undefined) return resolveImageFile(file, item.name, wantedOf(item.image, options), common)
   return resolveImage(item.image.reference, item.name, wantedOf(item.image, options), {
     ...common,
     ...shared,

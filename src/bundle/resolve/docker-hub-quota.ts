@@ -31,7 +31,8 @@ export async function hubBudget(
   session: Session,
   known?: KnownManifests,
 ): Promise<HubBudget | undefined> {
-  const own = images.flatMap(({ reference }) => {
+  const own = images.flatMap(({ reference, file }) => {
+    if (file !== undefined) return []
     const [first] = candidates(reference, mirrors)
     return first?.registry === 'docker.io' && canonicalRegistry(reference.registry) === 'docker.io'
       ? [first]

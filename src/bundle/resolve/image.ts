@@ -1,3 +1,4 @@
+import { collect } from '../../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
 import type { RawManifest, Source } from '../../oci/content.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
@@ -9,11 +10,14 @@ import { createMemorySource, type MemorySource } from '../../oci/memory.ts'
 import { matchesPlatform, parsePlatform, type Platform } from '../../oci/platform.ts'
 import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts'
 import { lacks } from '../../oci/select.ts'
+import { verified } from '../../oci/verify.ts'
 import { candidates, type Mirrors } from '../../registry/mirror.ts'
 import { openRepository, type Repository } from '../../registry/repository.ts'
 import type { ImageRoot, TransferSource } from '../format/root.ts'
 import type { Session } from '../run/network.ts'
-import { chooseChildren, type Wanted } from './choose-children.ts'
+import { formatImageFile, type ImageFile } from '../spec/local/image-file.ts'
+import { chooseImage, openImages } from '../spec/local/open-images.ts'
+import { chooseChildren, type ChooseOptions, type Wanted } from './choose-children.ts'
 import { fetchWhole, firstOf, sourcesOf, type MirrorLog, type Place } from './mirrored.ts'
 
 export interface ResolveOptions {
@@ -53,23 +57,66 @@ export async function resolveImage(
     alternatives,
     ...(from === undefined ? {} : { from }),
   }
-  if (!isIndex(raw.descriptor.mediaType)) {
-    const content = (target: Descriptor) => fetchWhole(places, target, formatReference(reference), log)
-    await checkPlatform(raw, memory, content, wanted, session, where)
-    return { ...common, graph: await walk(memory, raw, where) }
-  }
-  const index = await chooseChildren(raw, memory, wanted, {
+  return wantedPart(raw, memory, common, wanted, {
     session,
     where,
+    content: (target) => fetchWhole(places, target, formatReference(reference), log),
     isPinned: reference.digest !== undefined,
     hasBlob: (blob) => firstOf(places, name, log, ({ repository }) => repository.exists(blob)),
   })
+}
+
+/** An image in a file of this machine, cut down to the wanted platforms as one of a registry is. */
+export async function resolveImageFile(
+  file: ImageFile,
+  name: string,
+  wanted: Wanted,
+  { session, locked }: Pick<ResolveOptions, 'session' | 'locked'>,
+): Promise<ImageRoot> {
+  const where = `source ${formatImageFile(file)}`
+  const opened = await openImages(file)
+  const raw = await chooseImage(opened, file).manifest()
+  const memory = createMemorySource(opened.source)
+  memory.addManifest(raw)
+  const common = { kind: 'image' as const, name, source: memory, alternatives: [] }
+  const root = await wantedPart(raw, memory, common, wanted, {
+    session,
+    where,
+    content: async (target) => collect(verified(await opened.source.fetch(target), target, where)),
+    isPinned: false,
+    hasBlob: () => Promise.resolve(false),
+  })
+  if (locked === undefined || locked === (root.original ?? root.graph.root.descriptor).digest) return root
+  throw integrityError(`the file holds another image than the lock says: ${locked}`, {
+    where,
+    next: 'look at what changed, then refresh the lock with: ma-bundle lock',
+  })
+}
+
+// --- internal ---
+
+interface Origin extends ChooseOptions {
+  readonly content: (target: Descriptor) => Promise<Uint8Array>
+}
+
+/** Everything below a manifest, or below what of an index is wanted. */
+async function wantedPart(
+  raw: RawManifest,
+  memory: MemorySource,
+  common: Omit<ImageRoot, 'graph' | 'original'>,
+  wanted: Wanted,
+  origin: Origin,
+): Promise<ImageRoot> {
+  const { session, where, content } = origin
+  if (!isIndex(raw.descriptor.mediaType)) {
+    await checkPlatform(raw, memory, content, wanted, session, where)
+    return { ...common, graph: await walk(memory, raw, where) }
+  }
+  const index = await chooseChildren(raw, memory, wanted, origin)
   if (index === raw) return { ...common, graph: await walk(memory, raw, where) }
   memory.addManifest(index)
   return { ...common, graph: await walk(memory, index, where), original: raw.descriptor }
 }
-
-// --- internal ---
 
 /** Real configs have kilobytes; a larger one is fetched with the layers, and its platform is not looked at. */
 const CONFIG_LIMIT = 4 * 1024 * 1024

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Platform } from '../../oci/platform.ts'
 import type { Reference } from '../../oci/reference.ts'
+import type { ImageFile } from './local/image-file.ts'
 
 /** What to bundle. Written in `manifests/*.yaml`; Manifest, in this code, is only ever the OCI one. */
 export interface BundleSpec {
@@ -46,7 +47,10 @@ export interface SpecChart {
 }
 
 export interface SpecImage {
+  /** Where it is fetched; of an image in a file, the name it is known by. */
   readonly reference: Reference
+  /** The file it lies in, instead of a registry. */
+  readonly file?: ImageFile
   readonly platforms?: readonly Platform[]
   readonly allowMissingPlatforms: boolean
   /** The name it gets in the bundle, when it is fetched from somewhere else than the charts say. */

@@ -2,6 +2,7 @@ import { stringify } from 'yaml'
 import { formatPlatform } from '../../oci/platform.ts'
 import { hexOf } from '../../oci/digest.ts'
 import { formatReference } from '../../oci/reference.ts'
+import { formatImageFile } from './local/image-file.ts'
 import { API_VERSION } from './read.ts'
 import type {
   BundleSpec,
@@ -62,8 +63,9 @@ const chartText = ({ name, version, repository, key }: SpecChart) => ({
   ...(key === name ? {} : { key }),
 })
 
-function imageText({ reference, platforms, allowMissingPlatforms, as }: SpecImage): unknown {
-  const text = formatReference(reference)
+function imageText({ reference, file, platforms, allowMissingPlatforms, as: known }: SpecImage): unknown {
+  const text = file === undefined ? formatReference(reference) : formatImageFile(file)
+  const as = file === undefined ? known : reference
   if (platforms === undefined && !allowMissingPlatforms && as === undefined) return text
   return {
     reference: text,

@@ -2,7 +2,9 @@ import { repositoryAlias } from '../../helm/repositories-file.ts'
 import { resolve as resolvePath } from 'node:path'
 import { parseDigest } from '../../oci/digest.ts'
 import { parsePlatform, type Platform } from '../../oci/platform.ts'
-import { parseReference } from '../../oci/reference.ts'
+import { parseReference, type Reference } from '../../oci/reference.ts'
+import { usageError } from '../../lib/errors.ts'
+import { parseImageFile } from './local/image-file.ts'
 import { parseMirrors } from '../../registry/mirror.ts'
 import { readBindings, readConsumer, readHints } from './read-bindings.ts'
 import type { BundleSpec, SpecChart, SpecFile, SpecGroup, SpecImage } from './model.ts'
@@ -123,21 +125,41 @@ function repositoryFault(repository: string): string | undefined {
 
 function readImage(place: Place): SpecImage | undefined {
   if (!isMapping(place)) {
-    const reference = parsed(place, 'an image reference or a mapping', parseReference)
-    return reference === undefined ? undefined : { reference, allowMissingPlatforms: false }
+    const named = parsed(place, 'an image reference or a mapping', (written) => sourceOf(written, place))
+    return named === undefined ? undefined : { ...named, allowMissingPlatforms: false }
   }
   const image = fields(place, ['reference', 'platforms', 'allowMissingPlatforms', 'as'])
-  const reference = parsed(image?.need('reference'), 'an image reference', parseReference)
-  const platforms = readPlatforms(image?.get('platforms'))
   const as = parsed(image?.get('as'), 'an image reference', parseReference)
+  const named = parsed(image?.need('reference'), 'an image reference', (written) =>
+    sourceOf(written, place, as),
+  )
+  const platforms = readPlatforms(image?.get('platforms'))
   const allowMissingPlatforms = flag(image?.get('allowMissingPlatforms')) ?? false
-  if (reference === undefined) return undefined
+  if (named === undefined) return undefined
   return {
-    reference,
+    ...named,
     ...(platforms === undefined ? {} : { platforms }),
     allowMissingPlatforms,
-    ...(as === undefined ? {} : { as }),
+    ...(as === undefined || named.file !== undefined ? {} : { as }),
   }
+}
+
+/**
+ * A reference, or an image in a file under the name that others know it by.
+ * @throws a usage error for a file whose image has no such name
+ */
+function sourceOf(
+  written: string,
+  { file: { folder } }: Place,
+  as?: Reference,
+): Pick<SpecImage, 'reference' | 'file'> {
+  const file = parseImageFile(written, folder)
+  if (file === undefined) return { reference: parseReference(written) }
+  if (as !== undefined) return { reference: as, file }
+  if (file.name !== undefined) return { reference: parseReference(file.name), file }
+  throw usageError(`"${written}" does not say what its image is called`, {
+    next: 'write { reference: docker-archive:./app.tar, as: quay.io/team/app:1 }',
+  })
 }
 
 function readPlatforms(place: Place | undefined): readonly Platform[] | undefined {

@@ -1,12 +1,47 @@
 import { basename, resolve } from 'node:path'
 import { usageError } from '../../../lib/errors.ts'
-import { describeLocalChart } from '../local-chart.ts'
+import { describeLocalChart } from '../local/chart.ts'
+import { parseImageFile } from '../local/image-file.ts'
+import { chooseImage, openImages } from '../local/open-images.ts'
 import { splitOciUrl } from './format.ts'
 import type { ListingWriter, ListPlace } from './listing.ts'
 
-/** An image on the command line. */
-export const readImageArgument = (text: string, to: ListingWriter): void =>
-  to.image(text, { file: 'the command line' })
+/**
+ * An image on the command line: a reference, or `docker-archive:`, `oci-archive:` or `oci:` with a path, perhaps with
+ * one of its names behind it, and with `=` the name that others know it by. Without a name, all it holds.
+ */
+export async function readImageArgument(text: string, to: ListingWriter): Promise<void> {
+  const at: ListPlace = { file: 'the command line' }
+  const equals = text.indexOf('=')
+  const [written, as] = equals < 0 ? [text] : [text.slice(0, equals), text.slice(equals + 1)]
+  const file = parseImageFile(written, '.')
+  if (file === undefined) {
+    const isFile = /\.(?:tar|tgz|ya?ml|json|txt)$/i.test(text) || /^\.{0,2}\//.test(text)
+    if (isFile) return to.problem(at, `"${text}" is a file: ${takenBy(text)}`)
+    return to.image(text, at)
+  }
+  const shown = { ...file, path: near(file.path) }
+  if (as !== undefined) {
+    const opened = await openImages(file)
+    chooseImage(opened, file)
+    return to.imageIn(shown, as, at)
+  }
+  const opened = await openImages(file)
+  const images = file.name === undefined ? opened.images : [chooseImage(opened, file)]
+  for (const { names } of images) {
+    const full = names.filter((name) => /[/:]/.test(name))
+    if (full.length === 0) to.problem(at, `${written} does not say what its image is called: add =<name>`)
+    for (const name of full)
+      to.imageIn({ ...shown, name: names.includes(name) ? name : (names[0] ?? name) }, name, at)
+  }
+}
+
+const takenBy = (path: string): string =>
+  /\.tar$/i.test(path)
+    ? `take its images with docker-archive:${path} or oci-archive:${path}`
+    : /\.tgz$/i.test(path)
+      ? `take a chart with --chart ${path}`
+      : `take a list with --spec ${path}`
 
 /**
  * A chart on the command line: `name@version=<repository>`, where the repository may be a folder or a package of this

@@ -3,6 +3,7 @@ import { redact } from '../../../lib/redact.ts'
 import { isDigest, parseDigest } from '../../../oci/digest.ts'
 import { parsePlatform, type Platform } from '../../../oci/platform.ts'
 import { formatReference, parseReference, type Reference } from '../../../oci/reference.ts'
+import type { ImageFile } from '../local/image-file.ts'
 import { isLocal } from '../read.ts'
 import type { SpecChart, SpecFile, SpecImage } from '../spec.ts'
 import { chartFault } from './chart-names.ts'
@@ -64,6 +65,8 @@ export interface ChartFacts {
 /** What the reader of a format writes into. Whatever is wrong is noted, and reading goes on. */
 export interface ListingWriter {
   image(text: string | undefined, at: ListPlace, facts?: ImageFacts): void
+  /** An image that lies in a file, under the name that others know it by. */
+  imageIn(file: ImageFile, as: string, at: ListPlace): void
   chart(facts: ChartFacts, at: ListPlace): void
   file(name: string | undefined, url: string | undefined, at: ListPlace, sha256?: string): void
   leaveOut(what: NotTaken['what'], name: string, why: string, at: ListPlace): void
@@ -113,6 +116,11 @@ export function createListing(localPath?: (path: string) => string): ListingWrit
           : { as: known }),
       }
       images.push({ image, at, ...groupOf(group) })
+    },
+    imageIn(file, as, at) {
+      const reference = parsed(at, () => referenceOf(as))
+      if (reference !== undefined)
+        images.push({ image: { reference, file, allowMissingPlatforms: false }, at })
     },
     chart({ name, version, repository, local: given, group }, at) {
       const fault = chartFault({ name, version, repository })

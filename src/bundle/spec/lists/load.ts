@@ -146,7 +146,7 @@ const stem = (file: string): string =>
 async function argumentsOf({ images, charts }: ListSources): Promise<Listing | undefined> {
   if (images.length + charts.length === 0) return undefined
   const to = createListing((path) => resolve(path))
-  for (const image of images) readImageArgument(image, to)
+  for (const image of images) await readImageArgument(image, to)
   for (const chart of charts) await readChartArgument(chart, to)
   return to.listing
 }

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
-import { codeOf, usageError } from '../../lib/errors.ts'
-import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
-import { readChartMetadata } from '../../helm/chart.ts'
-import { packFolder } from '../../helm/folder.ts'
-import type { SpecChart } from './spec.ts'
+import { codeOf, usageError } from '../../../lib/errors.ts'
+import { readSmall, whyUnreadable } from '../../../lib/bytes/small-file.ts'
+import { readChartMetadata } from '../../../helm/chart.ts'
+import { packFolder } from '../../../helm/folder.ts'
+import type { SpecChart } from '../spec.ts'
 
 /** As much as a chart repository may send. */
 const CHART_LIMIT = 128 * 1024 * 1024

@@ -7,7 +7,7 @@ import type { Descriptor } from '../../../oci/descriptor.ts'
 import { digestOf, isDigest, type Digest } from '../../../oci/digest.ts'
 import { isObject, parseObject } from '../../../oci/manifest.ts'
 import { OCI_CONFIG, OCI_MANIFEST } from '../../../oci/media-types.ts'
-import type { LocalImage, LocalImages } from './open-images.ts'
+import type { LocalImage, LocalImages } from './image-file.ts'
 
 /**
  * The images of what `docker save` writes: a list of configs and layers, to which the manifest is made here. The same

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { usageError } from '../../../lib/errors.ts'
+import type { RawManifest, Source } from '../../../oci/content.ts'
 
 /** Images in a file or a folder of this machine, as skopeo names them. */
 export interface ImageFile {
@@ -14,6 +15,19 @@ export interface ImageFile {
 
 export type ImageFileFormat = (typeof FORMATS)[number]
 const FORMATS = ['docker-archive', 'oci-archive', 'oci'] as const
+
+/** An image that lies in a file. */
+export interface LocalImage {
+  /** What the file calls it: `quay.io/team/app:1`, or a tag alone; none when it does not say. */
+  readonly names: readonly string[]
+  manifest(): Promise<RawManifest>
+}
+
+export interface LocalImages {
+  readonly images: readonly LocalImage[]
+  /** Content by digest; opens the file anew for each. */
+  readonly source: Source
+}
 
 /**
  * `docker-archive:app.tar:app:1`; undefined for a text that names no file. `oci://` is an address.

@@ -13,20 +13,7 @@ import { isObject, parseObject } from '../../../oci/manifest.ts'
 import { sourceOf } from '../../format/open.ts'
 import { CONTAINERD_NAME, REF_NAME } from '../../format/oci-layout.ts'
 import { dockerImages } from './docker-archive.ts'
-import { formatImageFile, type ImageFile } from './image-file.ts'
-
-/** An image that lies in a file. */
-export interface LocalImage {
-  /** What the file calls it: `quay.io/team/app:1`, or a tag alone; none when it does not say. */
-  readonly names: readonly string[]
-  manifest(): Promise<RawManifest>
-}
-
-export interface LocalImages {
-  readonly images: readonly LocalImage[]
-  /** Content by digest; opens the file anew for each. */
-  readonly source: Source
-}
+import { formatImageFile, type ImageFile, type LocalImage, type LocalImages } from './image-file.ts'
 
 /**
  * The images of a file or a folder. Nothing is unpacked.

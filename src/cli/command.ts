@@ -5,11 +5,9 @@ import { readArgv, type Argv } from './args/argv.ts'
 import { coerce } from './args/coerce.ts'
 import type { Catalog, CommandSpec } from './command-spec.ts'
 import { sharedSection, type Config } from './args/config-model.ts'
-import { defaultConfigFile, readConfig, refuseUnknown } from './args/config.ts'
 import { isDebug, wantsColor, type Context } from './context.ts'
 import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
 import { describeFailure, type FailureReport } from '../bundle/run/failure-report.ts'
-import { awsConfigs } from './flags/aws.ts'
 import { envName, isFlag, kebab, sharedArgs, type Args, type ArgsDef } from './args/flags.ts'
 import { commandHelp } from './help.ts'
 import { openSession, type Session, type SessionSettings } from './session.ts'
@@ -126,6 +124,8 @@ async function runWith<A extends ArgsDef>(
   const { json, quiet, verbose, color }: Args<typeof sharedArgs> = args
   const dataOnStdout = def.dataOnStdout?.(args) === true
   const settings = { command: def.name, json, quiet, verbose, color, dataOnStdout }
+  // Loaded here, because a help needs none of it.
+  const { awsConfigs } = await import('./flags/aws.ts')
   const { session, renderer } = openSession(context, settings, awsConfigs(context.env, args))
   const announce = (): void => renderer.print('stopping; press Ctrl-C again to quit at once\n')
   context.signal.addEventListener('abort', announce)
@@ -149,6 +149,7 @@ async function configOf(
   { env }: Context,
   catalog: Catalog,
 ): Promise<Config | undefined> {
+  const { defaultConfigFile, readConfig, refuseUnknown } = await import('./args/config.ts')
   const fromEnv = env[envName('config')] ?? ''
   const given =
     read.flags.get('config')?.[0] ?? (fromEnv === '' ? undefined : { text: fromEnv, where: 'environment' })

@@ -12,8 +12,8 @@ import type { Door } from './listener.ts'
 import type { Operations } from './operation.ts'
 import type { ApiAction } from './options.ts'
 import { permit, type Registry } from './registry.ts'
-import type { Signatures } from './signature.ts'
-import { callerIdentity, stsError } from './sts.ts'
+import type { AccessKey, Signatures } from './signature.ts'
+import { assumeRole, callerIdentity, isStsAction, stsError } from './sts.ts'
 import type { Tokens } from './tokens.ts'
 import { validate } from './validate.ts'
 
@@ -21,6 +21,7 @@ export interface ControlPlane {
   readonly registry: Registry
   readonly tokens: Tokens
   readonly signatures: Signatures
+  readonly keys: readonly AccessKey[]
   readonly charge: Charge
 }
 
@@ -86,8 +87,13 @@ async function operate(plane: ControlPlane, call: Call): Promise<Answer> {
 async function sts(plane: ControlPlane, call: Call): Promise<Answer> {
   const body = await readBody(call)
   const { key, principal } = plane.signatures.verify(call, body, 'sts')
-  plane.charge(call, principal, 'GetCallerIdentity')
-  return callerIdentity(plane.registry, key, principal, body)
+  const form = new URLSearchParams(new TextDecoder().decode(body))
+  const action = form.get('Action')
+  if (!isStsAction(action))
+    throw new EcrError('UnknownOperationException', `Could not find operation ${action ?? ''}`)
+  plane.charge(call, principal, action)
+  const { registry, keys } = plane
+  return (action === 'AssumeRole' ? assumeRole : callerIdentity)({ registry, key, principal, form, keys })
 }
 
 async function readBody(call: Call): Promise<Uint8Array> {

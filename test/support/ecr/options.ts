@@ -3,6 +3,7 @@ import type { AccessKey } from './signature.ts'
 
 /** Operations of the JSON API; the OCI door is priced, permitted and counted in the same words. */
 export type ApiAction =
+  | 'AssumeRole'
   | 'BatchCheckLayerAvailability'
   | 'BatchDeleteImage'
   | 'BatchGetImage'

@@ -95,7 +95,7 @@ export async function startEcr(options: EcrOptions = {}): Promise<Ecr> {
     listeners.push(listener)
     return listener.address
   }
-  const shared = { registry, tokens, signatures, charge }
+  const shared = { registry, tokens, signatures, charge, keys }
   // Another name than the registry's, as at AWS: Go's HTTP client keeps Authorization on a redirect to another port of
   // the same name, and S3 refuses it.
   addresses.s3 = (await open(downloads(registry))).replace('127.0.0.1:', 'localhost:')

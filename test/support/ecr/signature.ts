@@ -13,6 +13,8 @@ export interface AccessKey {
   readonly arn?: string
   /** Its session is over: ExpiredTokenException. */
   readonly expired?: boolean
+  /** The role whose session this is: AssumeRole hands it out to whoever signs with another key. */
+  readonly role?: { readonly arn: string; readonly externalId?: string }
   /** What IAM denies to this one, besides what is denied to all. */
   readonly denied?: readonly ApiAction[]
 }

@@ -4,22 +4,44 @@ import type { Answer } from './http.ts'
 import type { Principal, Registry } from './registry.ts'
 import type { AccessKey } from './signature.ts'
 
-/** https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html; the only action there is. */
-export function callerIdentity(
-  registry: Registry,
-  key: AccessKey,
-  principal: Principal,
-  body: Uint8Array,
-): Answer {
-  const form = new URLSearchParams(new TextDecoder().decode(body))
-  if (form.get('Action') !== 'GetCallerIdentity')
-    throw new EcrError('UnknownOperationException', `Could not find operation ${form.get('Action') ?? ''}`)
+/** One call of STS: GetCallerIdentity or AssumeRole. */
+export interface StsCall {
+  readonly registry: Registry
+  readonly key: AccessKey
+  readonly principal: Principal
+  readonly form: URLSearchParams
+  /** All there are: those of roles are handed out. */
+  readonly keys: readonly AccessKey[]
+}
+
+export const isStsAction = (action: string | null): action is 'GetCallerIdentity' | 'AssumeRole' =>
+  action === 'GetCallerIdentity' || action === 'AssumeRole'
+
+/** https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html */
+export function callerIdentity({ registry, key, principal }: StsCall): Answer {
   const userId = principal.arn.includes(':assumed-role/')
     ? 'AROAEXAMPLE:session'
     : key.accessKeyId.replace(/^AKIA/, 'AIDA')
-  return xml(
-    200,
-    `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>${principal.arn}</Arn><UserId>${userId}</UserId><Account>${registry.account}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>${randomUUID()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
+  return result(
+    'GetCallerIdentity',
+    `<Arn>${principal.arn}</Arn><UserId>${userId}</UserId><Account>${registry.account}</Account>`,
+  )
+}
+
+/** https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html; a role's trust is in its external id only. */
+export function assumeRole({ principal, form, keys }: StsCall): Answer {
+  const arn = form.get('RoleArn') ?? ''
+  const found = keys.find(({ role }) => role?.arn === arn)
+  if (found === undefined || found.role?.externalId !== (form.get('ExternalId') ?? undefined))
+    throw new EcrError(
+      'AccessDeniedException',
+      `User: ${principal.arn} is not authorized to perform: sts:AssumeRole on resource: ${arn}`,
+    )
+  const { accessKeyId, secretAccessKey, sessionToken = '' } = found
+  const expiration = new Date(Date.now() + 3_600_000).toISOString()
+  return result(
+    'AssumeRole',
+    `<Credentials><AccessKeyId>${accessKeyId}</AccessKeyId><SecretAccessKey>${secretAccessKey}</SecretAccessKey><SessionToken>${sessionToken}</SessionToken><Expiration>${expiration}</Expiration></Credentials><AssumedRoleUser><AssumedRoleId>AROAEXAMPLE:${form.get('RoleSessionName') ?? ''}</AssumedRoleId><Arn>${found.arn ?? arn}</Arn></AssumedRoleUser>`,
   )
 }
 
@@ -31,6 +53,12 @@ export const stsError = (error: EcrError): Answer =>
   )
 
 // --- internal ---
+
+const result = (action: string, body: string): Answer =>
+  xml(
+    200,
+    `<${action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><${action}Result>${body}</${action}Result><ResponseMetadata><RequestId>${randomUUID()}</RequestId></ResponseMetadata></${action}Response>`,
+  )
 
 const CODES: Readonly<Partial<Record<EcrError['type'], string>>> = {
   AccessDeniedException: 'AccessDenied',

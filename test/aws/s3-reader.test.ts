@@ -2,6 +2,7 @@ import { awsConfig } from '../../src/aws/config/config.ts'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AwsEvent } from '../../src/aws/events.ts'
 import { createS3 } from '../../src/aws/s3/client.ts'
+import { headObject } from '../../src/aws/s3/multipart.ts'
 import { parseS3 } from '../../src/aws/s3/location.ts'
 import { openS3Object } from '../../src/aws/s3/reader.ts'
 import { collect, type RandomReader } from '../../src/lib/bytes/bytes.ts'
@@ -184,6 +185,23 @@ describe('an object of S3 as a random reader', () => {
     const file = await open(double, { AWS_REGION: 'eu-central-1' })
     await collect(file.read(9 * MIB, 100))
     expect(double.log.map(({ status }) => status)).toEqual([400, 206, 206])
+  })
+
+  test('a store that names the region in the body only is followed, too, also where there is none', async () => {
+    const double = await start({ buckets: { bundles: 'ap-south-1' }, namesRegion: 'body' })
+    await open(double, { AWS_REGION: 'eu-central-1' })
+    expect(double.log.map(({ status }) => status)).toEqual([400, 206])
+    const location = parseS3('s3://bundles/a/b.tar')
+    const aws = awsConfig({ ...double.environment, AWS_REGION: 'eu-central-1' })
+    const client = createS3(location, {
+      aws: () => Promise.resolve(aws),
+      http: () => createHttp({ env: aws.env }),
+      emit: () => undefined,
+      signal: new AbortController().signal,
+    })
+    // The answer to a HEAD has no body.
+    expect(await headObject(client, location)).toMatchObject({ size: content.length })
+    expect(await headObject(client, { ...location, key: 'absent' })).toBeUndefined()
   })
 
   test('session tokens are signed', async () => {

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import type { Bytes } from '../../lib/bytes/bytes.ts'
 import { integrityError } from '../../lib/errors.ts'
 import { isException } from '../errors.ts'
 import type { S3 } from './client.ts'
+import { statusOf } from './errors.ts'
 import type { S3Location } from './location.ts'
 import { asked, type S3Storage } from './object.ts'
 import { withTrailer } from './trailer.ts'
@@ -172,12 +174,25 @@ export async function abortUpload(s3: S3, { bucket, key }: S3Location, id: strin
 }
 
 /** What S3 says of the object that is there now; nothing when there is none. */
-export async function headObject(s3: S3, { bucket, key }: S3Location): Promise<S3Outcome | undefined> {
+export async function headObject(s3: S3, location: S3Location): Promise<S3Outcome | undefined> {
+  const { bucket: Bucket, key: Key } = location
+  const head = () =>
+    s3.call('HeadObject', (api, options) => api.headObject({ Bucket, Key, ChecksumMode: 'ENABLED' }, options))
   try {
-    const head = await s3.call('HeadObject', (api, options) =>
-      api.headObject({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' }, options),
-    )
-    const { ContentLength = 0, ETag = '', ChecksumSHA256, ChecksumType } = head
+    const {
+      ContentLength = 0,
+      ETag = '',
+      ChecksumSHA256,
+      ChecksumType,
+    } = await head().catch(async (error: unknown) => {
+      if (!isElsewhere(error)) throw error
+      // The answer to a HEAD has no body, in which a store may say what is wrong, and where the bucket is.
+      await s3.call('GetObject', async (api, options) => {
+        const { Body } = await api.getObject({ Bucket, Key, Range: 'bytes=0-0' }, options)
+        for await (const chunk of Body as Readable as Bytes) if (chunk.length > 0) break
+      })
+      return head()
+    })
     return {
       size: ContentLength,
       etag: ETag,
@@ -217,3 +232,9 @@ export function compositeSha256(parts: readonly S3Part[]): string | undefined {
   }
   return `${hash.digest('base64')}-${parts.length}`
 }
+
+// --- internal ---
+
+/** What a store answers for a bucket of another region. */
+const isElsewhere = (error: unknown): boolean =>
+  error instanceof Error && [301, 307, 400].includes(statusOf(error.cause) ?? 0)

@@ -12,6 +12,8 @@ export interface S3Options extends Partial<Rules> {
   /** Name to region. */
   readonly buckets?: Readonly<Record<string, string>>
   readonly keys?: readonly S3Key[]
+  /** `body`: only there does a refusal name the region of the bucket. */
+  readonly namesRegion?: 'header' | 'body'
   /** Actions that IAM denies, as in `s3:PutObject`. */
   readonly denied?: readonly string[]
   readonly latencyMs?: number
@@ -120,7 +122,12 @@ export async function startS3(options: S3Options = {}): Promise<S3Double> {
             {},
             `<BucketName>${name}</BucketName>`,
           )
-        const payload = checkSignature(message, { keys, region: bucket.region, now })
+        const payload = checkSignature(message, {
+          keys,
+          region: bucket.region,
+          now,
+          namesRegion: options.namesRegion ?? 'header',
+        })
         if (denied.includes(`s3:${action}`)) {
           throw new S3Failure(
             403,

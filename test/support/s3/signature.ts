@@ -21,6 +21,8 @@ export interface SignatureRules {
   /** Of the bucket that is asked for. */
   readonly region: string
   readonly now: () => number
+  /** Where a refusal names the region of the bucket; other stores than AWS's leave the header out. */
+  readonly namesRegion: 'header' | 'body'
 }
 
 const MAX_SKEW_MS = 15 * 60 * 1000
@@ -30,7 +32,10 @@ const MAX_SKEW_MS = 15 * 60 * 1000
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  * @returns the digest of the payload as it was signed
  */
-export function checkSignature(request: IncomingMessage, { keys, region, now }: SignatureRules): string {
+export function checkSignature(
+  request: IncomingMessage,
+  { keys, region, now, namesRegion }: SignatureRules,
+): string {
   const match =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
       request.headers.authorization ?? '',
@@ -60,7 +65,7 @@ export function checkSignature(request: IncomingMessage, { keys, region, now }: 
       400,
       'AuthorizationHeaderMalformed',
       `The authorization header is malformed; the region '${signedRegion}' is wrong; expecting '${region}'`,
-      { 'x-amz-bucket-region': region },
+      namesRegion === 'header' ? { 'x-amz-bucket-region': region } : {},
       `<Region>${region}</Region>`,
     )
   }

@@ -5,6 +5,7 @@ import { checkSignature, type TrustOptions } from '../bundle/media/trust.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { diffData, diffText, sideOf } from '../cli/output/diff-text.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
+import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
@@ -28,6 +29,7 @@ export default defineBundleCommand({
     },
     requireSignature: signatureArgs.requireSignature,
     ...volumesArgs,
+    ...awsArgs,
   },
   async run({ before, after, ...signing }, session) {
     const options = { ...session, volumes: signing.volumes }

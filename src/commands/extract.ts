@@ -11,6 +11,7 @@ import { pickArgs } from '../cli/flags/pick.ts'
 import { pickedFrom } from '../setup/pick.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { table } from '../cli/ui/table.ts'
+import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
@@ -42,6 +43,7 @@ export default defineBundleCommand({
     format: { type: 'enum', options: IMAGE_FORMATS, default: 'oci-archive', description: 'Of images' },
     platform: { type: 'string', hint: 'os/arch', description: 'Of images, this platform alone' },
     ...volumesArgs,
+    ...awsArgs,
     ...signatureArgs,
   },
   async run(args, session) {

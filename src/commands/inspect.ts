@@ -13,6 +13,7 @@ import { diffData, diffText, sideOf } from '../cli/output/diff-text.ts'
 import { writeHtmlReport } from '../cli/output/html-report.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { table } from '../cli/ui/table.ts'
+import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
@@ -41,6 +42,7 @@ export default defineBundleCommand({
       description: 'Tell what is different from this older bundle, or from its lock',
     },
     ...volumesArgs,
+    ...awsArgs,
     ...signatureArgs,
   },
   async run(args, session) {

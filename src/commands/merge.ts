@@ -9,6 +9,7 @@ import { usageError } from '../lib/errors.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import type { RandomReader } from '../lib/bytes/bytes.ts'
 import { defineBundleCommand } from '../cli/command.ts'
+import { awsArgs } from '../cli/flags/aws.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { splitArgs, storageArgs, writeSettings } from '../cli/flags/output.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
@@ -45,6 +46,7 @@ export default defineBundleCommand({
     },
     split: splitArgs.split,
     ...volumesArgs,
+    ...awsArgs,
     prefer: {
       type: 'enum',
       options: ['first', 'last'],

@@ -13,6 +13,7 @@ import { exitCodes } from '../bundle/run/exit.ts'
 import type { Args } from '../cli/args/flags.ts'
 import { layoutArgs, layoutOf } from '../cli/flags/registry.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
+import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 const args = {
@@ -28,6 +29,7 @@ const args = {
     description: 'Write a Helm plugin that calls this command with these arguments, and do nothing else',
   },
   ...volumesArgs,
+  ...awsArgs,
   ...signatureArgs,
 } as const
 

@@ -12,6 +12,7 @@ import { defineBundleCommand } from '../cli/command.ts'
 import { helmArgs, openHelm } from '../cli/flags/helm.ts'
 import { proofText } from '../cli/output/proof-text.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
+import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 const { prove: _prove, addMissing: _addMissing, requireProof: _requireProof, ...args } = helmArgs
@@ -32,6 +33,7 @@ export default defineBundleCommand({
     bundle: { type: 'positional', description: 'Bundle to prove' },
     ...args,
     ...volumesArgs,
+    ...awsArgs,
     ...signatureArgs,
   },
   async run(given, session) {

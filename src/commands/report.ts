@@ -6,6 +6,7 @@ import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { writeWhole } from '../lib/bytes/write-whole.ts'
+import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
@@ -29,6 +30,7 @@ export default defineBundleCommand({
         'Name before .json and .md; <bundle>.report unless told, in this folder when that is in S3',
     },
     ...volumesArgs,
+    ...awsArgs,
     ...signatureArgs,
   },
   async run(args, session) {

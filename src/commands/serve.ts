@@ -10,6 +10,7 @@ import { defineBundleCommand } from '../cli/command.ts'
 import { layoutArgs, namesOf } from '../cli/flags/registry.ts'
 import type { Session } from '../cli/session.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
+import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 const { registry: _registry, ...nameArgs } = layoutArgs
@@ -39,6 +40,7 @@ export default defineBundleCommand({
     tlsKey: { type: 'string', hint: 'file', description: 'Its key (PEM)' },
     ...nameArgs,
     ...volumesArgs,
+    ...awsArgs,
     ...signatureArgs,
   },
   async run(args, session) {

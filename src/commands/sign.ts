@@ -7,6 +7,7 @@ import { mediumAt } from '../bundle/media/at.ts'
 import type { Medium } from '../bundle/media/medium.ts'
 import { signOn } from '../bundle/media/trust.ts'
 import { defineBundleCommand } from '../cli/command.ts'
+import { awsArgs } from '../cli/flags/aws.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { openSigner } from '../setup/signer.ts'
 import type { Session } from '../cli/session.ts'
@@ -44,6 +45,7 @@ export default defineBundleCommand({
     },
     output: { type: 'string', hint: 'file', description: 'Where to write it; <bundle>.sig unless told' },
     ...volumesArgs,
+    ...awsArgs,
     concurrency: { type: 'integer', min: 1, max: 64, default: 8, description: 'Entries to check at a time' },
     caFile: networkArgs.caFile,
   },

@@ -13,6 +13,7 @@ import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { layoutArgs, layoutOf } from '../cli/flags/registry.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
+import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
 export default defineBundleCommand({
@@ -59,6 +60,7 @@ export default defineBundleCommand({
       description: 'With a format for nodes: write its files into this directory',
     },
     ...volumesArgs,
+    ...awsArgs,
     ...signatureArgs,
   },
   async run(args, session) {

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { awsConfigs } from '../../../src/cli/flags/aws.ts'
+import { awsArgs, awsConfigs } from '../../../src/cli/flags/aws.ts'
+import { catalogOf } from '../../../src/cli/table.ts'
+import { commands } from '../../../src/commands/table.ts'
 
 const ROLE = 'arn:aws-us-gov:iam::123456789012:role/path/importer'
 const OTHER = 'arn:aws:iam::210987654321:role/reader'
@@ -36,4 +38,13 @@ test.each([
     kind: 'usage',
     message: expect.stringContaining(message),
   })
+})
+
+test('every command that may read a bundle out of S3 knows them', async () => {
+  const specs = await catalogOf(commands).specs()
+  const lacking = specs
+    .filter(({ args }) => 'bundle' in args || 'bundles' in args)
+    .filter(({ args }) => Object.keys(awsArgs).some((name) => !(name in args)))
+  // It prints a policy about a bundle, and reads none.
+  expect(lacking.map(({ name }) => name)).toEqual(['iam-policy'])
 })

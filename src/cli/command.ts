@@ -103,7 +103,7 @@ function tell(report: FailureReport, context: Context, settings: SessionSettings
   const style = createStyle(wantsColor(context, color))
   context.stderr.write(failureText(report, style, verbose || isDebug(context)))
   if (json) {
-    const { stack: _, ...document } = report
+    const { stack: _, isOneCause: __, ...document } = report
     const results = dataOnStdout ? context.stderr : context.stdout
     results.write(`${JSON.stringify({ type: 'error', ...document })}\n`)
   }

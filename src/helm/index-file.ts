@@ -1,6 +1,7 @@
 import { YAML } from 'bun'
 import { parse } from 'yaml'
 import { BundleError, messageOf } from '../lib/errors.ts'
+import { PortalError } from '../lib/http/error.ts'
 import { MAX_NESTING, nestsDeeper } from '../lib/nesting.ts'
 import { isObject } from '../oci/manifest.ts'
 import { isVersion, sameVersion } from './version.ts'
@@ -25,6 +26,7 @@ export interface IndexEntry {
 export function findInIndex(text: string, name: string, version: string, where: string): IndexEntry {
   const index = sectionOf(text, name) ?? parseIndex(text, where)
   if (typeof index['apiVersion'] !== 'string' || index['apiVersion'] === '') {
+    if (/^\s*<(?:!doctype html|html)/i.test(text)) throw portal(where)
     throw new BundleError('this is not the index of a chart repository: it has no apiVersion', {
       kind: 'failed',
       where,
@@ -48,6 +50,14 @@ export function findInIndex(text: string, name: string, version: string, where: 
 }
 
 // --- internal ---
+
+function portal(where: string): PortalError {
+  const host = /([a-z0-9.-]+(?::\d+)?)(?:\/|$)/i.exec(where.replace(/^.*:\/\//, ''))?.[1] ?? where
+  return new PortalError('a web page came in the place of the index of a chart repository', host, {
+    where,
+    next: 'check the address of the repository; a login page of a proxy or portal answers like this too',
+  })
+}
 
 /**
  * The part of a block-style index that is about one chart. An index has tens of MB, of which a run needs a few KB;

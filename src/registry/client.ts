@@ -1,6 +1,6 @@
-import { BundleError } from '../lib/errors.ts'
+import type { BundleError } from '../lib/errors.ts'
 import type { Emit } from '../lib/events.ts'
-import { HttpError, isNotTls, isUnreached } from '../lib/http/error.ts'
+import { HttpError, isNotTls, isUnreached, PortalError } from '../lib/http/error.ts'
 import type { Http, HttpRequest, HttpResponse } from '../lib/http/client.ts'
 import { createOnce } from '../lib/once.ts'
 import { createPatience, retry, type Patience, type RetryPolicy, type Verdict } from '../lib/retry.ts'
@@ -85,7 +85,25 @@ export function createClient(options: ClientOptions): RegistryClient {
       return response.status !== 404 && !isHtml(text, response.headers.get('content-type') ?? '')
     })
 
+  /** Hosts that nothing was ever heard of: what else is wanted of them fails at once, in the words of the first try. */
+  const silent = new Map<string, { readonly error: HttpError; readonly tries: number }>()
+  const noted = (error: unknown): unknown => {
+    if (!(error instanceof HttpError) || !isStranger(error)) return error
+    const tries = (silent.get(error.host)?.tries ?? 0) + 1
+    silent.set(error.host, { error, tries })
+    return error
+  }
+  const isStranger = (error: HttpError): boolean =>
+    (isUnreached(error) || error.code === 'PROXY') && !traffic.hasAnswered(error.host)
+  const triesFor = ({ code }: HttpError): number => (code === 'ETIMEDOUT' ? 1 : STRANGER_ATTEMPTS)
+
   const attempt = async (call: Call, asking: Asking): Promise<HttpResponse> => {
+    const before = silent.get(new URL(asking.origin).host)
+    if (before !== undefined && before.tries >= triesFor(before.error) && isStranger(before.error))
+      throw new HttpError(before.error.message, before.error.code, before.error.host, false, {
+        ...(before.error.next === undefined ? {} : { next: before.error.next }),
+        cause: before.error.cause,
+      })
     const errand: Errand = { ...call, url: new URL(call.path, asking.origin), asking }
     const response = await follow(traffic, authorizer, errand)
     if (call.expect.includes(response.status)) return response
@@ -124,7 +142,7 @@ export function createClient(options: ClientOptions): RegistryClient {
     try {
       return await attempt(call, asking)
     } catch (error) {
-      if (!(error instanceof RegistryError) || !error.isExpired) throw error
+      if (!(error instanceof RegistryError) || !error.isExpired) throw noted(error)
       if (!(await authorizer.renew(asking, generation))) throw error
       return attempt(call, asking)
     }
@@ -136,9 +154,8 @@ export function createClient(options: ClientOptions): RegistryClient {
       return { retryable, asked: error.status === 429, ...(waitMs === undefined ? {} : { waitMs }) }
     }
     if (!(error instanceof HttpError)) return { retryable: false }
-    const { retryable, host } = error
-    const stranger = isUnreached(error) && !traffic.hasAnswered(host)
-    return stranger ? { retryable, attempts: STRANGER_ATTEMPTS } : { retryable }
+    const { retryable } = error
+    return isStranger(error) ? { retryable, attempts: triesFor(error) } : { retryable }
   }
   const patience = (registry: string, what: string): Patience => {
     const inner = createPatience({
@@ -180,9 +197,10 @@ const nextFor = (error: HttpError): string | undefined =>
     ? `if it is meant to be reached over plain http, pass --insecure-registry ${error.host}`
     : error.next
 
-const notRegistry = (origin: string, where: string): BundleError =>
-  new BundleError(`${new URL(origin).host} does not look like a registry: it has no /v2/`, {
-    kind: 'failed',
+const notRegistry = (origin: string, where: string): BundleError => {
+  const { host } = new URL(origin)
+  return new PortalError(`${host} does not look like a registry: it has no /v2/`, host, {
     where,
     next: 'check the host; the URL of a chart repository (with an index.yaml) is not one of a registry',
   })
+}

@@ -5,6 +5,7 @@ import type { Platform } from '../../oci/platform.ts'
 import { formatReference, parseReference, repositoryName } from '../../oci/reference.ts'
 import type { Mirrors } from '../../registry/mirror.ts'
 import type { RootKind } from '../run/events.ts'
+import { commonCause } from '../run/common-cause.ts'
 import { FailuresError, settleAll } from '../run/failures.ts'
 import type { Lock } from '../spec/lock-file.ts'
 import { resolveChart } from './chart.ts'
@@ -94,6 +95,8 @@ export async function collectRoots(
   if (failures.length > 0) {
     for (const { kind, name } of failures)
       session.emit({ type: 'root', phase: 'resolve', kind, name, outcome: 'failed' })
+    const cause = failures.length === items.length ? commonCause(failures) : undefined
+    if (cause !== undefined) throw new FailuresError(cause.message, failures, cause.next, true)
     throw new FailuresError(
       `${failures.length} of ${items.length} images, charts and files cannot be had; nothing was written`,
       failures,

@@ -22,7 +22,7 @@ export interface HubBudget {
  * real requests will cost. https://docs.docker.com/docker-hub/usage/pulls/
  * @param platforms how many of each index are fetched; undefined for all
  * @param known manifests that are here already
- * @returns undefined when nothing comes from Docker Hub
+ * @returns undefined when nothing comes from Docker Hub, or it does not answer
  */
 export async function hubBudget(
   images: readonly SpecImage[],
@@ -39,12 +39,14 @@ export async function hubBudget(
       : []
   })
   if (own.length === 0) return undefined
+  let answers = 0
   const costs = await Promise.all(
     own.map(async ({ repository, tag, digest }) => {
       try {
         const found = await openRepository(session.client, 'docker.io', repository).head(
           digest ?? tag ?? 'latest',
         )
+        answers += 1
         // What an older bundle has whole, with all below it, is not asked for again.
         if (found === undefined || (await known?.(found.digest)) !== undefined) return 0
         // All children of an index that is kept whole are not known by HEAD; six is what official images have.
@@ -57,6 +59,8 @@ export async function hubBudget(
       }
     }),
   )
+  // Of a Docker Hub that was not reached there is nothing to tell.
+  if (answers === 0) return undefined
   const cost = costs.reduce((sum, one) => sum + one, 0)
   const budget = { cost, ...session.client.rateLimit('docker.io') }
   if (budget.remaining !== undefined && cost > budget.remaining) {

@@ -14,6 +14,8 @@ export interface FailureReport {
   readonly causes: readonly string[]
   /** Worst first; only when several roots failed. */
   readonly failures?: readonly RootFailure[]
+  /** The message says all there is to say of the failures. Never part of the JSON. */
+  readonly isOneCause?: true
   /** Of a bug only. Never part of the JSON. */
   readonly stack?: string
 }
@@ -53,6 +55,7 @@ export function describeFailure(error: unknown, cancelled = false): FailureRepor
     return {
       ...report(cancelled ? 'cancelled' : error.kind, error, error.cause),
       failures: rootFailures(error),
+      ...(error.isOneCause ? { isOneCause: true } : {}),
     }
   }
   if (error instanceof BundleError) return report(error.kind, error, error.cause)

@@ -19,7 +19,13 @@ export class FailuresError extends BundleError {
   override readonly name = 'FailuresError'
   readonly failures: readonly Failure[]
 
-  constructor(message: string, failures: readonly Failure[], next?: string) {
+  /** @param isOneCause the message says all there is to say: the failures need not be listed for people */
+  constructor(
+    message: string,
+    failures: readonly Failure[],
+    next?: string,
+    readonly isOneCause = false,
+  ) {
     super(message, { kind: commonKind(failures), ...(next === undefined ? {} : { next }) })
     this.failures = failures
   }

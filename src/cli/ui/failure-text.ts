@@ -9,7 +9,8 @@ import { withoutRequest } from './words.ts'
 export function failureText(report: FailureReport, style: Style, verbose: boolean): string {
   const lines = [`${style.red('error:')} ${style.bold(block(report.message))}`]
   lines.push(...factLines(report, style, verbose))
-  for (const group of grouped(report.failures ?? [])) lines.push('', ...groupLines(group, style, verbose))
+  const failures = report.isOneCause === true && !verbose ? [] : (report.failures ?? [])
+  for (const group of grouped(failures)) lines.push('', ...groupLines(group, style, verbose))
   if (report.failures !== undefined && report.next !== undefined)
     lines.push('', nextLine(report.next, style, ''))
   if (verbose && report.stack !== undefined) lines.push(style.dim(report.stack))
@@ -33,6 +34,10 @@ const block = (text: string): string => text.split('\n').map(oneLine).join('\n  
 const nextLine = (next: string, style: Style, indent: string): string =>
   `${indent}${style.cyan('next:')}  ${block(next)}`
 
+/** Names of one group; of more, the first few tell which they are. */
+const MOST_LINES = 12
+const SHOWN = 5
+
 type Group = readonly [RootFailure, ...RootFailure[]]
 
 /** Keeps the order of the first of each group. */
@@ -41,7 +46,8 @@ function grouped(failures: readonly RootFailure[]): Group[] {
   for (const failure of failures) {
     const { kind, message, next } = failure.error
     // The same fault on two images differs in their names and in what was asked for them only.
-    const key = JSON.stringify([kind, withoutRequest(message.replaceAll(failure.name, '')), next])
+    const own = withoutRequest(message.replaceAll(failure.name, '')).replaceAll(/arn:[^\s"',]+/g, 'arn')
+    const key = JSON.stringify([kind, own, next])
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [failure])
     else group.push(failure)
@@ -53,6 +59,13 @@ function groupLines(group: Group, style: Style, verbose: boolean): string[] {
   const [{ error }] = group
   const reason = block(withoutRequest(error.message))
   const lines = group.length > 1 ? [`${style.red(kindWords[error.kind])} (${group.length}): ${reason}`] : []
+  if (group.length > MOST_LINES && !verbose) {
+    const names = group.map(({ root, name }) => `${root} ${oneLine(name)}`)
+    lines.push(...names.slice(0, SHOWN).map((name) => `  ${name}`))
+    lines.push(`  and ${names.length - SHOWN} more (--verbose lists all)`)
+    if (error.next !== undefined) lines.push(nextLine(error.next, style, '  '))
+    return lines
+  }
   for (const { root, name, error: own } of group) {
     const label = `${root} ${oneLine(name)}`
     if (group.length === 1)

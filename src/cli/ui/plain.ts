@@ -3,7 +3,16 @@ import { formatBytes, plural } from '../../lib/format.ts'
 import { createProgress, type Progress } from './progress.ts'
 import type { Renderer } from './renderer.ts'
 import type { Style } from './style.ts'
-import { percent, phaseWords, retryText, rootText, totalText, waitText, warningText } from './words.ts'
+import {
+  percent,
+  phaseWords,
+  retryText,
+  rootText,
+  totalText,
+  waitText,
+  warningText,
+  withoutRequest,
+} from './words.ts'
 
 export interface PlainOptions {
   readonly style: Style
@@ -27,6 +36,15 @@ export function createPlainRenderer(write: (text: string) => void, options: Plai
     saidPercent = percent(progress)
     write(`${phaseWords[progress.phase ?? 'resolve']}: ${totalText(progress, saidAt)}\n`)
   }
+  /** One line tells of a trouble for a while, however many hosts and things it is about. */
+  const troubles = new Map<string, number>()
+  const isNews = ({ reason }: Extract<BundleEvent, { type: 'retry' }>): boolean => {
+    const key = withoutRequest(reason).replaceAll(/\b[\w-]+(?:\.[\w-]+)+(?::\d+)?/g, '')
+    const before = troubles.get(key)
+    if (before !== undefined && now() - before < everyMs) return false
+    troubles.set(key, now())
+    return true
+  }
   /** Without events too: a log that falls silent looks like a hang. */
   const heartbeat = setInterval(() => {
     if (progress.phase !== undefined && now() - saidAt >= everyMs) say()
@@ -42,6 +60,7 @@ export function createPlainRenderer(write: (text: string) => void, options: Plai
         saidAt = now()
         saidPercent = 0
       }
+      if (event.type === 'retry' && !verbose && !isNews(event)) return
       const text = eventText(event, progress, style, verbose)
       // Every request to a host that wants patience reports it; once is enough.
       if (text !== undefined && !waiting) write(text)

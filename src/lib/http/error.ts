@@ -37,6 +37,19 @@ export class HttpError extends BundleError {
   }
 }
 
+/** A web page came where none is served: most likely the login page of a network or a proxy. */
+export class PortalError extends BundleError {
+  override readonly name = 'PortalError'
+
+  constructor(
+    message: string,
+    readonly host: string,
+    facts: { readonly where?: string; readonly next: string },
+  ) {
+    super(message, { kind: 'failed', ...facts })
+  }
+}
+
 /**
  * The host closed a connection that was kept alive, just when it was to be used again: nothing is wrong, and nothing
  * was answered. https://www.rfc-editor.org/rfc/rfc9112#section-9.6

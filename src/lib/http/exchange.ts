@@ -115,7 +115,8 @@ export function exchange(request: HttpRequest, route: Route, limits: ExchangeLim
 
 // --- internal ---
 
-const CONNECT_MS = 30_000
+/** Three lost packets are repeated within it; whoever needs longer is not there. */
+const CONNECT_MS = 9_000
 /** What a socket takes before it learns that the other side has gone: less was sent, so nothing of it arrived. */
 const EARLY = 4 * 1024 * 1024
 /** A body no longer than this is read to its end, so that the connection can be used again. */

@@ -1,5 +1,5 @@
 import { BundleError, integrityError, messageOf } from '../errors.ts'
-import { HttpError } from './error.ts'
+import { HttpError, isUnreached } from './error.ts'
 import type { Http, HttpResponse } from './client.ts'
 import { createPatience, retry, retryAfter, type RetryPolicy, type Verdict } from '../retry.ts'
 import { mayLeadTo, redactUrl } from '../url.ts'
@@ -93,7 +93,11 @@ export async function getFollowing(
 
 /** Which failures of a web server may pass. */
 export function judge(error: unknown): Verdict {
-  if (error instanceof HttpError) return { retryable: error.retryable }
+  if (error instanceof HttpError) {
+    const { retryable } = error
+    // A host that is not reached is most likely none that is there.
+    return isUnreached(error) || error.code === 'PROXY' ? { retryable, attempts: 2 } : { retryable }
+  }
   if (!(error instanceof StatusError)) return { retryable: false }
   const { status, waitMs } = error
   return {

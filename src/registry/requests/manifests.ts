@@ -1,4 +1,5 @@
-import { BundleError, integrityError } from '../../lib/errors.ts'
+import { integrityError } from '../../lib/errors.ts'
+import { PortalError } from '../../lib/http/error.ts'
 import type { HttpResponse } from '../../lib/http/client.ts'
 import { retry } from '../../lib/retry.ts'
 import type { RawManifest } from '../../oci/content.ts'
@@ -121,14 +122,11 @@ async function readManifest(response: HttpResponse, reference: string, where: st
   const expected = isDigest(reference) ? reference : said
   const json = parseObject(raw)
   if (json === undefined && isHtml(Buffer.from(raw.subarray(0, 512)).toString(), contentType)) {
-    throw new BundleError(
-      `${new URL(response.url).host} does not look like a registry: it answers with an HTML page`,
-      {
-        kind: 'failed',
-        where,
-        next: 'check the host; a login page of a proxy or portal answers like this too',
-      },
-    )
+    const { host } = new URL(response.url)
+    throw new PortalError(`${host} does not look like a registry: it answers with an HTML page`, host, {
+      where,
+      next: 'check the host; a login page of a proxy or portal answers like this too',
+    })
   }
   if (expected !== null && isDigest(expected) && expected !== digest) {
     throw integrityError(`the manifest has the digest ${digest}, not ${expected}`, {

@@ -1,30 +1,21 @@
 import { importFrom, importResult } from '../api/import-from.ts'
-import type { Repair } from '../bundle/import/compare.ts'
 import { mediumAt } from '../bundle/media/at.ts'
-import type { Args, ArgsDef } from '../cli/args/flags.ts'
+import type { ArgsDef } from '../cli/args/flags.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, targetSettings } from '../cli/flags/registry.ts'
 import { pickArgs } from '../cli/flags/pick.ts'
+import { repairArgs, repairOf } from '../cli/flags/repair.ts'
 import { repositoryArgs } from '../cli/flags/repository.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { showImport, valuesArgs } from '../cli/output/import-result.ts'
-import { usageError } from '../lib/errors.ts'
 
 const args = {
   bundle: { type: 'positional', description: 'Bundle to import, or - for standard input' },
   ...layoutArgs,
   ...pickArgs,
-  repair: {
-    type: 'boolean',
-    description:
-      'Look below what is there already, and push what the registry lost: a request for each manifest and blob',
-  },
-  deep: {
-    type: 'boolean',
-    description: 'With --repair: read every blob there, and replace those with wrong bytes',
-  },
+  ...repairArgs,
   ...valuesArgs,
   ...volumesArgs,
   ...signatureArgs,
@@ -68,12 +59,3 @@ export default defineBundleCommand({
     showImport(done, importResult(done), session)
   },
 })
-
-// --- internal ---
-
-/** Healthy registries keep what they have, so each root costs one request unless somebody wants to look below it. */
-function repairOf({ repair, deep }: Args<typeof args>): Repair {
-  if (deep && !repair) throw usageError('--deep goes with --repair', { next: 'add --repair' })
-  if (!repair) return 'none'
-  return deep ? 'wrong' : 'missing'
-}

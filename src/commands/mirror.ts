@@ -11,6 +11,7 @@ import { olderArgs } from '../cli/flags/since-reuse.ts'
 import { openOlder } from '../setup/older.ts'
 import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
+import { repairArgs, repairOf } from '../cli/flags/repair.ts'
 import { repositoryArgs } from '../cli/flags/repository.ts'
 import { splitLogin } from '../cli/flags/network.ts'
 
@@ -35,6 +36,7 @@ export default defineBundleCommand({
   args: {
     images: imagesArg,
     ...layoutArgs,
+    ...repairArgs,
     ...valuesArgs,
     ...prepareArgs,
     ...proveArgs,
@@ -52,6 +54,7 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     const layout = layoutOf(args)
+    const repair = repairOf(args)
     const { source, target } = splitLogin(args, layout.registry)
     // Before anything is resolved: a login that fails there is known at once.
     const opened = await openTarget({ ...args, ...target }, session)
@@ -66,7 +69,7 @@ export default defineBundleCommand({
       }
       const started = performance.now()
       const bundle = bundleOfPlan(prepared.plan)
-      const imported = await importRoots(bundle, opened.target, { ...opened.network, layout })
+      const imported = await importRoots(bundle, opened.target, { ...opened.network, layout, repair })
       const done = await finishImport(bundle, imported, started, { ...args, layout })
       showImport(done, { proof: bundle.contents?.proof, ...landedIn(done) }, session)
     } finally {

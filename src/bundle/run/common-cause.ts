@@ -19,7 +19,10 @@ export function commonCause(failures: readonly Failure[]): CommonCause | undefin
   const causes = failures.map(({ error }) => causeOf(error))
   const [first] = causes
   if (first === undefined || causes.some((cause) => cause?.name !== first.name)) return undefined
+  // Of one thing, or of one host that is not there, its own words say more: the name may be misspelt.
+  const isShared = first.name === 'proxy' || first.name === 'limit'
   const hosts = [...new Set(causes.flatMap((cause) => cause?.host ?? []))].toSorted()
+  if (failures.length < 2 || (hosts.length < 2 && !isShared)) return undefined
   const { message, next } = CAUSES[first.name](listed(hosts), first)
   return { kind: first.name === 'portal' ? 'failed' : 'network', message, next }
 }

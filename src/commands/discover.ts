@@ -11,6 +11,7 @@ import { createOnce } from '../lib/once.ts'
 import { mergeMirrors, parseMirrors } from '../registry/mirror.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { exitCodes } from '../bundle/run/exit.ts'
+import { chartTable, effortText, tallyOfBound } from '../cli/output/chart-table.ts'
 import { helmArgs, openHelm } from '../cli/flags/helm.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { sourceArgs } from '../cli/flags/source.ts'
@@ -94,6 +95,14 @@ export default defineBundleCommand({
     log.report()
     const { rendered, install } = await renderCharts(packages, helm, session)
     await closeAll(rendered)
+    const tallies = rendered.map(({ bound }) =>
+      tallyOfBound(
+        bound,
+        install.of(bound.chart).layers.map(({ name }) => name),
+      ),
+    )
+    const efforts = rendered.map(({ bound: { chart }, effort }) => ({ chart, effort }))
+    session.note(`${chartTable(tallies, session)}\n${effortText(efforts)}\n`)
     const charts = packages.flatMap(({ chart, listed: as }): DiscoveredChart[] => {
       const found = rendered.find(({ bound }) => bound.chart === chart)
       return found === undefined ? [] : [{ chart: as, bound: found.bound }]

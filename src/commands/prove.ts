@@ -10,6 +10,7 @@ import { BundleError, usageError } from '../lib/errors.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { helmArgs, openHelm } from '../cli/flags/helm.ts'
+import { effortText } from '../cli/output/chart-table.ts'
 import { proofText } from '../cli/output/proof-text.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { awsArgs } from '../cli/flags/aws.ts'
@@ -70,6 +71,7 @@ export default defineBundleCommand({
         unrendered,
         charts: proofs,
       }
+      session.note(`${effortText(rendered.map(({ bound: { chart }, effort }) => ({ chart, effort })))}\n`)
       session.result(data, () => `${proofText(proofs, session)}${verdictLine(proofs)}\n`)
       if (proven) return
       throw new BundleError(`not every image reference is bound${namesOf(proofs)}`, {

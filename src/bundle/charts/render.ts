@@ -4,7 +4,7 @@ import type { Binding } from '../../helm/values/binding.ts'
 import { readChart } from '../../helm/values/chart/files.ts'
 import type { Helm, Renderer } from '../../helm/values/render/helm.ts'
 import { landOverride } from '../../helm/values/write/try-override.ts'
-import { prove } from '../../helm/values/prove.ts'
+import { prove, type Proof } from '../../helm/values/prove.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
 import { REQUIRED, type BoundChart } from '../format/bound-chart.ts'
 import type { RootContents } from '../format/contents.ts'
@@ -46,9 +46,18 @@ export const SOMEWHERE: Layout = {
   chartPrefix: 'charts',
 }
 
+/** What it took to look into a chart. */
+export interface Effort {
+  /** Starts of helm; 0 when an earlier run has found all of it. */
+  readonly renders: number
+  readonly seconds: number
+}
+
 /** A chart that helm has rendered, kept open so that it can be proven with what the bundle turns out to have. */
 export interface RenderedChart {
   readonly bound: BoundChart
+  /** What it took so far. */
+  readonly effort: Effort
   /**
    * Renders it with the override for these images, and judges every reference.
    * @param whole the override for `SOMEWHERE`, of a chart that takes more than the places of its images
@@ -85,6 +94,15 @@ export async function renderChart(
   let opened: Renderer | undefined
   const open = async (): Promise<Renderer> => (opened ??= await helm.open(tgz))
   const close = async (): Promise<void> => opened?.close()
+  let milliseconds = 0
+  const timed = async <T>(work: () => Promise<T>): Promise<T> => {
+    const started = performance.now()
+    try {
+      return await work()
+    } finally {
+      milliseconds += performance.now() - started
+    }
+  }
   const explore = async (): Promise<Fresh | undefined> => {
     const chart = readChart(tgz)
     const renderer = await open()
@@ -115,10 +133,12 @@ export async function renderChart(
     }
     const isController = uses.some(({ at }) => /^(?:Deployment|StatefulSet|DaemonSet)\//.test(at))
     const bound = withOperands(found, findOperands(tgz), isController)
-    return { explored: { bound, search }, isWhole: !renderer.wasStopped }
+    // It holds on to all that was rendered.
+    const { again: _again, ...seen } = search
+    return { explored: { bound, search: seen }, isWhole: !renderer.wasStopped }
   }
   try {
-    const explored = await kept.explored(explore)
+    const explored = await timed(() => kept.explored(explore))
     if (explored === undefined) {
       await close()
       return undefined
@@ -127,17 +147,20 @@ export async function renderChart(
     const bound = withObjects(explored.bound, objects)
     return {
       bound,
+      get effort() {
+        return { renders: opened?.renders ?? 0, seconds: milliseconds / 1000 }
+      },
       async prove(roots, whole) {
         const all = withAliases(createPrivateImages(roots, SOMEWHERE), aliasesOf(bound, known))
         const values = whole ?? boundValues(bound, tgz, all, SOMEWHERE).values
-        const proof = await kept.proof(values, all, async (images) =>
+        const judge = async (images: PrivateImages): Promise<Proof> =>
           prove(layers, values, await open(), search, {
             destinationOf: (reference) => images.rewrite(reference) ?? placeIn(SOMEWHERE, reference),
             isPrivate: (reference) => reference.startsWith(`${SOMEWHERE.registry}/`),
             isBundled: (reference) => images.rewrite(reference) !== undefined,
             variants: variants.length > 0 ? variants : search.variants.slice(0, 1),
-          }),
-        )
+          })
+        const proof = await timed(() => kept.proof(values, all, judge))
         const isBundled = (reference: string): boolean => all.rewrite(reference) !== undefined
         return chartProof(bound, proof, { hints, install, objects, isBundled })
       },

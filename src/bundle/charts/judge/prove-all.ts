@@ -12,12 +12,12 @@ export async function proveAll(
   rendered: readonly RenderedChart[],
   facts: OverrideFacts,
 ): Promise<readonly ChartProof[]> {
-  const proofs: ChartProof[] = []
-  for (const chart of rendered) {
-    const isConsumer = chart.bound.chart === facts.install.consumer?.chart
-    proofs.push(await chart.prove(facts.roots, isConsumer ? umbrellaValues(facts) : undefined))
-  }
-  return proofs
+  const umbrella = facts.install.consumer?.chart
+  return Promise.all(
+    rendered.map((chart) =>
+      chart.prove(facts.roots, chart.bound.chart === umbrella ? umbrellaValues(facts) : undefined),
+    ),
+  )
 }
 
 // --- internal ---

@@ -33,7 +33,7 @@ export function verdictLines(
     ...needLines(
       proofs,
       'on-demand',
-      'On demand, and not in the bundle or out of reach of values (--add-missing=all takes what can be had):',
+      'On demand, and not bundled or bound (--add-missing=all takes what there is):',
     ),
     ...needLines(proofs, 'unknown', 'Unknown, because no render decides it:'),
     ...operandLines(proofs),
@@ -79,9 +79,12 @@ function needLines(
 ): readonly string[] {
   const lines = proofs.flatMap(({ chart, off, open }) => {
     const some = open.filter((one) => one.need === need)
-    return some.length === 0
-      ? []
-      : [`  ${chart}${off === undefined ? '' : ' (not installed)'}`, ...some.flatMap(openLines)]
+    const name = `  ${chart}${off === undefined ? '' : ' (not installed)'}`
+    // Said once for all that it takes: an operator has a dozen images that wait for the same.
+    return [...Map.groupBy(some, ({ when }) => when)].flatMap(([when, same]) => [
+      ...(when === undefined ? [name] : wrapped(`${name}, when ${when}:`, '    ')),
+      ...same.flatMap(openLines),
+    ])
   })
   return lines.length === 0 ? [] : [title, ...lines]
 }
@@ -93,7 +96,7 @@ function operandLines(proofs: readonly ChartProof[]): readonly string[] {
   )
   if (operators.length === 0) return []
   return [
-    'In no render: what a controller runs for objects of these kinds, in images that they name or it picks:',
+    'In no render: what a controller runs for objects of these kinds:',
     ...operators.flatMap(({ chart, operands = [] }) => [
       `  ${chart}`,
       ...operands.slice(0, KINDS).map(({ kind, fields }) => {
@@ -102,7 +105,7 @@ function operandLines(proofs: readonly ChartProof[]): readonly string[] {
       }),
       ...(operands.length > KINDS ? [`    and ${plural(operands.length - KINDS, 'further kind')}`] : []),
     ]),
-    '  next: give the objects you will apply, --objects <file>; what they need is judged like the rest',
+    '  next: --objects <file> judges what the objects need that you will apply',
   ]
 }
 
@@ -120,13 +123,28 @@ function objectLines(proofs: readonly ChartProof[]): readonly string[] {
   ]
 }
 
-function openLines({ reference, at, path, need, when, verdict, remedy }: OpenReference): readonly string[] {
+function openLines({ reference, at, path, need, verdict, remedy }: OpenReference): readonly string[] {
   const place = path === undefined || at === `values ${path}` ? at : `${path}, ${at}`
   const what = verdict === 'not-bundled' ? 'not in the bundle' : 'out of reach of values'
-  const words = when === undefined ? what : `when ${when}`
   return [
-    `    ${reference}  ${need === 'on-demand' && verdict === 'unreachable' ? `${words}; ${what}` : words}`,
+    `    ${reference}  ${what}`,
     `      at:   ${place}`,
     ...(need === 'needed' ? [`      next: ${remedy}`] : []),
   ]
+}
+
+const WIDTH = 80
+
+/** In lines of a screen, where its words allow it. */
+function wrapped(text: string, indent: string): readonly string[] {
+  const lines: string[] = []
+  let line = /^ */.exec(text)?.[0] ?? ''
+  for (const word of text.trim().split(' ')) {
+    const isEmpty = line.trim() === ''
+    if (!isEmpty && line.length + 1 + word.length > WIDTH) {
+      lines.push(line)
+      line = indent + word
+    } else line += isEmpty ? word : ` ${word}`
+  }
+  return [...lines, line]
 }

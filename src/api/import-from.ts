@@ -6,7 +6,12 @@ import { importPipe } from '../bundle/import/import-stream.ts'
 import { writeValues, type WrittenValues } from '../bundle/import/write-values.ts'
 import type { Medium } from '../bundle/media/medium.ts'
 import { openBundlePipe } from '../bundle/media/open-stream.ts'
-import { checkSignature, checkTrustOptions, type TrustOptions } from '../bundle/media/trust.ts'
+import {
+  checkSignature,
+  checkTrustOptions,
+  type CheckedSignature,
+  type TrustOptions,
+} from '../bundle/media/trust.ts'
 import { withBundleOn } from '../bundle/media/with-bundle.ts'
 import type { Surroundings } from '../bundle/run/surroundings.ts'
 import { usageError } from '../lib/errors.ts'
@@ -35,6 +40,8 @@ export interface ImportDone {
   readonly layout: Layout
   readonly bundle: Bundle
   readonly imported: readonly ImportedRoot[]
+  /** Whose signature was checked. */
+  readonly signed?: CheckedSignature | undefined
   /** Absent for a layout of another tool. */
   readonly values: WrittenValues | undefined
   readonly seconds: number
@@ -49,12 +56,12 @@ export async function importFrom(
   const { layout, pick, repair, trust } = request
   const name = { name: medium.name }
   if (medium.can.seek) {
-    return withBundleOn(medium, trust, ({ bundle: whole }) => {
+    return withBundleOn(medium, trust, ({ bundle: whole, signed }) => {
       const bundle = pickedFrom(whole, pick, around)
       return withTarget(request, around, async ({ target, network }) => {
         const started = performance.now()
         const imported = await importRoots(bundle, target, { ...network, layout, repair })
-        return { ...name, ...(await finishImport(bundle, imported, started, request)) }
+        return { ...name, signed, ...(await finishImport(bundle, imported, started, request)) }
       })
     })
   }
@@ -69,10 +76,10 @@ export async function importFrom(
     withTarget(request, around, async ({ target, network }) => {
       const started = performance.now()
       const pipe = await openBundlePipe(bytes)
-      await checkSignature(pipe.bundle, medium, trust)
+      const signed = await checkSignature(pipe.bundle, medium, trust)
       const bundle = pickedFrom(pipe.bundle, pick, around)
       const imported = await importPipe({ ...pipe, bundle }, target, { ...network, layout, repair })
-      return { ...name, ...(await finishImport(bundle, imported, started, request)) }
+      return { ...name, signed, ...(await finishImport(bundle, imported, started, request)) }
     }),
   )
 }
@@ -113,6 +120,7 @@ export const landedIn = ({
 export const importResult = (done: ImportDone): ImportResult => ({
   bundle: done.name ?? '',
   ...landedIn(done),
+  ...(done.signed === undefined ? {} : { signedBy: done.signed }),
 })
 
 // --- internal ---

@@ -3,7 +3,7 @@ import manifest from '../../package.json' with { type: 'json' }
 import type { RootContents } from '../bundle/format/contents.ts'
 import { openBundle as openReader } from '../bundle/format/open.ts'
 import { mediumAt } from '../bundle/media/at.ts'
-import { checkSignature } from '../bundle/media/trust.ts'
+import { checkTrust } from '../bundle/media/trust.ts'
 import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import { reportOf, type BundleReport } from '../bundle/inspect/report.ts'
 import { valuesFor } from '../bundle/charts/values.ts'
@@ -71,7 +71,7 @@ export async function openBundle(bundle: string, options: OpenOptions = {}): Pro
     const file = await medium.open()
     try {
       const opened = await openReader(file)
-      await checkSignature(opened, medium, options)
+      await checkTrust(opened, medium, options)
       const { contents, roots } = opened
       const close = (): Promise<void> => file.close()
       return {

@@ -2,6 +2,7 @@ import type { RootKind } from '../bundle/run/events.ts'
 import type { ProgramContents } from '../bundle/format/importer.ts'
 import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import type { RootWeight } from '../bundle/export/weights.ts'
+import type { CheckedSignature } from '../bundle/media/trust.ts'
 import type { Digest } from '../oci/digest.ts'
 
 /** So many blobs with so many bytes. */
@@ -65,4 +66,6 @@ export interface ImportResult {
   /** Charts that have a values file of their own. */
   readonly chartValues?: readonly string[]
   readonly unbound?: readonly UnboundPlace[]
+  /** Whose signature was checked, when a key was given. */
+  readonly signedBy?: CheckedSignature
 }

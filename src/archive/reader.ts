@@ -1,3 +1,4 @@
+import { PIECE, release } from '../lib/bytes/buffers.ts'
 import { collect, type Bytes, type Part, type RandomReader } from '../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import { nameParts, partsAt } from './volumes/reader.ts'
@@ -16,6 +17,8 @@ export interface ArchiveReader {
 
 /** Small entries (bundle.json, index.json, manifests) are read whole; beyond this something is wrong. */
 const SMALL = 256 * 1024 * 1024
+
+const ZEROS = new Uint8Array(PIECE)
 
 /** The first entry of an archive. */
 export interface First {
@@ -101,6 +104,32 @@ export function readerOf(
 export function placeIn({ entries, parts }: Pick<ArchiveReader, 'entries' | 'parts'>, path: string): string {
   const { headerAt, dataAt, size } = entries.get(path) ?? { headerAt: 0, dataAt: 0, size: 0 }
   return parts === undefined ? 'bundle' : nameParts(partsAt(parts, headerAt, dataAt - headerAt + size))
+}
+
+/**
+ * One truth in a file: behind its last entry there are only zeros, as the end mark, tapes and pipes have them. Other
+ * programs read on there, and would find other files under the same names.
+ * @param end behind the last entry and its padding
+ * @throws an integrity error that says where the first other byte is
+ */
+export async function refuseTail(file: RandomReader, end: number): Promise<void> {
+  const size = file.size - end
+  const lacks = partsAt(file.parts ?? [], end, size).some(({ fault }) => fault !== undefined)
+  if (size <= 0 || lacks) return
+  let at = end
+  for await (const piece of file.read(end, size)) {
+    const found =
+      Buffer.compare(piece, ZEROS.subarray(0, piece.length)) === 0
+        ? -1
+        : piece.findIndex((byte) => byte !== 0)
+    if (found >= 0) {
+      throw integrityError(`bytes that belong to no entry follow its last one, from byte ${at + found} on`, {
+        next: 'do not use it before you know who added them; "ma-bundle verify --repair-from" cuts them off',
+      })
+    }
+    at += piece.length
+    release(piece)
+  }
 }
 
 export const truncated = (size: number, needed: number) =>

@@ -1,6 +1,6 @@
 import { collect, type RandomReader } from '../lib/bytes/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
-import { readerOf, truncated, type ArchiveReader } from './reader.ts'
+import { readerOf, refuseTail, truncated, type ArchiveReader } from './reader.ts'
 import { BLOCK, decodeHeader, padded, type Placed } from './tar.ts'
 
 /** Headers of any kind; what has more is no image layout. */
@@ -15,22 +15,25 @@ export interface ScanOptions {
    * @param target as written: of a hard link from the top, else from the folder of the link
    */
   readonly onLink?: (path: string, target: string, isHard: boolean) => void
+  /** What may follow the last entry; `any` is for reporting what is wrong. */
+  readonly tail?: 'zeros' | 'any'
 }
 
 /**
  * A tar of another tool, or a bundle that was packed again: walks its headers. Long names and sizes may come by the
  * extensions of pax and GNU tar. Devices, sparse files, traversal and doubled names are refused, links unless `onLink`
- * takes them.
+ * takes them, and so is what follows the end.
  * https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html
  */
 export async function scanArchive(
   file: RandomReader,
-  { maxHeaders = MAX_HEADERS, onLink }: ScanOptions = {},
+  { maxHeaders = MAX_HEADERS, onLink, tail = 'zeros' }: ScanOptions = {},
 ): Promise<ArchiveReader> {
   const found = new Map<string, Placed>()
   let extended: Extension = {}
   let headers = 0
-  for (let at = 0; at + BLOCK <= file.size;) {
+  let at = 0
+  while (at + BLOCK <= file.size) {
     const header = decodeHeader(await collect(file.read(at, BLOCK)), 0, at)
     if (header === undefined) break
     headers += 1
@@ -62,6 +65,7 @@ export async function scanArchive(
     }
     at = dataAt + padded(size)
   }
+  if (tail === 'zeros') await refuseTail(file, at)
   return readerOf(file, [...found.values()])
 }
 

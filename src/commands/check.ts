@@ -11,6 +11,7 @@ import { readCluster } from '../cli/flags/cluster.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
+import { eachSignatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { checkText, verdictOf } from '../cli/output/check-text.ts'
 import { readObjects } from '../cli/output/read-objects.ts'
@@ -79,6 +80,7 @@ export default defineBundleCommand({
       description: 'How long to watch',
     },
     ...volumesArgs,
+    ...eachSignatureArgs,
     ...ecrArgs,
     ...networkArgs,
   },
@@ -88,9 +90,10 @@ export default defineBundleCommand({
       throw usageError('--watch asks kubectl again and again; a file or standard input stays the same', {
         next: `leave out ${args.objects}`,
       })
+    const trust = { verifyKey: args.verifyKey, requireSignature: args.requireSignature }
     const bundles: KnownBundle[] = []
     for (const name of args.bundle)
-      await withBundle(name, { ...session, volumes: args.volumes }, async ({ bundle }) => {
+      await withBundle(name, { ...session, volumes: args.volumes, ...trust }, async ({ bundle }) => {
         bundles.push(knownBundle(bundle.roots, bundle.contents?.bound ?? [], layout))
       })
     const read = (): Promise<string> =>

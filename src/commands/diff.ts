@@ -1,7 +1,6 @@
 import { basename } from 'node:path'
 import { diffBundles } from '../bundle/inspect/diff.ts'
-import { openBase, type BaseFile } from '../bundle/media/base.ts'
-import { checkSignature, type TrustOptions } from '../bundle/media/trust.ts'
+import { openBase } from '../bundle/media/base.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { diffData, diffText, sideOf } from '../cli/output/diff-text.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
@@ -32,13 +31,11 @@ export default defineBundleCommand({
     ...awsArgs,
   },
   async run({ before, after, ...signing }, session) {
-    const options = { ...session, volumes: signing.volumes }
+    const options = { ...session, ...signing }
     const old = await openBase(before, options)
     try {
-      await checkSide(old, signing)
       const now = await openBase(after, options)
       try {
-        await checkSide(now, signing)
         const found = await diffBundles(sideOf(old), sideOf(now))
         const data = { before: basename(before), after: basename(after), ...diffData(found) }
         session.result(data, () => diffText(found))
@@ -50,9 +47,3 @@ export default defineBundleCommand({
     }
   },
 })
-
-// --- internal ---
-
-async function checkSide(file: BaseFile, trust: TrustOptions): Promise<void> {
-  if (file.kind === 'bundle') await checkSignature(file.bundle, file.medium, trust)
-}

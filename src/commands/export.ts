@@ -3,7 +3,6 @@ import { exportResult, exportTo, withExport, type ExportDone, type ExportRequest
 import { verdictLine, verdictLines } from '../bundle/charts/judge/verdict.ts'
 import { refuseMissing } from '../bundle/export/prove-charts.ts'
 import type { Prepared } from '../bundle/export/prepared.ts'
-import type { Program } from '../bundle/format/importer.ts'
 import { isStandardOutput, newMediumAt } from '../bundle/media/at.ts'
 import type { Medium } from '../bundle/media/medium.ts'
 import { defineBundleCommand } from '../cli/command.ts'
@@ -16,6 +15,7 @@ import { olderArgs } from '../cli/flags/since-reuse.ts'
 import { imagesArg } from '../cli/flags/source.ts'
 import { forecast, rateArgs } from '../cli/output/forecast.ts'
 import { noticeText } from '../cli/output/notice-text.ts'
+import { carryNext } from '../cli/output/carry.ts'
 import { exportSummary } from '../cli/output/summary.ts'
 import { writtenText } from '../cli/output/written.ts'
 import type { Session } from '../cli/session.ts'
@@ -133,7 +133,7 @@ function show(
   const { prepared, written, programs, signature } = done
   const { roots, ...data } = exportResult(done)
   const { bundle, size, fetched, kept, reused, absent, seconds } = data
-  const text = writtenText(written, carryNext(bundle, programs[0]))
+  const text = writtenText(written, carryNext(bundle, programs[0], signature))
   session.result({ ...data, ...text.data, roots }, () =>
     [
       exportSummary(roots, session),
@@ -176,11 +176,4 @@ async function abandon(bundle: string, medium: Medium, session: Session): Promis
       ? `Deleted the parts that an export to ${bundle} had left.\n`
       : `No export to ${bundle} is unfinished.\n`,
   )
-}
-
-function carryNext(bundle: string, program: Program | undefined): string {
-  const run = `import ${bundle} --registry <host>`
-  return program === undefined
-    ? `carry it, then: ma-bundle ${run}`
-    : `carry it, then: tar xf ${bundle} ${program.path} && ./${program.path} ${run}`
 }

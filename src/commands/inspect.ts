@@ -6,11 +6,12 @@ import { verdictLine, verdictLines } from '../bundle/charts/judge/verdict.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { openBase } from '../bundle/media/base.ts'
 import type { MediumOptions } from '../bundle/media/medium.ts'
-import { signatureStateOf } from '../bundle/media/trust.ts'
+import { signatureStateOf, type TrustOptions } from '../bundle/media/trust.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { diffData, diffText, sideOf } from '../cli/output/diff-text.ts'
 import { writeHtmlReport } from '../cli/output/html-report.ts'
+import { signedByData, signedByLines } from '../cli/output/signed-by.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { table } from '../cli/ui/table.ts'
 import { awsArgs } from '../cli/flags/aws.ts'
@@ -58,6 +59,7 @@ export default defineBundleCommand({
         {
           ...dataOf(name, file.size, bundle),
           signatureChecked: signature.state === 'checked',
+          ...signedByData(signed),
           ...(compared === undefined
             ? {}
             : { compared: { with: compared.file, ...diffData(compared.diff) } }),
@@ -66,7 +68,7 @@ export default defineBundleCommand({
         () =>
           [
             textOf(bundle, file.size, session.columns),
-            ...(signature.state === 'checked' ? [`The signature is valid: ${signature.key}.\n`] : []),
+            ...signedByLines(signed).map((line) => `${line}\n`),
             ...(compared === undefined ? [] : [`Since ${compared.file}:\n${diffText(compared.diff)}`]),
             ...(page === undefined ? [] : [`Wrote ${page}.\n`]),
           ].join('\n'),
@@ -80,7 +82,7 @@ export default defineBundleCommand({
 async function compare(
   path: string,
   bundle: Bundle,
-  options: MediumOptions,
+  options: MediumOptions & TrustOptions,
 ): Promise<{ readonly file: string; readonly diff: BundleDiff }> {
   const old = await openBase(path, options)
   try {

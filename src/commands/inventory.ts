@@ -4,8 +4,10 @@ import { encodeInventory, takeInventory } from '../bundle/export/inventory.ts'
 import { imagesOf, nameOf } from '../bundle/spec/spec.ts'
 import { usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
+import type { TrustOptions } from '../bundle/media/trust.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
+import { eachSignatureArgs } from '../cli/flags/signing.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
@@ -38,6 +40,7 @@ export default defineBundleCommand({
     ...listArgs,
     spec: { ...listArgs.spec, description: 'Look at the repositories of this spec, list or bundled name' },
     ...volumesArgs,
+    ...eachSignatureArgs,
     output: { type: 'string', hint: 'file', description: 'Write it here instead of to standard output' },
     short: { type: 'boolean', description: 'Twelve digits of each digest, which tell blobs apart as well' },
     ...ecrArgs,
@@ -68,11 +71,12 @@ export default defineBundleCommand({
 // --- internal ---
 
 async function repositoriesOf(
-  args: Args<typeof listArgs> & { readonly bundle: string | undefined; readonly volumes: readonly string[] },
+  args: Args<typeof listArgs> &
+    TrustOptions & { readonly bundle: string | undefined; readonly volumes: readonly string[] },
   layout: Layout,
   session: Session,
 ): Promise<readonly string[]> {
-  const { bundle, volumes } = args
+  const { bundle } = args
   if (bundle === undefined) {
     const { groups } = (await loadSpecs(listSettings(args), session)).spec
     return sorted([
@@ -80,7 +84,7 @@ async function repositoriesOf(
       ...groups.flatMap(({ charts }) => charts.map(({ name }) => chartRepository(layout, name))),
     ])
   }
-  return withBundle(bundle, { ...session, volumes }, ({ bundle: { roots } }) =>
+  return withBundle(bundle, { ...session, ...args }, ({ bundle: { roots } }) =>
     Promise.resolve(
       sorted(roots.flatMap((root) => (root.kind === 'file' ? [] : [destinationOf(root, layout).repository]))),
     ),

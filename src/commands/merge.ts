@@ -3,7 +3,7 @@ import { prepareMerge } from '../bundle/merge/merge.ts'
 import { readPart, type Part } from '../bundle/merge/part.ts'
 import { openBundle } from '../bundle/format/open.ts'
 import { isStandardOutput, mediumAt, newMediumAt } from '../bundle/media/at.ts'
-import { checkSignature } from '../bundle/media/trust.ts'
+import { checkTrust } from '../bundle/media/trust.ts'
 import { encodeLock } from '../bundle/spec/lock-file.ts'
 import { usageError } from '../lib/errors.ts'
 import { formatBytes, plural } from '../lib/format.ts'
@@ -125,7 +125,7 @@ export default defineBundleCommand({
       const file = await place.open()
       files.push(file)
       const bundle = await openBundle(file)
-      await checkSignature(bundle, place, args)
+      await checkTrust(bundle, place, args)
       return readPart(basename(path), bundle)
     }
   },

@@ -6,6 +6,7 @@ import { forecast, rateArgs } from '../cli/output/forecast.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
 import { showImport, valuesArgs } from '../cli/output/import-result.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
+import { eachSignatureArgs } from '../cli/flags/signing.ts'
 import { imagesArg } from '../cli/flags/source.ts'
 import { olderArgs } from '../cli/flags/since-reuse.ts'
 import { openOlder } from '../setup/older.ts'
@@ -47,6 +48,7 @@ export default defineBundleCommand({
     },
     reuse: olderArgs.reuse,
     volumes: olderArgs.volumes,
+    ...eachSignatureArgs,
     ...rateArgs,
     ...ecrArgs,
     ...repositoryArgs,
@@ -58,7 +60,7 @@ export default defineBundleCommand({
     const { source, target } = splitLogin(args, layout.registry)
     // Before anything is resolved: a login that fails there is known at once.
     const opened = await openTarget({ ...args, ...target }, session)
-    const older = await openOlder({ reuse: args.reuse }, { ...session, volumes: args.volumes })
+    const older = await openOlder({ ...args, since: undefined }, { ...session, volumes: args.volumes })
     try {
       const network = await openNetwork({ ...args, ...source }, session)
       const resolved = await prepare({ ...args, values: args.chartValues }, session, network, older)

@@ -126,12 +126,12 @@ interface OlderLock {
 
 /** The lock to compare with: what the flags name, when it has one. An inventory knows no names. */
 async function olderLock(
-  { against, since, reuse, volumes }: PlanArgs,
+  { against, since, reuse, ...args }: PlanArgs,
   session: Session,
 ): Promise<OlderLock | undefined> {
   const path = against ?? since ?? reuse
   if (path === undefined) return undefined
-  const file = await openBase(path, { ...session, volumes }, INVENTORY)
+  const file = await openBase(path, { ...session, ...args }, INVENTORY)
   try {
     const lock =
       file.kind === 'lock' ? file.lock : file.kind === 'bundle' ? await lockIn(file.bundle) : undefined

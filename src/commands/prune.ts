@@ -13,8 +13,10 @@ import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
+import { eachSignatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import type { MediumOptions } from '../bundle/media/medium.ts'
+import type { TrustOptions } from '../bundle/media/trust.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { readLock } from '../setup/lock-io.ts'
 import { readObjects } from '../cli/output/read-objects.ts'
@@ -75,12 +77,13 @@ export default defineBundleCommand({
     },
     yes: { type: 'boolean', description: 'Delete; without it, only list' },
     ...volumesArgs,
+    ...eachSignatureArgs,
     ...ecrArgs,
     ...networkArgs,
   },
   async run(args, session): Promise<ExitCode> {
     const layout = layoutOf(args)
-    const kept = await keptBy(args.keep, layout, { ...session, volumes: args.volumes })
+    const kept = await keptBy(args.keep, layout, { ...session, ...args })
     for (const name of args.inUse) keepInUse(kept, await readObjects(name, session), layout.registry)
     const opened = await openTarget({ ...args, ...noSettings }, session)
     try {
@@ -89,7 +92,7 @@ export default defineBundleCommand({
         opened.ecr === undefined
           ? registryStore(client, layout.registry)
           : ecrStore(opened.ecr, client, layout.registry)
-      const also = await keptBy(args.also, layout, { ...session, volumes: args.volumes })
+      const also = await keptBy(args.also, layout, { ...session, ...args })
       const listed = await store.repositories()
       if (listed === undefined)
         session.emit({
@@ -128,7 +131,11 @@ export default defineBundleCommand({
 
 // --- internal ---
 
-async function keptBy(names: readonly string[], layout: Layout, options: MediumOptions): Promise<Kept> {
+async function keptBy(
+  names: readonly string[],
+  layout: Layout,
+  options: MediumOptions & TrustOptions,
+): Promise<Kept> {
   const kept = nothingKept()
   for (const name of names) {
     if (name.endsWith('.json')) {

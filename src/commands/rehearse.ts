@@ -3,6 +3,7 @@ import { podImages } from '../bundle/site/check/pods.ts'
 import type { Layout } from '../bundle/format/destination.ts'
 import { bundleReferences } from '../bundle/site/rehearse/references.ts'
 import { rehearse, type Rehearsal, type Rehearsed } from '../bundle/site/rehearse/rehearse.ts'
+import type { TrustOptions } from '../bundle/media/trust.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
@@ -15,6 +16,7 @@ import { pullWithContainerd } from '../bundle/site/rehearse/containerd.ts'
 import { readPullSecret } from '../bundle/site/rehearse/pull-secret.ts'
 import { readSmall, whyUnreadable } from '../lib/bytes/small-file.ts'
 import { basename, resolve } from 'node:path'
+import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { readObjects } from '../cli/output/read-objects.ts'
 import { rehearsalText } from '../cli/output/rehearsal-text.ts'
@@ -74,6 +76,7 @@ export default defineBundleCommand({
         'Then pull once more with the containerd of this machine, in a namespace of its own, and remove it',
     },
     ...volumesArgs,
+    ...signatureArgs,
     ...ecrArgs,
     ...networkArgs,
   },
@@ -115,7 +118,7 @@ async function referencesOf(
     readonly bundle: string | undefined
     readonly objects: readonly string[]
     readonly volumes: readonly string[]
-  },
+  } & TrustOptions,
   session: Session,
   layout: Layout,
 ): Promise<readonly Reference[]> {
@@ -124,7 +127,7 @@ async function referencesOf(
       throw usageError('rehearse needs to know what is pulled', {
         next: 'give the bundle that was imported, or the rendered objects: --objects <file>',
       })
-    return withBundle(args.bundle, { ...session, volumes: args.volumes }, ({ bundle }) =>
+    return withBundle(args.bundle, { ...session, ...args }, ({ bundle }) =>
       Promise.resolve(bundleReferences(bundle.roots, layout)),
     )
   }

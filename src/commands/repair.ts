@@ -1,4 +1,5 @@
 import type { Bundle } from '../bundle/format/open.ts'
+import { checkTrust, type TrustOptions } from '../bundle/media/trust.ts'
 import { openBundle } from '../bundle/format/open.ts'
 import { bundleDonor, registryDonor, type Donor } from '../bundle/verify/repair-sources.ts'
 import { repairBundle, type Repaired } from '../bundle/verify/repair.ts'
@@ -15,7 +16,8 @@ export const SOURCES = 'sources'
 
 export type RepairArgs = Omit<LayoutArgs, 'registry'> &
   EcrArgs &
-  NetworkArgs & { readonly bundle: string; readonly repairFrom: string; readonly volumes: readonly string[] }
+  NetworkArgs &
+  TrustOptions & { readonly bundle: string; readonly repairFrom: string; readonly volumes: readonly string[] }
 
 /** Mends a bundle in place with another bundle, with a registry, or with the registries it was exported from. */
 export async function repair(args: RepairArgs, session: Session): Promise<Repaired> {
@@ -30,7 +32,10 @@ export async function repair(args: RepairArgs, session: Session): Promise<Repair
     if (other !== undefined) {
       const file = await other.open()
       closers.push(() => file.close())
-      return bundleDonor(await openBundle(file))
+      const found = await openBundle(file)
+      // Without a rule of the site, what it gives is judged by its digests alone.
+      if (args.requireSignature === true) await checkTrust(found, other, { ...args, signature: undefined })
+      return bundleDonor(found)
     }
     if (bundle === undefined) {
       throw integrityError('the table of the bundle is damaged, which only another bundle can mend', {

@@ -4,6 +4,7 @@ import { reportOf } from '../bundle/inspect/report.ts'
 import { formatReport } from '../bundle/inspect/report-text.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
+import { signedByData, signedByLines } from '../cli/output/signed-by.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { writeWhole } from '../lib/bytes/write-whole.ts'
 import { awsArgs } from '../cli/flags/aws.ts'
@@ -35,14 +36,20 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     await withBundle(args.bundle, { ...session, ...args }, async ({ bundle, file, medium, signed }) => {
-      const report = await reportOf(bundle, file.size, `ma-bundle ${manifest.version}`)
+      const report = await reportOf(bundle, file.size, `ma-bundle ${manifest.version}`, signed)
       const output = args.output ?? `${medium.stem}.report`
       await writeWhole(`${output}.json`, `${JSON.stringify(report, undefined, 2)}\n`, 'report')
       await writeWhole(`${output}.md`, formatReport(report), 'report')
       const files = [`${basename(output)}.json`, `${basename(output)}.md`]
       session.result(
-        { bundle: basename(args.bundle), files, signatureChecked: signed, report },
-        `Wrote ${files.join(' and ')}.\n`,
+        {
+          bundle: basename(args.bundle),
+          files,
+          signatureChecked: signed !== undefined,
+          ...signedByData(signed),
+          report,
+        },
+        `${[`Wrote ${files.join(' and ')}.`, ...signedByLines(signed)].join('\n')}\n`,
       )
     })
   },

@@ -5,11 +5,12 @@ import { openBundle } from '../bundle/format/open.ts'
 import { signedBytes } from '../bundle/format/signature.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import type { Medium } from '../bundle/media/medium.ts'
-import { signOn } from '../bundle/media/trust.ts'
+import { checkSignature, signOn, type TrustOptions } from '../bundle/media/trust.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { awsArgs } from '../cli/flags/aws.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { openSigner } from '../setup/signer.ts'
+import { eachSignatureArgs } from '../cli/flags/signing.ts'
 import type { Session } from '../cli/session.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { writeWhole } from '../lib/bytes/write-whole.ts'
@@ -46,6 +47,11 @@ export default defineBundleCommand({
     output: { type: 'string', hint: 'file', description: 'Where to write it; <bundle>.sig unless told' },
     ...volumesArgs,
     ...awsArgs,
+    verifyKey: {
+      ...eachSignatureArgs.verifyKey,
+      description: 'With --require-signature: public key (PEM) that must have signed the bundle already',
+    },
+    requireSignature: eachSignatureArgs.requireSignature,
     concurrency: { type: 'integer', min: 1, max: 64, default: 8, description: 'Entries to check at a time' },
     caFile: networkArgs.caFile,
   },
@@ -54,7 +60,7 @@ export default defineBundleCommand({
     const signer = await openSigner(args.key, session, args.caFile)
     try {
       const medium = await mediumAt(args.bundle, { ...session, volumes: args.volumes })
-      const sums = await checkedSums(medium, args.concurrency, session)
+      const sums = await checkedSums(medium, args, session)
       const { file, algorithm } = await signOn(medium, sums, signer, args.output)
       const pem = signer.publicKey.export({ type: 'spki', format: 'pem' })
       if (args.publicKeyOut !== undefined) await writeWhole(args.publicKeyOut, pem, 'public key')
@@ -77,11 +83,20 @@ export default defineBundleCommand({
 // --- internal ---
 
 /** What is signed, once every byte of the bundle was compared with it. */
-async function checkedSums(medium: Medium, concurrency: number, session: Session): Promise<Uint8Array> {
+async function checkedSums(
+  medium: Medium,
+  { concurrency, ...trust }: TrustOptions & { readonly concurrency: number },
+  session: Session,
+): Promise<Uint8Array> {
   const file = await medium.open()
   try {
     const { damaged } = await verifyBundle(file, { ...session, concurrency })
-    if (damaged.length === 0) return signedBytes(await openBundle(file))
+    if (damaged.length === 0) {
+      const bundle = await openBundle(file)
+      // Most are signed here for the first time; a site may want another's signature before its own.
+      if (trust.requireSignature === true) await checkSignature(bundle, medium, trust)
+      return signedBytes(bundle)
+    }
     throw integrityError(`${damaged.length} entries are damaged; nothing was signed`, {
       where: medium.name,
       next: 'see them with: ma-bundle verify',

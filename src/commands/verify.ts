@@ -1,6 +1,6 @@
 import { unreadable } from '../archive/volumes/reader.ts'
 import { locateDamages, type LocatedDamage } from '../bundle/media/volumes/locate-damage.ts'
-import { openBundle } from '../bundle/format/open.ts'
+import { openBundle, openOversized } from '../bundle/format/open.ts'
 import { verifyBundle } from '../bundle/verify/verify.ts'
 import { verifyRegistry, type RootState } from '../bundle/verify/registry.ts'
 import { BundleError, integrityError, usageError } from '../lib/errors.ts'
@@ -8,7 +8,8 @@ import type { RandomReader } from '../lib/bytes/bytes.ts'
 import { formatBytes } from '../lib/format.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import type { Medium } from '../bundle/media/medium.ts'
-import { checkSignature, checkTrustOptions } from '../bundle/media/trust.ts'
+import { checkSignature, checkTrustOptions, type CheckedSignature } from '../bundle/media/trust.ts'
+import { signedByData, signedByLines } from '../cli/output/signed-by.ts'
 import { verifyPipe } from '../bundle/verify/stream.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import type { Args } from '../cli/args/flags.ts'
@@ -87,8 +88,9 @@ export default defineBundleCommand({
     const file = await medium.open()
     const opened = { medium, file }
     try {
-      if (given.repairFrom === undefined || given.verifyKey === undefined) await checkSigned(opened, given)
-      if (given.registry === undefined) await checkBytes(opened, given, session)
+      const isMended = given.repairFrom !== undefined && given.verifyKey !== undefined
+      const signed = isMended ? undefined : await checkSigned(opened, given)
+      if (given.registry === undefined) await checkBytes(opened, given, session, signed)
       else await checkRegistry(opened, { ...given, registry: given.registry }, session)
     } finally {
       await file.close()
@@ -120,10 +122,10 @@ interface OpenFile {
 async function verifyOnce(medium: Medium, given: Given, session: Session): Promise<void> {
   checkTrustOptions(medium, given)
   const { entries, bytes, damaged, sums } = await medium.stream((piped) => verifyPipe(piped, session))
-  if (given.verifyKey !== undefined || given.requireSignature) await checkSignature({ sums }, medium, given)
-  session.result({ bundle: medium.name, entries, bytes, damaged }, () =>
+  const signed = await checkSignature({ sums }, medium, given)
+  session.result({ bundle: medium.name, entries, bytes, damaged, ...signedByData(signed) }, () =>
     damaged.length === 0
-      ? `The bundle is whole: ${entries} entries, ${formatBytes(bytes)}\n`
+      ? `${[`The bundle is whole: ${entries} entries, ${formatBytes(bytes)}`, ...signedByLines(signed)].join('\n')}\n`
       : damaged.map((damage) => `${damageText(damage)}\n`).join(''),
   )
   if (damaged.length === 0) return
@@ -133,12 +135,18 @@ async function verifyOnce(medium: Medium, given: Given, session: Session): Promi
   })
 }
 
-async function checkSigned({ medium, file }: OpenFile, given: Given): Promise<void> {
-  if (given.verifyKey !== undefined || given.requireSignature)
-    await checkSignature(await openBundle(file), medium, given)
+async function checkSigned({ medium, file }: OpenFile, given: Given): Promise<CheckedSignature | undefined> {
+  if (given.verifyKey === undefined && !given.requireSignature) return undefined
+  // What it holds beyond its table is reported with all other damage.
+  return checkSignature(await openOversized(file), medium, given)
 }
 
-async function checkBytes(opened: OpenFile, given: Given, session: Session): Promise<void> {
+async function checkBytes(
+  opened: OpenFile,
+  given: Given,
+  session: Session,
+  signed: CheckedSignature | undefined,
+): Promise<void> {
   const { medium, file } = opened
   const { repairFrom } = given
   const { name } = medium
@@ -146,17 +154,24 @@ async function checkBytes(opened: OpenFile, given: Given, session: Session): Pro
   if (lacking.length > 0) throw unreadable(lacking)
   const repaired = repairFrom === undefined ? undefined : await repair({ ...given, repairFrom }, session)
   // What was signed may itself have been damaged before.
-  if (repaired !== undefined) await checkSigned(opened, given)
+  const signature = repaired === undefined ? signed : await checkSigned(opened, given)
   const { entries, bytes, ...found } =
     repaired?.after ?? (await verifyBundle(file, { ...session, concurrency: given.concurrency }))
   const damaged = await locateDamages(file, found.damaged, session)
   const mended = repaired?.before.filter(({ path }) => damaged.every((left) => left.path !== path)) ?? []
   for (const { path, offset } of mended) session.note(`mended ${path} at byte ${offset}\n`)
   session.result(
-    { bundle: name, entries, bytes, damaged, ...(repaired === undefined ? {} : { mended }) },
+    {
+      bundle: name,
+      entries,
+      bytes,
+      damaged,
+      ...(repaired === undefined ? {} : { mended }),
+      ...signedByData(signature),
+    },
     () =>
       damaged.length === 0
-        ? `${name} is whole: ${entries} entries, ${formatBytes(bytes)}\n`
+        ? `${[`${name} is whole: ${entries} entries, ${formatBytes(bytes)}`, ...signedByLines(signature)].join('\n')}\n`
         : damaged.map((damage) => `${damageText(damage)}\n`).join(''),
   )
   if (damaged.length === 0) return

@@ -9,6 +9,7 @@ import { absentBlobs, type Base } from '../bundle/export/since.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import { openBase, type BaseFile } from '../bundle/media/base.ts'
 import type { MediumOptions } from '../bundle/media/medium.ts'
+import { checkTrust, type TrustOptions } from '../bundle/media/trust.ts'
 
 export interface Older {
   /** What to leave out, for `prepareExport`. */
@@ -26,22 +27,28 @@ export interface OlderSettings {
   readonly since?: string | undefined
   /** An earlier bundle to read from. */
   readonly reuse?: string | undefined
+  /** Public key that must have signed each bundle that is read, and whether one is required. */
+  readonly verifyKey?: string | undefined
+  readonly requireSignature?: boolean | undefined
 }
 
 /** Opens it. What is opened stays open until the export is done. */
-export async function openOlder({ since, reuse }: OlderSettings, options: MediumOptions): Promise<Older> {
+export async function openOlder(
+  { since, reuse, verifyKey, requireSignature }: OlderSettings,
+  around: MediumOptions,
+): Promise<Older> {
+  const options = { ...around, verifyKey, requireSignature }
   const base = since === undefined ? undefined : await openBase(since, options, INVENTORY)
   try {
     const known = base === undefined || since === undefined ? undefined : baseOf(base, basename(since))
-    const file = reuse === undefined ? undefined : await (await mediumAt(reuse, options)).open()
-    const bundle = file === undefined ? undefined : await openBundle(file)
+    const reused = reuse === undefined ? undefined : await openReused(reuse, options)
     return {
       ...(known === undefined ? {} : { since: (roots) => absentBlobs(roots, known) }),
-      ...(bundle === undefined ? {} : { known: manifestsIn(bundle) }),
-      reuse: (prepared) => reusing(prepared, bundle),
+      ...(reused === undefined ? {} : { known: manifestsIn(reused.bundle) }),
+      reuse: (prepared) => reusing(prepared, reused?.bundle),
       async close() {
         await base?.close()
-        await file?.close()
+        await reused?.close()
       },
     }
   } catch (error) {
@@ -51,6 +58,22 @@ export async function openOlder({ since, reuse }: OlderSettings, options: Medium
 }
 
 // --- internal ---
+
+async function openReused(
+  name: string,
+  options: MediumOptions & TrustOptions,
+): Promise<{ readonly bundle: Bundle; close(): Promise<void> }> {
+  const medium = await mediumAt(name, options)
+  const file = await medium.open()
+  try {
+    const bundle = await openBundle(file)
+    await checkTrust(bundle, medium, { ...options, signature: undefined })
+    return { bundle, close: () => file.close() }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
 
 function baseOf(file: BaseFile, name: string): Base {
   if (file.kind === 'text') return { kind: 'inventory', inventory: decodeInventory(file.text, name) }

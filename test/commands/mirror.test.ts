@@ -14,15 +14,15 @@ const OF_THE_FILE = [
   'withCli',
   'cliFrom',
   'sign',
-  'verifyKey',
   'signature',
+  'repair',
+  'deep',
   'signatureOut',
   'lockOut',
   'abort',
   'sse',
   'sseKmsKey',
   'storageClass',
-  'requireSignature',
 ]
 
 it('mirror has every flag of export and import but those about the file between', () => {

@@ -114,11 +114,12 @@ describe('the CodeBuild project that imports in a VPC', () => {
   it('gets the program out of the beginning of a bundle, however large the rest is', async () => {
     const bundle = tarOf([
       ['bundle.json', 1000],
+      ['SHA256SUMS', 700],
       ['ma-bundle', 200_000],
       ['blobs/sha256/aa', 50_000_000],
     ])
     const text = await recipe('import-codebuild.yaml')
-    const line = /tar xf - -C \/tmp\/tool --occurrence=1 ma-bundle/.exec(text)?.[0] ?? ''
+    const line = /tar xf - -C \/tmp\/tool --occurrence=1 SHA256SUMS ma-bundle/.exec(text)?.[0] ?? ''
     const child = spawn('bash', ['-c', line.replace('/tmp/tool', folder)], {
       stdio: ['pipe', 'ignore', 'pipe'],
     })

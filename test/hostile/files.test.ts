@@ -90,7 +90,9 @@ describe('a file that should be small is refused when it has 3 GB:', () => {
     closeSync(fd)
     writeFileSync(at('pub.pem'), keys.publicKey.export({ type: 'spki', format: 'pem' }))
     writeFileSync(at('some.yaml'), `${HEAD}groups:\n  - name: a\n    images: [quay.io/a/b:1]\n`)
-    const bundle = JSON.stringify({ format: 'ma-bundle/1', name: 'x', spec: '', roots: [], entries: [] })
+    // A digest, two spaces, the name and a new line.
+    const entries = [['SHA256SUMS', 64 + 2 + 'bundle.json'.length + 1]]
+    const bundle = JSON.stringify({ format: 'ma-bundle/1', name: 'x', spec: '', roots: [], entries })
     const sums = `${digestOf(bundle).slice(7)}  bundle.json\n`
     writeFileSync(
       at('empty.tar'),

@@ -33,6 +33,12 @@ beforeAll(async () => {
   copyFileSync(small.file, at('bare.tar'))
   const { code, stderr } = await runShell(['sign', at('signed.tar'), '--key', at('own.pem')])
   expect(code, stderr).toBe(0)
+  // The last byte of its last layer.
+  const rotten = Uint8Array.from(small.bytes)
+  const last = rotten.findLastIndex((byte) => byte !== 0)
+  rotten[last] = (rotten[last] ?? 0) ^ 1
+  writeFileSync(at('rotten.tar'), rotten)
+  copyFileSync(at('signed.tar.sig'), at('rotten.tar.sig'))
   mkdirSync(at('out'))
 })
 afterAll(async () => {
@@ -99,6 +105,52 @@ describe.each([
       expect(run.code).toBe(2)
       expect(readdirSync(at('out'))).toEqual([])
     }
+  })
+})
+
+/** Every flag that names a bundle besides the one that a command is about. */
+const OTHERS: readonly (readonly [name: string, args: (bundle: string) => readonly string[]])[] = [
+  ['export --reuse', (bundle) => ['export', at('out/e.tar'), '--spec', small.spec, '--reuse', bundle]],
+  ['export --since', (bundle) => ['export', at('out/e.tar'), '--spec', small.spec, '--since', bundle]],
+  ['plan --reuse', (bundle) => ['plan', '--spec', small.spec, '--reuse', bundle]],
+  ['plan --since', (bundle) => ['plan', '--spec', small.spec, '--since', bundle]],
+  ['plan --against', (bundle) => ['plan', '--spec', small.spec, '--against', bundle]],
+  ['mirror --reuse', (bundle) => ['mirror', '--spec', small.spec, '--registry', NOBODY, '--reuse', bundle]],
+  ['inventory --bundle', (bundle) => ['inventory', '--registry', NOBODY, '--bundle', bundle]],
+  ['inspect --compare', (bundle) => ['inspect', at('signed.tar'), '--compare', bundle]],
+  ['verify --repair-from', (bundle) => ['verify', at('rotten.tar'), '--repair-from', bundle]],
+  ['merge', (bundle) => ['merge', at('signed.tar'), bundle, '--output', at('out/m.tar')]],
+  ['diff', (bundle) => ['diff', at('signed.tar'), bundle]],
+  ['prune --keep', (bundle) => ['prune', '--registry', NOBODY, '--keep', bundle]],
+  ['rehearse', (bundle) => ['rehearse', bundle, '--registry', NOBODY]],
+  ['sign', (bundle) => ['sign', bundle, '--key', at('other.pem'), '--output', at('out/s.sig')]],
+]
+/** Nothing listens there: who gets that far has passed the check. */
+const NOBODY = '127.0.0.1:9'
+
+describe.each(OTHERS)('%s, where a site requires signatures,', (name, args) => {
+  it('reads no bundle that nobody signed', async () => {
+    const env = { MA_BUNDLE_REQUIRE_SIGNATURE: '1', MA_BUNDLE_VERIFY_KEY: at('own.pub') }
+    const run = await runShell(args(at('bare.tar')), { env })
+    expect(run.stderr).toContain('the bundle has no signature beside it')
+    expect(run.code).toBe(5)
+    expect(readdirSync(at('out'))).toEqual([])
+  })
+
+  it('asks for a key', async () => {
+    const run = await runShell(args(at('signed.tar')), { env: { MA_BUNDLE_REQUIRE_SIGNATURE: '1' } })
+    expect(run.stderr).toContain('a signature is required here')
+    expect(run.code).toBe(2)
+    expect(readdirSync(at('out'))).toEqual([])
+  })
+
+  it('takes one that the key has signed', async () => {
+    const env = { MA_BUNDLE_REQUIRE_SIGNATURE: '1', MA_BUNDLE_VERIFY_KEY: at('own.pub') }
+    const run = await runShell(args(at('signed.tar')), { env })
+    expect(run.stderr).not.toContain('signature')
+    const isLocal = !args('').includes(NOBODY)
+    expect(run.code, `${name}: ${run.stderr}`).toBe(isLocal ? 0 : 4)
+    for (const left of readdirSync(at('out'))) rmSync(at(`out/${left}`), { recursive: true })
   })
 })
 

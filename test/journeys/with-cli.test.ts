@@ -42,7 +42,9 @@ describe('export --with-cli', () => {
     const { code, stdout } = await exported('one.tar', '--with-cli', '--cli-from', dist)
     expect(code).toBe(0)
     expect(stdout).toContain('Carries ma-bundle for linux/amd64 along, as ma-bundle (1.64 MiB).')
-    expect(stdout).toContain('tar xf one.tar ma-bundle && ./ma-bundle import one.tar --registry <host>')
+    expect(stdout).toContain(
+      `tar xf one.tar ma-bundle && echo '${digestOf(amd64).slice(7)}  ma-bundle' | sha256sum -c && ./ma-bundle import one.tar --registry <host>`,
+    )
     expect(Buffer.compare(await entry('one.tar', 'ma-bundle'), amd64)).toBe(0)
   })
 

@@ -20,12 +20,18 @@ export interface S3Target {
   readonly storage: S3Storage
 }
 
-/** A small object as text, or nothing when there is none. More than `limit` bytes are refused. */
-export async function getText(
+/** A small object as text, or nothing when there is none. */
+export async function getText(s3: S3, location: S3Location): Promise<string | undefined> {
+  const content = await getSmall(s3, location)
+  return content === undefined ? undefined : new TextDecoder().decode(content)
+}
+
+/** A small object, or nothing when there is none. More than `limit` bytes are refused. */
+export async function getSmall(
   s3: S3,
   location: S3Location,
   limit = 1024 * 1024,
-): Promise<string | undefined> {
+): Promise<Uint8Array | undefined> {
   const { bucket: Bucket, key: Key } = location
   try {
     return await s3.call(
@@ -37,7 +43,7 @@ export async function getText(
             where: location.name,
           })
         }
-        return new TextDecoder().decode(await collect(Body as Readable))
+        return collect(Body as Readable)
       },
       location,
     )

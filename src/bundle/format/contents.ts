@@ -73,6 +73,8 @@ export interface Absent {
 }
 
 export const FORMAT = 'ma-bundle/1'
+/** The first entry. */
+export const HEAD = 'bundle.json'
 
 /** More than any real bundle has; a list beyond it is refused before it fills the memory. */
 export const CONTENTS_LIMIT = 64 * 1024 * 1024
@@ -141,16 +143,19 @@ const damaged = (why: string) =>
   integrityError(`bundle.json is damaged: ${why}`, { next: 'copy or export the bundle again' })
 
 function decodeEntries(entries: readonly unknown[]): Entry[] {
-  const seen = new Set<string>()
+  const seen = new Set<string>([HEAD])
   return entries.map((entry) => {
     const [path, size]: unknown[] = Array.isArray(entry) ? entry : []
     if (typeof path !== 'string' || !isSize(size)) throw damaged('an entry has no path or size')
-    if (path.startsWith('/') || path.split('/').includes('..') || seen.has(path))
-      throw damaged(`entry "${path}"`)
+    if (!isPlain(path) || seen.has(path)) throw damaged(`entry ${JSON.stringify(path.slice(0, 200))}`)
     seen.add(path)
     return { path, size }
   })
 }
+
+/** One spelling of each path, so that two names never mean one file. */
+const isPlain = (path: string): boolean =>
+  !/[\\\p{Cc}]/u.test(path) && path.split('/').every((step) => step !== '' && step !== '.' && step !== '..')
 
 const decodeAbsent = (absent: readonly unknown[]): Absent[] =>
   absent.map((one) => {

@@ -1,5 +1,6 @@
-import { openArchive, placeIn, readFirst, type ArchiveReader } from '../../archive/reader.ts'
+import { openArchive, placeIn, readFirst, refuseTail, type ArchiveReader } from '../../archive/reader.ts'
 import { scanArchive } from '../../archive/scan.ts'
+import { padded } from '../../archive/tar.ts'
 import { bytesOf, collect, type RandomReader } from '../../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
 import type { RawManifest, Source } from '../../oci/content.ts'
@@ -29,14 +30,15 @@ export interface Bundle {
 
 /**
  * Opens a bundle, or any tar that is an OCI layout, wherever its bytes lie.
- * @throws an integrity error when it is neither, or is cut off
+ * @throws an integrity error when it is neither, is cut off, or holds more than its table says
  */
 export async function openBundle(file: RandomReader): Promise<Bundle> {
-  const head = await readFirst(file, HEAD, CONTENTS_LIMIT)
-  if (head?.own !== true) return openScanned(file)
-  const contents = decodeContents(head.content)
-  const archive = openArchive(file, [{ path: HEAD, size: head.content.length }, ...contents.entries])
-  return bundleOf(archive, contents, head.content, true)
+  return open(file, true)
+}
+
+/** The same of a bundle that may hold more than its table says, to report or mend that. */
+export async function openOversized(file: RandomReader): Promise<Bundle> {
+  return open(file, false)
 }
 
 /** Manifests and blobs of an archive by digest. Manifests are verified here, blobs by who reads them. */
@@ -101,6 +103,16 @@ export async function bundleOf(
 
 // --- internal ---
 
+async function open(file: RandomReader, strict: boolean): Promise<Bundle> {
+  const head = await readFirst(file, HEAD, CONTENTS_LIMIT)
+  if (head?.own !== true) return openScanned(file, strict)
+  const contents = decodeContents(head.content)
+  const archive = openArchive(file, [{ path: HEAD, size: head.content.length }, ...contents.entries])
+  const last = [...archive.entries.values()].at(-1)
+  if (strict && last !== undefined) await refuseTail(file, last.dataAt + padded(last.size))
+  return bundleOf(archive, contents, head.content, true)
+}
+
 const contentOf =
   (archive: ArchiveReader, sums: ReadonlyMap<string, Digest>) =>
   async (path: string): Promise<Uint8Array> => {
@@ -154,17 +166,19 @@ const dockerArchive = () =>
   })
 
 /** A tar of another program: a bundle that was unpacked and packed again, or a layout that was never ours. */
-async function openScanned(file: RandomReader): Promise<Bundle> {
+async function openScanned(file: RandomReader, strict: boolean): Promise<Bundle> {
   const start = await collect(file.read(0, Math.min(file.size, MAGIC_BYTES)))
   const packer = PACKERS.find(({ magic }) => magic.every((byte, at) => start[at] === byte))
   if (packer !== undefined)
     throw integrityError(`not a bundle as it is: it is compressed with ${packer.name}`, {
       next: `unpack it first: ${packer.unpack}`,
     })
-  const archive = await scanArchive(file).catch(async (error: unknown) => {
-    if (await isDockerArchive(file)) throw dockerArchive()
-    throw notOne(error instanceof Error ? error.message : 'it is not a tar')
-  })
+  const archive = await scanArchive(file, { tail: strict ? 'zeros' : 'any' }).catch(
+    async (error: unknown) => {
+      if (await isDockerArchive(file)) throw dockerArchive()
+      throw notOne(error instanceof Error ? error.message : 'it is not a tar')
+    },
+  )
   if (!archive.entries.has(HEAD)) {
     // Two bytes of its name may have changed places, which the sum in a header does not show.
     if ((await readSums(archive)).has(HEAD))
@@ -180,6 +194,13 @@ async function openScanned(file: RandomReader): Promise<Bundle> {
       `the bundle is damaged: "${path}" should have ${size} bytes and ${found === undefined ? 'is not there' : `has ${found.size}`}`,
       { next: 'copy or export the bundle again' },
     )
+  }
+  const listed = new Set([HEAD, ...contents.entries.map(({ path }) => path)])
+  const unknown = [...archive.entries.keys()].find((path) => !listed.has(path))
+  if (strict && unknown !== undefined) {
+    throw integrityError(`it holds ${JSON.stringify(unknown)}, which ${HEAD} does not list`, {
+      next: 'do not use it before you know who added that; pack it again without it, or copy the bundle again',
+    })
   }
   return bundleOf(archive, contents, head, false)
 }

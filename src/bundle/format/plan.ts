@@ -1,7 +1,7 @@
 import type { Entry } from '../../archive/tar.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { digestOf, hexOf, type Digest } from '../../oci/digest.ts'
-import { encodeContents, type Contents } from './contents.ts'
+import { encodeContents, HEAD, type Contents } from './contents.ts'
 import { encodeLayoutIndex, LAYOUT_FILE, type LayoutRoot } from './oci-layout.ts'
 import { chartPath, filePath, type Root, type TransferSource } from './root.ts'
 import { programContents, type Program } from './importer.ts'
@@ -28,7 +28,7 @@ export interface Plan {
   readonly transfers: readonly Transfer[]
 }
 
-export const HEAD = 'bundle.json'
+export { HEAD }
 /** The lock, for `tar xOf bundle.tar lock.json`. */
 export const LOCK = 'lock.json'
 

@@ -1,5 +1,7 @@
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto'
 import { integrityError, messageOf, usageError } from '../../lib/errors.ts'
+import { digestOf, type Digest } from '../../oci/digest.ts'
+import { isObject, parseObject } from '../../oci/manifest.ts'
 import type { Bundle } from './open.ts'
 import { SUMS } from './sums.ts'
 
@@ -44,15 +46,16 @@ export async function signBytes(content: Uint8Array, signer: Signer): Promise<st
 export const algorithmOf = ({ asymmetricKeyType }: KeyObject): string =>
   asymmetricKeyType === 'ed25519' ? 'Ed25519' : 'ECDSA P-256'
 
+/** `sha256:…` of the key in DER (SubjectPublicKeyInfo): the same for the same key in any spelling. */
+export const fingerprintOf = (key: KeyObject): Digest =>
+  digestOf(new Uint8Array(key.export({ type: 'spki', format: 'der' })))
+
 /**
- * @param signature content of the file beside the bundle
+ * @param signature content of the file beside the bundle, in any of the forms that `decodeSignature` knows
  * @throws an integrity error unless it is the signature of these bytes with the other half of this key
  */
-export function verifySignature(content: Uint8Array, signature: string, key: KeyObject): void {
-  const text = signature.trim()
-  const raw = Buffer.from(text, 'base64')
-  // The decoder overlooks whatever is no base64.
-  if (raw.length > 0 && raw.toString('base64') === text && verify(hashFor(key), content, key, raw)) return
+export function verifySignature(content: Uint8Array, signature: Uint8Array, key: KeyObject): void {
+  if (decodeSignature(signature).some((raw) => verify(hashFor(key), content, key, raw))) return
   throw integrityError('the signature is not of this bundle with this key', {
     next: 'do not use the bundle before you know who changed it, or which key it was signed with',
   })
@@ -77,6 +80,35 @@ export function publicKey(pem: string, where: string): KeyObject {
 }
 
 // --- internal ---
+
+/**
+ * What may be meant by the content of a signature file, most likely first:
+ * base64 in one line or wrapped, as ours, `openssl base64` and `cosign sign-blob --output-signature` write it; the JSON
+ * of `cosign sign-blob --bundle`, by version 3 (a Sigstore bundle) and before; and the bytes alone, as openssl does.
+ * https://github.com/sigstore/protobuf-specs/blob/main/protos/sigstore_bundle.proto
+ */
+function decodeSignature(content: Uint8Array): readonly Uint8Array[] {
+  const raw = content.length > 0 && content.length <= RAW_LIMIT ? [content] : []
+  const json = parseObject(content)
+  const text = json === undefined ? new TextDecoder().decode(content) : textIn(json)
+  const decoded = text === undefined ? undefined : fromBase64(text)
+  return decoded === undefined ? raw : [decoded, ...raw]
+}
+
+/** More than any signature of the keys that are known here. */
+const RAW_LIMIT = 80
+
+function textIn({ messageSignature, base64Signature }: Record<string, unknown>): string | undefined {
+  const text = isObject(messageSignature) ? messageSignature['signature'] : base64Signature
+  return typeof text === 'string' ? text : undefined
+}
+
+/** Strictly: the decoder overlooks whatever is no base64. */
+function fromBase64(text: string): Uint8Array | undefined {
+  const compact = text.replace(/\s+/g, '')
+  const raw = Buffer.from(compact, 'base64')
+  return raw.length > 0 && raw.toString('base64') === compact ? new Uint8Array(raw) : undefined
+}
 
 const hashFor = (key: KeyObject): 'sha256' | null => (key.asymmetricKeyType === 'ed25519' ? null : 'sha256')
 

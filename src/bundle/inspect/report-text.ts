@@ -5,7 +5,7 @@ import type { BundleReport, ReportedRoot } from './report.ts'
 
 /** The report for people, as Markdown. */
 export function formatReport(report: BundleReport): string {
-  const { name, version, size, entries, sums, tool, contents, absent } = report
+  const { name, version, size, entries, sums, signedBy, tool, contents, absent } = report
   return [
     `# ${cell([name, version].filter(Boolean).join(' '))}`,
     '',
@@ -15,6 +15,12 @@ export function formatReport(report: BundleReport): string {
       : [
           '',
           `SHA256SUMS, which names every file and is what a signature is over, has the digest \`${sums}\`.`,
+        ]),
+    ...(signedBy === undefined
+      ? []
+      : [
+          '',
+          `It is signed with the ${signedBy.algorithm} key \`${signedBy.fingerprint}\`, which was checked; the signature covers all ${signedBy.covers} entries.`,
         ]),
     ...(absent.count === 0
       ? []

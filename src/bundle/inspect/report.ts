@@ -8,6 +8,7 @@ import type { ChartContents, ImageContents, RootContents } from '../format/conte
 import { rootManifest, type Bundle } from '../format/open.ts'
 import { holds } from '../charts/proof.ts'
 import type { ChartProof } from '../format/chart-proof.ts'
+import type { CheckedSignature } from '../media/trust.ts'
 import { attachedOf, attachmentsOf, type Attached, type Attachments } from './attached.ts'
 
 /**
@@ -25,6 +26,8 @@ export interface BundleReport {
   readonly entries: number
   /** Of SHA256SUMS, which a signature is over: it names all other files by digest. */
   readonly sums?: Digest
+  /** Whose signature over it was found right when the report was made. */
+  readonly signedBy?: Omit<CheckedSignature, 'key'>
   readonly contents: readonly ReportedRoot[]
   /** Blobs that the bundle needs and leaves out, because the destination has them: `export --since`. */
   readonly absent: { readonly count: number; readonly bytes: number }
@@ -59,7 +62,13 @@ export interface ReportedRoot {
   readonly artifactType?: string
 }
 
-export async function reportOf(bundle: Bundle, size: number, tool: string): Promise<BundleReport> {
+/** @param signed what was checked of its signature */
+export async function reportOf(
+  bundle: Bundle,
+  size: number,
+  tool: string,
+  signed?: CheckedSignature,
+): Promise<BundleReport> {
   const { contents, archive } = bundle
   const contained: ReportedRoot[] = []
   const opened: Attachments[] = []
@@ -84,6 +93,7 @@ export async function reportOf(bundle: Bundle, size: number, tool: string): Prom
     size,
     entries: archive.entries.size,
     ...(bundle.sums === undefined ? {} : { sums: digestOf(bundle.sums) }),
+    ...(signed === undefined ? {} : { signedBy: withoutFile(signed) }),
     absent: { count: absent.length, bytes: absent.reduce((sum, blob) => sum + blob.size, 0) },
     contents: contained,
     attached: attachedOf(opened),
@@ -96,6 +106,13 @@ export async function reportOf(bundle: Bundle, size: number, tool: string): Prom
 }
 
 // --- internal ---
+
+/** The name of a file is another one on every machine. */
+const withoutFile = ({ fingerprint, algorithm, covers }: CheckedSignature) => ({
+  fingerprint,
+  algorithm,
+  covers,
+})
 
 const LICENCES = ['org.opencontainers.image.licenses', 'artifacthub.io/license', 'org.label-schema.license']
 const CONFIG_LIMIT = 4 * 1024 * 1024

@@ -38,7 +38,7 @@ export interface Medium {
   /** Where a small file about the bundle lies, or would lie. @throws a usage error where nothing can */
   sidecarAt(suffix: SidecarSuffix): string
   /** @param at another place for it. @returns nothing when there is none */
-  readSidecar(suffix: SidecarSuffix, at?: string): Promise<string | undefined>
+  readSidecar(suffix: SidecarSuffix, at?: string): Promise<Uint8Array | undefined>
   /** Writes it whole or not at all. @param at another place for it. @returns its name without folders */
   writeSidecar(suffix: SidecarSuffix, text: string, at?: string): Promise<string>
 }

@@ -1,6 +1,7 @@
 import { openInOrder, readFirstInOrder, type OrderedArchive } from '../../archive/sequential-reader.ts'
 import type { ArchiveReader } from '../../archive/reader.ts'
 import { place, type Placed } from '../../archive/tar.ts'
+import { release } from '../../lib/bytes/buffers.ts'
 import { bytesOf, collect, type Bytes } from '../../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
 import { formatBytes } from '../../lib/format.ts'
@@ -55,6 +56,8 @@ export async function openBundlePipe(bytes: Bytes): Promise<BundlePipe> {
   if (headEntry !== undefined) memory.put(headEntry, head)
   const seen = await readManifests(archive, contents, entries, memory)
   const bundle = await bundleOf(memory.archive, contents, head, true)
+  // People take them out and run them.
+  const programs = new Map((contents.programs ?? []).map((program) => [program.path, program]))
   return { bundle, contents, size: placement.size, rest }
 
   async function* rest(): AsyncGenerator<PipedBlob> {
@@ -63,6 +66,9 @@ export async function openBundlePipe(bytes: Bytes): Promise<BundlePipe> {
         memory.put(entry, await collect(await archive.open(entry)))
         continue
       }
+      const program = programs.get(entry.path)
+      if (program !== undefined)
+        await drain(verified(await archive.open(entry), program, `bundle, ${entry.path}`))
       const digest = digestIn(entry.path)
       if (digest !== undefined) yield { digest, size: entry.size, content: await archive.open(entry) }
     }
@@ -76,6 +82,10 @@ export const notFromExport = (): BundleError =>
   })
 
 // --- internal ---
+
+async function drain(content: Bytes): Promise<void> {
+  for await (const piece of content) release(piece)
+}
 
 const digestIn = (path: string): Digest | undefined => {
   const digest = path.replace(/^blobs\/sha256\//, 'sha256:')

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { isS3 } from '../../aws/s3/location.ts'
-import { getText, putText, type S3Storage } from '../../aws/s3/object.ts'
+import { getSmall, putText, type S3Storage } from '../../aws/s3/object.ts'
 import { readSmall } from '../../lib/bytes/small-file.ts'
 import { writeWhole } from '../../lib/bytes/write-whole.ts'
 import { codeOf } from '../../lib/errors.ts'
@@ -43,13 +43,13 @@ export const localSidecars = (path: string, options: MediumOptions): Sidecars =>
 const s3At = async (name: string, options: MediumOptions) =>
   (await import('./s3/connect.ts')).connectS3(name, options)
 
-async function read(name: string, options: MediumOptions): Promise<string | undefined> {
+async function read(name: string, options: MediumOptions): Promise<Uint8Array | undefined> {
   if (isS3(name)) {
     const { s3, location } = await s3At(name, options)
-    return getText(s3, location)
+    return getSmall(s3, location)
   }
   try {
-    return (await readSmall(name)).toString('utf8')
+    return await readSmall(name)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error

@@ -1,16 +1,20 @@
 import { basename } from 'node:path'
 import { KMS_SCHEME } from '../../aws/kms/key-name.ts'
+import { release } from '../../lib/bytes/buffers.ts'
 import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
 import { BundleError, integrityError, usageError } from '../../lib/errors.ts'
+import { verified } from '../../oci/verify.ts'
 import type { Bundle } from '../format/open.ts'
 import {
   algorithmOf,
+  fingerprintOf,
   publicKey,
   signBytes,
   signedBytes,
   verifySignature,
   type Signer,
 } from '../format/signature.ts'
+import { parseSums, SUMS } from '../format/sums.ts'
 import type { Medium } from './medium.ts'
 
 /** Who must have signed a bundle before anything of it is used. */
@@ -23,24 +27,46 @@ export interface TrustOptions {
   readonly requireSignature?: boolean | undefined
 }
 
+/** A signature that was found right. */
+export interface CheckedSignature {
+  /** File name of the key. */
+  readonly key: string
+  /** `sha256:…` of the public key in DER, as `openssl pkey -pubin -outform DER | sha256sum` shows it. */
+  readonly fingerprint: string
+  readonly algorithm: string
+  /** Entries of the bundle that it covers: all of them. */
+  readonly covers: number
+}
+
 /** What is known of a bundle's signature. */
 export type SignatureState =
-  | { readonly state: 'checked'; readonly key: string }
+  | ({ readonly state: 'checked' } & CheckedSignature)
   /** It lies beside the bundle, and nobody gave a key to check it with. */
   | { readonly state: 'unchecked'; readonly file: string }
   | { readonly state: 'none' }
 
 /**
- * Checks the signature of an opened bundle, when a key is given: before anything of it is used.
- * @returns whether it was checked
+ * Checks the signature of an opened bundle, and the programs it carries, when a key is given: before anything of it is
+ * used or run.
  */
+export async function checkTrust(
+  bundle: Bundle,
+  medium: Medium,
+  options: TrustOptions,
+): Promise<CheckedSignature | undefined> {
+  const checked = await checkSignature(bundle, medium, options)
+  if (checked !== undefined) await checkPrograms(bundle)
+  return checked
+}
+
+/** The signature alone, for callers that read every entry anyway. */
 export async function checkSignature(
-  bundle: Pick<Bundle, 'sums'>,
+  bundle: Pick<Bundle, 'sums'> & Partial<Pick<Bundle, 'contents'>>,
   medium: Medium,
   { verifyKey, signature, requireSignature = false }: TrustOptions,
-): Promise<boolean> {
+): Promise<CheckedSignature | undefined> {
   if (verifyKey === undefined) {
-    if (!requireSignature) return false
+    if (!requireSignature) return undefined
     throw usageError('a signature is required here, and no key is given to check it with', {
       next:
         'give the public key of whoever signs your bundles: --verify-key <file>, MA_BUNDLE_VERIFY_KEY, ' +
@@ -66,7 +92,21 @@ export async function checkSignature(
     })
   }
   verifySignature(content, text, key)
-  return true
+  const sums = parseSums(new TextDecoder().decode(content))
+  const beyond = bundle.contents?.entries.find(({ path }) => path !== SUMS && !sums.has(path))
+  if (beyond !== undefined) {
+    throw integrityError(`the signature does not cover ${JSON.stringify(beyond.path)}`, {
+      where,
+      next: 'do not use the bundle before you know who added that',
+    })
+  }
+  return {
+    key: basename(verifyKey),
+    fingerprint: fingerprintOf(key),
+    algorithm: algorithmOf(key),
+    // SHA256SUMS lists all others.
+    covers: sums.size + 1,
+  }
 }
 
 /**
@@ -77,13 +117,13 @@ export function checkTrustOptions(medium: Medium, { verifyKey, signature }: Trus
   if (verifyKey !== undefined && signature === undefined) medium.sidecarAt('.sig')
 }
 
-/** @param signed whether it was checked */
+/** @param signed what was checked of it */
 export async function signatureStateOf(
   medium: Medium,
-  signed: boolean,
-  { verifyKey = '', signature }: TrustOptions,
+  signed: CheckedSignature | undefined,
+  { signature }: TrustOptions,
 ): Promise<SignatureState> {
-  if (signed) return { state: 'checked', key: basename(verifyKey) }
+  if (signed !== undefined) return { state: 'checked', ...signed }
   return (await isThere(medium, signature))
     ? { state: 'unchecked', file: basename(signature ?? medium.sidecarAt('.sig')) }
     : { state: 'none' }
@@ -113,6 +153,19 @@ export async function readKey(file: string): Promise<string> {
 }
 
 // --- internal ---
+
+/**
+ * Reads the programs that a bundle carries: people take them out and run them.
+ * @throws an integrity error for one that is not what the bundle says
+ */
+async function checkPrograms({ archive, contents, sums = new Uint8Array() }: Bundle): Promise<void> {
+  const listed = parseSums(new TextDecoder().decode(sums))
+  for (const { path, digest, size } of contents?.programs ?? []) {
+    if (listed.get(path) !== digest) throw integrityError(`SHA256SUMS has another digest for ${path}`)
+    for await (const piece of verified(archive.read(path), { digest, size }, `bundle, ${path}`))
+      release(piece)
+  }
+}
 
 /** With permission to read a bundle in S3, but not to list the bucket, nobody can know; then it counts as absent. */
 async function isThere(medium: Medium, signature: string | undefined): Promise<boolean> {

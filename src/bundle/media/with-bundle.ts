@@ -2,15 +2,15 @@ import type { RandomReader } from '../../lib/bytes/bytes.ts'
 import { openBundle, type Bundle } from '../format/open.ts'
 import { mediumAt } from './at.ts'
 import type { Medium, MediumOptions } from './medium.ts'
-import { checkSignature, type TrustOptions } from './trust.ts'
+import { checkTrust, type CheckedSignature, type TrustOptions } from './trust.ts'
 
 /** A bundle that is open, for as long as `withBundle` runs. */
 export interface BundleAt {
   readonly bundle: Bundle
   readonly file: RandomReader
   readonly medium: Medium
-  /** Whether its signature was checked. */
-  readonly signed: boolean
+  /** What was checked of its signature; undefined when there was no key. */
+  readonly signed: CheckedSignature | undefined
 }
 
 /**
@@ -35,7 +35,7 @@ export async function withBundleOn<Result>(
   const file = await medium.open()
   try {
     const bundle = await openBundle(file)
-    const signed = await checkSignature(bundle, medium, options)
+    const signed = await checkTrust(bundle, medium, options)
     return await use({ bundle, file, medium, signed })
   } finally {
     await file.close()

@@ -4,7 +4,7 @@ import { collect, type RandomReader } from '../../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
 import { digestOf, type Digest } from '../../oci/digest.ts'
 import { verified } from '../../oci/verify.ts'
-import { openBundle, type Bundle } from '../format/open.ts'
+import { openOversized, type Bundle } from '../format/open.ts'
 import { HEAD } from '../format/plan.ts'
 import { localContent, type Donor } from './repair-sources.ts'
 import { encodeSums, parseSums, readSums, SUMS } from '../format/sums.ts'
@@ -38,7 +38,7 @@ export async function repairBundle(
   const damages = [...table, ...before.damaged]
   if (damages.length === 0) return { before: damages, after: before }
   await reading(open, async (file) => {
-    const bundle = await openBundle(file)
+    const bundle = await openOversized(file)
     if (!bundle.own) throw packedAgain()
     await mendAll(mending, file, bundle, before.damaged, await donor(bundle))
   })
@@ -101,7 +101,7 @@ async function mendTable(
 /** Why the table cannot be read. */
 async function faultOf(file: RandomReader): Promise<BundleError | undefined> {
   try {
-    const { own } = await openBundle(file)
+    const { own } = await openOversized(file)
     return own ? undefined : packedAgain()
   } catch (error) {
     if (error instanceof BundleError && error.kind === 'integrity') return error

@@ -9,7 +9,7 @@ import type { ArchiveReader } from '../../archive/reader.ts'
 import { scanArchive } from '../../archive/scan.ts'
 import type { Placed } from '../../archive/tar.ts'
 import type { BundleEvent } from '../run/events.ts'
-import { openBundle } from '../format/open.ts'
+import { openOversized } from '../format/open.ts'
 import { HEAD } from '../format/plan.ts'
 import { encodeSums, readSums, SUMS } from '../format/sums.ts'
 import { frameDamage, headerDamage, type Damage } from '../format/frame.ts'
@@ -79,10 +79,10 @@ async function openDamaged(
   file: RandomReader,
 ): Promise<{ readonly archive: ArchiveReader; readonly own: boolean; readonly fault?: Damage }> {
   try {
-    return await openBundle(file)
+    return await openOversized(file)
   } catch (error) {
     if (!(error instanceof BundleError) || error.kind !== 'integrity') throw error
-    const archive = await scanArchive(file).catch(() => {
+    const archive = await scanArchive(file, { tail: 'any' }).catch(() => {
       throw error
     })
     const head = archive.entries.get(HEAD)

@@ -14,3 +14,12 @@ export const signatureArgs = {
   },
   requireSignature: { type: 'boolean', description: 'Refuse to run without --verify-key' },
 } as const satisfies ArgsDef
+
+/** The same for commands that read several bundles, or one by the way: each has its signature beside it. */
+export const eachSignatureArgs = {
+  verifyKey: {
+    ...signatureArgs.verifyKey,
+    description: 'Public key (PEM, Ed25519 or ECDSA P-256) that must have signed each bundle that is read',
+  },
+  requireSignature: signatureArgs.requireSignature,
+} as const satisfies ArgsDef

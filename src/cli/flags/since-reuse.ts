@@ -1,4 +1,5 @@
 import type { ArgsDef } from '../args/flags.ts'
+import { eachSignatureArgs } from './signing.ts'
 import { volumesArgs } from './volumes.ts'
 
 /** Flags that make use of what was exported before. */
@@ -14,4 +15,5 @@ export const olderArgs = {
     description: 'Read from this earlier bundle what it has, and fetch only the rest',
   },
   ...volumesArgs,
+  ...eachSignatureArgs,
 } as const satisfies ArgsDef

@@ -71,7 +71,9 @@ function proofCard({ anatomy: { report, items } }: PageData): Markup {
 
 function signatureCard({ signature }: PageData): Markup {
   if (signature.state === 'checked') {
-    const about = html`checked with ${lineOf(signature.key)} when this page was made`
+    const about = html`${signature.algorithm} key
+      <code>${signature.fingerprint}</code> (${lineOf(signature.key)}), checked when this page was made;
+      covers all ${String(signature.covers)} entries`
     return card('Signature', verdict('ok', 'valid'), about, 'ok')
   }
   if (signature.state === 'unchecked') {

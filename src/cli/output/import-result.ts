@@ -2,6 +2,7 @@ import type { ImportDone } from '../../api/import-from.ts'
 import type { ImportedRoot } from '../../bundle/import/import.ts'
 import { defaultValuesFile, type WrittenValues } from '../../bundle/import/write-values.ts'
 import { plural } from '../../lib/format.ts'
+import { signedByLines } from './signed-by.ts'
 import { verdictLine } from '../../bundle/charts/judge/verdict.ts'
 import type { ArgsDef } from '../args/flags.ts'
 import type { Session } from '../session.ts'
@@ -26,7 +27,7 @@ export const valuesArgs = {
 
 /** Shows what is where, and what to do next. */
 export function showImport(
-  { name, bundle, imported, layout, seconds, values }: ImportDone,
+  { name, bundle, imported, layout, seconds, signed, values }: ImportDone,
   data: object,
   session: Session,
 ): void {
@@ -36,6 +37,7 @@ export function showImport(
     [
       ...landed(imported, layout.registry, session),
       `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
+      ...signedByLines(signed),
       ...valuesLines(values),
       // Without a bundle there is nothing to prove later.
       ...(proof === undefined || (proof.length === 0 && (name === undefined || !hasCharts))

@@ -55,7 +55,11 @@ const isAt = ({ url }: Refusal, part: 'manifests' | 'blobs' | 'uploads' | 'tags'
   new URL(url).pathname.includes(`/${part}/`)
 const isByDigest = ({ url }: Refusal): boolean => /\/sha256:[0-9a-f]{64}$/.test(new URL(url).pathname)
 const isEcr = ({ registry }: Refusal): boolean => /\.dkr[.-]ecr\b|^public\.ecr\.aws$/.test(registry)
-const isDenied = ({ status }: Refusal): boolean => status === 401 || status === 403
+/** Some hide what is private behind a 404, and still say why. */
+const isDenied = ({ status, errors }: Refusal): boolean =>
+  status === 401 ||
+  status === 403 ||
+  (status === 404 && errors.some(({ code }) => code === 'UNAUTHORIZED' || code === 'DENIED'))
 const login = ({ registry }: Refusal): string =>
   `docker login ${registry}, or --username ${registry}=<name> and --password-stdin`
 
@@ -117,23 +121,28 @@ const ROWS: readonly Row[] = [
     when: (one) => isDenied(one) && isEcr(one) && one.authenticated,
     next: ({ registry }) =>
       `what is missing is shown by: ma-bundle doctor --registry ${registry}; the least policy is printed by: ma-bundle iam-policy --registry ${registry}`,
+    kind: 'auth',
   },
   {
     when: (one) => isDenied(one) && isPush(one) && one.authenticated,
     next: (one) =>
       `check that the credentials for ${one.registry} are current and may push there; others are given with --username ${one.registry}=<name> and --password-stdin`,
+    kind: 'auth',
   },
   {
     when: (one) => isDenied(one) && isPush(one),
     next: (one) => `log in to push: ${login(one)}`,
+    kind: 'auth',
   },
   {
     when: (one) => isDenied(one) && one.authenticated,
     next: ({ registry }) => `check that the credentials for ${registry} are current and allow this`,
+    kind: 'auth',
   },
   {
     when: isDenied,
     next: (one) => `check the name; if it is private, log in: ${login(one)}`,
+    kind: 'auth',
   },
   // nginx's words for what it wants of a client that it does not know.
   {

@@ -239,6 +239,14 @@ describe('a pull that is refused because of', () => {
     expect((await exporting(`${from.host}/team/app@${image.digest}`, ...mirrored(from))).code).toBe(0)
   })
 
+  it('what is hidden behind a 404 that says why is a matter of permission', async () => {
+    const words = envelope('UNAUTHORIZED', 'authentication required')
+    const from = await pulled(/GET .*manifests/, 404, words)
+    const refused = await exporting(`${from.host}/team/app:1`)
+    expect(refused.code).toBe(3)
+    expect(refused.stderr).toContain(`docker login ${from.host}`)
+  })
+
   it('a private repository is opened by the login that the advice names', async () => {
     const from = await double({ access: { kind: 'basic', username: 'me', password: 'secret-pass' } })
     for (const child of [...image.children, image]) {

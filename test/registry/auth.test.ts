@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { parseChallenges } from '../../src/registry/auth/challenge.ts'
 import type { Credential, CredentialQuery } from '../../src/registry/auth/credentials.ts'
+import { bytesOf } from '../../src/lib/bytes/bytes.ts'
 import { openRepository } from '../../src/registry/repository.ts'
 import { fetchToken } from '../../src/registry/auth/token.ts'
 import { noise } from '../support/images.ts'
@@ -208,6 +209,24 @@ describe('bearer tokens', () => {
     expect(await repository.head('v1')).toBeDefined()
     expect(double.requests.filter(({ path }) => path === '/token')).toHaveLength(3)
     expect(events.filter(({ type }) => type === 'retry')).toHaveLength(2)
+  })
+
+  test('are taken from any answer that is a success, and missed with a hint at what answers', async () => {
+    const answered = (status: number, text: string) => () =>
+      Promise.resolve({
+        status,
+        url: 'https://login.example/token',
+        headers: new Headers(),
+        body: bytesOf(new TextEncoder().encode(text)),
+        text: () => Promise.resolve(text),
+        discard: () => Promise.resolve(),
+      })
+    const asker = { registry: 'x', origin: 'https://x', where: 'x/y:1' }
+    const challenge = { scheme: 'bearer', params: { realm: 'https://login.example/token' } }
+    const token = await fetchToken(answered(201, '{"token":"abc"}'), asker, challenge, [], undefined)
+    expect(token.value).toBe('abc')
+    const error = await failureOf(fetchToken(answered(200, '<html>'), asker, challenge, [], undefined))
+    expect(error).toMatchObject({ kind: 'auth', next: expect.stringContaining('login.example') })
   })
 
   test.each([

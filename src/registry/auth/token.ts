@@ -32,7 +32,7 @@ export async function fetchToken(
   const { where } = asker
   const url = realmUrl(realm, asker.origin, where)
   const response = await exchange(requestFor(url, service, scopes, credential))
-  if (response.status !== 200) {
+  if (response.status < 200 || response.status >= 300) {
     throw await errorFrom('identityToken' in (credential ?? {}) ? 'POST' : 'GET', response, where, {
       registry: asker.registry,
       authenticated: credential !== undefined,
@@ -47,6 +47,7 @@ export async function fetchToken(
     throw new BundleError('the login service of the registry answered without a token', {
       kind: 'auth',
       where,
+      next: `see what answers at ${new URL(url).host}: a proxy or a portal may stand before it`,
     })
   }
   noteSecret(value)

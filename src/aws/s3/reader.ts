@@ -4,6 +4,7 @@ import { PIECE, take } from '../../lib/bytes/buffers.ts'
 import { collect, type Bytes, type RandomReader } from '../../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
 import { HttpError } from '../../lib/http/error.ts'
+import { resumed } from '../../lib/http/resume.ts'
 import type { S3 } from './client.ts'
 import { statusOf } from './errors.ts'
 import type { S3Location } from './location.ts'
@@ -108,50 +109,46 @@ async function openHead(
 }
 
 /** The bytes from `start` to `end`, in as many requests as it takes. */
-async function* stretch(s3: S3, object: Opened, start: number, end: number): Bytes {
+function stretch(s3: S3, object: Opened, start: number, end: number): Bytes {
   const { location, etag } = object
   const patience = s3.patience('GetObject')
-  let at = start
-  let advanced = 0
-  while (at < end) {
-    try {
-      const from = at
+  return resumed({
+    start,
+    end,
+    patience,
+    progress: PROGRESS,
+    async open(at) {
       const answer = await s3.once('GetObject', (api, options) =>
         api.getObject(
           {
             Bucket: location.bucket,
             Key: location.key,
-            Range: `bytes=${from}-${end - 1}`,
+            Range: `bytes=${at}-${end - 1}`,
             ...(etag === undefined ? {} : { IfMatch: etag }),
           },
           options,
         ),
       )
-      checkRange(answer, from, object)
-      for await (const chunk of bodyOf(answer)) {
-        at += chunk.length
-        if (at > end)
-          throw integrityError('S3 sends more than the range that was asked for', { where: location.name })
-        advanced += chunk.length
-        if (advanced >= PROGRESS) {
-          patience.progressed()
-          advanced = 0
-        }
-        yield chunk
-      }
-      if (at < end)
-        throw new HttpError(
-          `the body ended after ${at - from} of ${end - from} bytes`,
-          'ECONNRESET',
-          location.bucket,
-          true,
-        )
-    } catch (error) {
-      await patience.after(error).catch((final: unknown) => {
+      checkRange(answer, at, object)
+      return { body: bodyOf(answer), before: 0 }
+    },
+    cutShort: (at) =>
+      new HttpError(
+        `the body ended after ${at - start} of ${end - start} bytes`,
+        'ECONNRESET',
+        location.bucket,
+        true,
+      ),
+    tooLong: () =>
+      integrityError('S3 sends more than the range that was asked for', { where: location.name }),
+    async failed(error) {
+      try {
+        await patience.after(error)
+      } catch (final) {
         throw s3.explain('GetObject', final, location)
-      })
-    }
-  }
+      }
+    },
+  })
 }
 
 /** A store that ignores ranges, or conditions, would have the wrong bytes read as the right ones. */

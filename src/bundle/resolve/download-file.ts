@@ -1,5 +1,6 @@
 import type { Bytes } from '../../lib/bytes/bytes.ts'
 import { getFollowing, judge } from '../../lib/http/get.ts'
+import { resumed } from '../../lib/http/resume.ts'
 import { messageOf } from '../../lib/errors.ts'
 import { createPatience, retry, type Patience } from '../../lib/retry.ts'
 import { redactUrl } from '../../lib/url.ts'
@@ -11,28 +12,17 @@ type Connected = Pick<Session, 'http' | 'emit' | 'signal'>
  * Content at a URL from byte `start` on. After a cut it goes on where it stopped, by Range where the server knows
  * it, else by reading past what is there already.
  */
-export async function* downloadFrom(session: Connected, url: string, start = 0): Bytes {
-  const patience = patienceFor(session, url)
-  let at = start
-  for (;;) {
-    try {
+export const downloadFrom = (session: Connected, url: string, start = 0): Bytes =>
+  resumed({
+    start,
+    patience: patienceFor(session, url),
+    progress: 1,
+    async open(at) {
       const headers = at === 0 ? {} : { range: `bytes=${at}-` }
-      const response = await getFollowing(session.http, url, { headers, signal: session.signal })
-      let skip = response.status === 206 ? 0 : at
-      for await (const chunk of response.body) {
-        const fresh = chunk.subarray(Math.min(skip, chunk.length))
-        skip -= chunk.length - fresh.length
-        if (fresh.length === 0) continue
-        at += fresh.length
-        patience.progressed()
-        yield fresh
-      }
-      return
-    } catch (error) {
-      await patience.after(error)
-    }
-  }
-}
+      const { status, body } = await getFollowing(session.http, url, { headers, signal: session.signal })
+      return { body, before: status === 206 ? 0 : at }
+    },
+  })
 
 /** Bytes of what is at a URL, when the server says so; its content is let go. */
 export const sizeAt = (session: Connected, url: string): Promise<number | undefined> =>

@@ -3,6 +3,7 @@ import { BundleError, integrityError } from '../../lib/errors.ts'
 import { HttpError } from '../../lib/http/error.ts'
 import { decodedBody, isEncoded } from '../../lib/http/encoding.ts'
 import type { HttpResponse } from '../../lib/http/client.ts'
+import { resumed, type Stretch } from '../../lib/http/resume.ts'
 import { mayLeadTo } from '../../lib/url.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { ACCEPT_MANIFESTS, isForeignLayer, isManifest } from '../../oci/media-types.ts'
@@ -14,41 +15,31 @@ import { callTo, nameOf, type Place } from '../repository-calls.ts'
  * The bytes of a blob (or manifest) from `start` to its size. Cuts and stalls are continued with `Range` within one
  * call; a server that answers 200 instead starts over, and what is known is thrown away. Neither hashed nor copied.
  */
-export async function* download(place: Place, target: Descriptor, start = 0): Bytes {
+export function download(place: Place, target: Descriptor, start = 0): Bytes {
   const { digest, size } = target
   const where = nameOf(place, digest)
   const patience = place.client.patience(place.registry, where)
-  const calls = callsFor(place, target, where)
-  let call = calls.shift()
-  let at = start
-  let advanced = 0
-  while (at < size && call !== undefined) {
-    try {
+  const [first, ...others] = callsFor(place, target, where)
+  let call = first
+  let url = ''
+  return resumed({
+    start,
+    end: size,
+    patience,
+    progress: Math.min(PROGRESS, size / PROGRESS_PARTS),
+    async open(at) {
       const response = await place.client.once(continued(call, at))
-      const { body, before } = await contentOf(response, at, size, where)
-      let skip = before
-      for await (const chunk of body) {
-        if (skip >= chunk.length) {
-          skip -= chunk.length
-          continue
-        }
-        const fresh = skip === 0 ? chunk : chunk.subarray(skip)
-        skip = 0
-        at += fresh.length
-        if (at > size) throw tooLong(size, where)
-        advanced += fresh.length
-        if (advanced >= Math.min(PROGRESS, size / PROGRESS_PARTS)) {
-          patience.progressed()
-          advanced = 0
-        }
-        yield fresh
-      }
-      if (at < size) throw cutShort(response, at, size)
-    } catch (error) {
-      if (isGone(error) && calls.length > 0) call = calls.shift()
-      else await patience.after(error)
-    }
-  }
+      ;({ url } = response)
+      return contentOf(response, at, size, where)
+    },
+    cutShort: (at) => cutShort(url, at, size),
+    tooLong: () => tooLong(size, where),
+    async failed(error) {
+      const next = isGone(error) ? others.shift() : undefined
+      if (next === undefined) await patience.after(error)
+      else call = next
+    },
+  })
 }
 
 // --- internal ---
@@ -58,7 +49,7 @@ const PROGRESS = 64 * 1024
 const PROGRESS_PARTS = 64
 
 /** The registry first; for foreign layers, when they are wanted, the places their descriptor names. */
-function callsFor(place: Place, target: Descriptor, where: string): Call[] {
+function callsFor(place: Place, target: Descriptor, where: string): [Call, ...Call[]] {
   const manifest = isManifest(target.mediaType)
   const own = callTo(place, {
     method: 'GET',
@@ -79,12 +70,7 @@ const continued = (call: Call, at: number): Call =>
   at === 0 ? call : { ...call, headers: { ...call.headers, range: `bytes=${at}-` }, expect: [200, 206] }
 
 /** The content a response carries, and how many bytes of it lie before `at`. */
-async function contentOf(
-  response: HttpResponse,
-  at: number,
-  size: number,
-  where: string,
-): Promise<{ body: Bytes; before: number }> {
+async function contentOf(response: HttpResponse, at: number, size: number, where: string): Promise<Stretch> {
   const { status, headers } = response
   const fail = async (why: string): Promise<BundleError> => {
     await response.discard()
@@ -110,7 +96,7 @@ async function contentOf(
 const tooLong = (size: number, where: string): BundleError =>
   integrityError(`the registry sends more than the ${size} bytes the content has`, { where })
 
-function cutShort({ url }: HttpResponse, at: number, size: number): HttpError {
+function cutShort(url: string, at: number, size: number): HttpError {
   const { host } = new URL(url)
   return new HttpError(`${host}: the body ended after ${at} of ${size} bytes`, 'ECONNRESET', host, true)
 }

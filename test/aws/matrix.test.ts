@@ -59,6 +59,7 @@ beforeAll(async () => {
       `api.ecr-public${fips}.us-east-1.api.aws`,
       `portal.sso${fips}.${SSO_REGION}.amazonaws.com`,
       `portal.sso${fips}.${SSO_REGION}.api.aws`,
+      `oidc${fips}.${SSO_REGION}.amazonaws.com`,
     ]),
     'ecr-public.us-east-1.api.aws',
   ])
@@ -341,6 +342,36 @@ describe.each(VARIANTS)('FIPS $fips, dual-stack $dualStack', (variant) => {
       }
     },
   )
+})
+
+test('a session of SSO is renewed where its region and variant are', async () => {
+  const source: Source = {
+    name: 'SSO session',
+    profile: `sso_session = s\nsso_account_id = 123456789012\nsso_role_name = r`,
+    config: `[sso-session s]\nsso_region = ${SSO_REGION}\nsso_start_url = https://corp.awsapps.com/start\n`,
+    key: '',
+  }
+  const aws = await configure(source, inProfile({ fips: true, dualStack: false }))
+  const ends = (ms: number): string => new Date(Date.now() + ms).toISOString()
+  await writeFile(
+    join(home, '.aws', 'sso', 'cache', `${createHash('sha1').update('s').digest('hex')}.json`),
+    JSON.stringify({
+      accessToken: 'old',
+      expiresAt: ends(60_000),
+      refreshToken: 'again',
+      clientId: 'client',
+      clientSecret: 'secret',
+      registrationExpiresAt: ends(86_400_000),
+    }),
+  )
+  const renewed = { accessToken: 'new', expiresIn: 3600, refreshToken: 'again', tokenType: 'Bearer' }
+  cloud.instead.set('CreateToken', { status: 200, type: 'application/json', body: JSON.stringify(renewed) })
+  await ecrLogin(createEcr({ aws, region: 'us-east-1', attempts: 1 }))()
+  expect(cloud.calls.map(({ host }) => host)).toEqual([
+    `oidc-fips.${SSO_REGION}.amazonaws.com`,
+    `portal.sso-fips.${SSO_REGION}.amazonaws.com`,
+    'api.ecr-fips.us-east-1.amazonaws.com',
+  ])
 })
 
 test('each service goes where [services] of the profile leads it', async () => {

@@ -75,6 +75,10 @@ export const HANDED_OUT: Readonly<Record<string, string>> = {
 // --- internal ---
 
 const SCOPE = /Credential=(\w+)\/\d+\/([a-z0-9-]+)\//
+const PATHS = [
+  ['/federation/credentials', 'GetRoleCredentials'],
+  ['/token', 'CreateToken'],
+] as const
 const LATER = new Date(Date.now() + 3_600_000)
 const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
@@ -82,7 +86,7 @@ function callOf({ headers, url = '' }: IncomingMessage, body: string): CloudCall
   const [, key = '', region = ''] = SCOPE.exec(headers.authorization ?? '') ?? []
   const target = String(headers['x-amz-target'] ?? '').replace(/^.*\./, '')
   const form = /(?:^|&)Action=(\w+)/.exec(body)?.[1]
-  const sso = url.startsWith('/federation/credentials') ? 'GetRoleCredentials' : undefined
+  const sso = PATHS.find(([path]) => url.startsWith(path))?.[1]
   return { host: headers.host ?? '', action: target || form || sso || 'GetObject', region, key }
 }
 

@@ -123,10 +123,9 @@ export const importResult = (done: ImportDone): ImportResult => ({
   ...(done.signed === undefined ? {} : { signedBy: done.signed }),
 })
 
-// --- internal ---
-
-async function withTarget<Result>(
-  { target }: ImportRequest,
+/** Connects to the registry, for as long as `use` runs. */
+export async function withTarget<Result>(
+  { target }: Pick<ImportRequest, 'target'>,
   around: Surroundings,
   use: (opened: OpenedTarget) => Promise<Result>,
 ): Promise<Result> {

@@ -1,20 +1,19 @@
-import { finishImport, landedIn } from '../api/import-from.ts'
-import { importRoots } from '../bundle/import/import.ts'
-import { bundleOfPlan } from '../bundle/export/without-a-file.ts'
+import { landedIn } from '../api/import-from.ts'
+import { mirrorTo, withMirror, type MirrorRequest } from '../api/mirror-to.ts'
 import { defineBundleCommand } from '../cli/command.ts'
-import { forecast, rateArgs } from '../cli/output/forecast.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
-import { showImport, valuesArgs } from '../cli/output/import-result.ts'
-import { networkArgs, openNetwork } from '../cli/flags/network.ts'
-import { eachSignatureArgs } from '../cli/flags/signing.ts'
-import { imagesArg } from '../cli/flags/source.ts'
-import { olderArgs } from '../cli/flags/since-reuse.ts'
-import { openOlder } from '../setup/older.ts'
-import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
-import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
+import { networkArgs, networkSettings, splitLogin } from '../cli/flags/network.ts'
+import { prepareArgs, sourceSettings } from '../cli/flags/prepare.ts'
+import { ecrArgs, layoutArgs, layoutOf, targetSettings } from '../cli/flags/registry.ts'
 import { repairArgs, repairOf } from '../cli/flags/repair.ts'
 import { repositoryArgs } from '../cli/flags/repository.ts'
-import { splitLogin } from '../cli/flags/network.ts'
+import { eachSignatureArgs } from '../cli/flags/signing.ts'
+import { olderArgs } from '../cli/flags/since-reuse.ts'
+import { imagesArg } from '../cli/flags/source.ts'
+import { forecast, rateArgs } from '../cli/output/forecast.ts'
+import { showImport, valuesArgs } from '../cli/output/import-result.ts'
+import { noticeText } from '../cli/output/notice-text.ts'
+import type { OnNotice } from '../setup/source.ts'
 
 const { values: chartValues, ...proveArgs } = helmArgs
 
@@ -56,27 +55,28 @@ export default defineBundleCommand({
   },
   async run(args, session) {
     const layout = layoutOf(args)
-    const repair = repairOf(args)
     const { source, target } = splitLogin(args, layout.registry)
-    // Before anything is resolved: a login that fails there is known at once.
-    const opened = await openTarget({ ...args, ...target }, session)
-    const older = await openOlder({ ...args, since: undefined }, { ...session, volumes: args.volumes })
-    try {
-      const network = await openNetwork({ ...args, ...source }, session)
-      const resolved = await prepare({ ...args, values: args.chartValues }, session, network, older)
-      const { prepared } = older.reuse(resolved)
-      if (args.dryRun) {
-        session.result(...forecast(prepared, { rate: args.rate, network }, session))
-        return
-      }
-      const started = performance.now()
-      const bundle = bundleOfPlan(prepared.plan)
-      const imported = await importRoots(bundle, opened.target, { ...opened.network, layout, repair })
-      const done = await finishImport(bundle, imported, started, { ...args, layout })
-      showImport(done, { proof: bundle.contents?.proof, ...landedIn(done) }, session)
-    } finally {
-      await older.close()
-      opened.close()
+    const { values, pinDigests } = args
+    const request: MirrorRequest = {
+      layout,
+      repair: repairOf(args),
+      target: await targetSettings({ ...args, ...target }, session),
+      network: await networkSettings({ ...args, ...source }, session),
+      source: sourceSettings({ ...args, values: args.chartValues }),
+      older: { ...args, since: undefined },
+      values,
+      pinDigests,
     }
+    const around = { ...session, volumes: args.volumes }
+    const onNotice: OnNotice = (notice) => session.note(noticeText(notice))
+    if (args.dryRun) {
+      await withMirror(request, around, onNotice, ({ prepared, network }) => {
+        session.result(...forecast(prepared, { rate: args.rate, network }, session))
+        return Promise.resolve()
+      })
+      return
+    }
+    const done = await mirrorTo(request, around, onNotice)
+    showImport(done, { proof: done.bundle.contents?.proof, ...landedIn(done) }, session)
   },
 })

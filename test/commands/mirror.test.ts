@@ -15,8 +15,6 @@ const OF_THE_FILE = [
   'cliFrom',
   'sign',
   'signature',
-  'repair',
-  'deep',
   'signatureOut',
   'lockOut',
   'abort',

@@ -49,14 +49,21 @@ export interface ExportDone {
   readonly seconds: number
 }
 
+export interface ExportWays {
+  readonly onNotice: OnNotice
+  readonly tolerateMissing?: boolean
+  /** Where it goes: what a bundle that is there already has is not fetched again. */
+  readonly to?: Medium
+}
+
 /** Prepares an export, and lets go of everything it takes when `use` ends. */
 export async function withExport<Result>(
   request: ExportRequest,
   around: MediumOptions,
-  { onNotice, tolerateMissing = false }: { readonly onNotice: OnNotice; readonly tolerateMissing?: boolean },
+  { onNotice, tolerateMissing = false, to }: ExportWays,
   use: (ready: ReadyExport) => Promise<Result>,
 ): Promise<Result> {
-  const older = await openOlder(request.older, around)
+  const older = await openOlder(request.older, around, to)
   let signer: Awaited<ReturnType<typeof openSigner>> | undefined
   try {
     if (request.sign !== undefined)
@@ -85,7 +92,7 @@ export async function exportTo(
   return withExport(
     request,
     around,
-    { onNotice },
+    { onNotice, to: medium },
     async ({ prepared, network, programs, signer, ...ready }) => {
       const started = performance.now()
       const written = await medium.write(prepared, network)

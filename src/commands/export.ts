@@ -115,11 +115,16 @@ export default defineBundleCommand({
       lockOut: args.lockOut ?? (args.onlyVolume === undefined ? undefined : false),
     }
     if (!args.dryRun) return show(await exportTo(medium, request, around, onNotice), args, session)
-    await withExport(request, around, { onNotice, tolerateMissing: true }, async ({ prepared, network }) => {
-      const outlook = { rate: args.rate, network, split: args.split, free: await medium.free() }
-      session.result(...forecast(prepared, outlook, session))
-      refuseMissing(prepared.missing)
-    })
+    await withExport(
+      request,
+      around,
+      { onNotice, tolerateMissing: true, to: medium },
+      async ({ prepared, network }) => {
+        const outlook = { rate: args.rate, network, split: args.split, free: await medium.free() }
+        session.result(...forecast(prepared, outlook, session))
+        refuseMissing(prepared.missing)
+      },
+    )
   },
 })
 
@@ -127,7 +132,7 @@ export default defineBundleCommand({
 
 function show(
   done: ExportDone,
-  { reuse = '', split }: { readonly reuse: string | undefined; readonly split: number | undefined },
+  { reuse, split }: { readonly reuse: string | undefined; readonly split: number | undefined },
   session: Session,
 ): void {
   const { prepared, written, programs, signature } = done
@@ -140,7 +145,11 @@ function show(
       ...judgement(prepared),
       `Wrote ${bundle}: ${formatBytes(size)}, ${plural(roots.length, 'item')}, fetched ${formatBytes(fetched)} in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
       ...(kept === 0 ? [] : [`${formatBytes(kept)} were there from an earlier run.`]),
-      ...(reused === 0 ? [] : [`${formatBytes(reused)} came from ${basename(reuse)}.`]),
+      ...(reused === 0
+        ? []
+        : [
+            `${formatBytes(reused)} came from ${reuse === undefined ? 'the bundle that was there' : basename(reuse)}.`,
+          ]),
       ...(absent.count === 0
         ? []
         : [

@@ -84,10 +84,11 @@ export default defineBundleCommand({
         : await openTarget({ ...args, ...target, ...noSettings, registry: args.registry }, session)
     try {
       const before = await olderLock(args, session)
-      const older = await openOlder(args, { ...session, volumes: args.volumes })
+      const medium = await newMediumAt(args.bundle ?? 'bundle.tar', { split: args.split }, session)
+      const replaced = args.bundle === undefined ? undefined : medium
+      const older = await openOlder(args, { ...session, volumes: args.volumes }, replaced)
       try {
         const network = await openNetwork({ ...args, ...(opened === undefined ? {} : source) }, session)
-        const medium = await newMediumAt(args.bundle ?? 'bundle.tar', { split: args.split }, session)
         const { prepared } = older.reuse(
           await prepare(args, session, network, { ...older, tolerateMissing: true }),
         )

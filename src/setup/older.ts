@@ -8,7 +8,9 @@ import { manifestsIn, reuseFrom } from '../bundle/export/reuse.ts'
 import { absentBlobs, type Base } from '../bundle/export/since.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import { openBase, type BaseFile } from '../bundle/media/base.ts'
-import type { MediumOptions } from '../bundle/media/medium.ts'
+import type { Medium, MediumOptions } from '../bundle/media/medium.ts'
+import type { RandomReader } from '../lib/bytes/bytes.ts'
+import { BundleError } from '../lib/errors.ts'
 import { checkTrust, type TrustOptions } from '../bundle/media/trust.ts'
 
 export interface Older {
@@ -32,16 +34,21 @@ export interface OlderSettings {
   readonly requireSignature?: boolean | undefined
 }
 
-/** Opens it. What is opened stays open until the export is done. */
+/**
+ * Opens it. What is opened stays open until the export is done.
+ * @param replaced where the export goes: a bundle that is there already is read from, unless another one is given
+ */
 export async function openOlder(
   { since, reuse, verifyKey, requireSignature }: OlderSettings,
   around: MediumOptions,
+  replaced?: Medium,
 ): Promise<Older> {
   const options = { ...around, verifyKey, requireSignature }
   const base = since === undefined ? undefined : await openBase(since, options, INVENTORY)
   try {
     const known = base === undefined || since === undefined ? undefined : baseOf(base, basename(since))
-    const reused = reuse === undefined ? undefined : await openReused(reuse, options)
+    const reused =
+      reuse === undefined ? await openReplaced(replaced, options) : await openReused(reuse, options)
     return {
       ...(known === undefined ? {} : { since: (roots) => absentBlobs(roots, known) }),
       ...(reused === undefined ? {} : { known: manifestsIn(reused.bundle) }),
@@ -59,10 +66,12 @@ export async function openOlder(
 
 // --- internal ---
 
-async function openReused(
-  name: string,
-  options: MediumOptions & TrustOptions,
-): Promise<{ readonly bundle: Bundle; close(): Promise<void> }> {
+interface ReusedBundle {
+  readonly bundle: Bundle
+  close(): Promise<void>
+}
+
+async function openReused(name: string, options: MediumOptions & TrustOptions): Promise<ReusedBundle> {
   const medium = await mediumAt(name, options)
   const file = await medium.open()
   try {
@@ -73,6 +82,21 @@ async function openReused(
     await file.close()
     throw error
   }
+}
+
+/** A finished bundle of our own, signed when that is asked for; anything else is replaced without being read. */
+async function openReplaced(medium: Medium | undefined, options: TrustOptions): Promise<ReusedBundle | undefined> {
+  const file = await medium?.earlier()
+  if (file === undefined || medium === undefined) return undefined
+  try {
+    const bundle = await openBundle(file)
+    await checkTrust(bundle, medium, { ...options, signature: undefined })
+    if (bundle.own) return { bundle, close: () => file.close() }
+  } catch (error) {
+    if (!(error instanceof BundleError)) throw error
+  }
+  await file.close()
+  return undefined
 }
 
 function baseOf(file: BaseFile, name: string): Base {

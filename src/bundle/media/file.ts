@@ -24,6 +24,7 @@ export function fileMedium(path: string, options: MediumOptions): Medium {
     free: () => freeAt(path),
     check: () => checkFolder(path),
     open,
+    earlier: () => openEarlier(path),
     stream: (use) => streamOf(open, use),
     async write(prepared, network) {
       const { openFileWriter } = await import('../../archive/file-writer.ts')
@@ -49,6 +50,17 @@ export async function openLocal(path: string): Promise<RandomReader> {
       next: await nextFor(path, code),
       cause: error,
     })
+  }
+}
+
+/** A new bundle is written beside it, and gets its name at the end. */
+async function openEarlier(path: string): Promise<RandomReader | undefined> {
+  try {
+    return await openFile(path, basename(path))
+  } catch (error) {
+    // What cannot be read is replaced as if it were not there.
+    if (codeOf(error) === undefined) throw error
+    return undefined
   }
 }
 

@@ -27,6 +27,11 @@ export interface Medium {
   check(): Promise<void>
   /** @throws a usage error when it is not there, or cannot be read here and there */
   open(): Promise<RandomReader>
+  /**
+   * The file that has its name already, to be read while another is written in its place; nothing when there is none,
+   * or when the two cannot be there at once.
+   */
+  earlier(): Promise<RandomReader | undefined>
   /** Hands its bytes over once, in order; whatever it holds is let go of when `use` ends. */
   stream<Result>(use: (bytes: Bytes) => Promise<Result>): Promise<Result>
   /** Writes the bundle; it gets its name when all of it is there. */
@@ -96,6 +101,9 @@ export interface WriteSettings {
   /** It will be signed, and nothing says where the signature belongs but beside it. */
   readonly signed?: boolean | undefined
 }
+
+/** For media that are not read while they are written. */
+export const noEarlier = (): Promise<undefined> => Promise.resolve(undefined)
 
 /** For media that leave nothing behind but files that the next run continues. */
 export const nothingToAbandon = (): Promise<never> =>

@@ -2,7 +2,7 @@ import { place } from '../../archive/tar.ts'
 import type { Bytes } from '../../lib/bytes/bytes.ts'
 import { BundleError, codeOf, messageOf, usageError } from '../../lib/errors.ts'
 import { formatBytes } from '../../lib/format.ts'
-import { nothingToAbandon, type Medium, type MediumOptions, type WriteSettings } from './medium.ts'
+import { nothingToAbandon, type Medium, type MediumOptions, type WriteSettings, noEarlier } from './medium.ts'
 import { sidecars } from './sidecar.ts'
 
 /**
@@ -38,6 +38,7 @@ export function pipeMedium(
     name: 'standard input',
     stem: 'bundle',
     can: { seek: false, edit: false, sidecar: false },
+    earlier: noEarlier,
     free: () => Promise.resolve(undefined),
     check: () =>
       stdout.isTTY === true

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { openS3Object } from '../../../aws/s3/reader.ts'
 import { usageError } from '../../../lib/errors.ts'
-import { streamOf, type Medium, type MediumOptions, type WriteSettings } from '../medium.ts'
+import { streamOf, type Medium, type MediumOptions, type WriteSettings, noEarlier } from '../medium.ts'
 import { sidecars } from '../sidecar.ts'
 import { connectS3 } from './connect.ts'
 import { abortObject, exportObject, readRecord } from './export.ts'
@@ -23,6 +23,7 @@ export function s3Medium(
     name: basename(name),
     stem: basename(name),
     can: { seek: true, edit: false, sidecar: true },
+    earlier: noEarlier,
     free: () => Promise.resolve(undefined),
     // Whether the bucket is there and knows these credentials.
     check: async () => void (await readRecord(s3, location)),

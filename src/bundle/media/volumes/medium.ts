@@ -17,6 +17,7 @@ import {
   type OneVolume,
   type WriteSettings,
   type Written,
+  noEarlier,
 } from '../medium.ts'
 import { localSidecars } from '../sidecar.ts'
 import { checkVolume } from './check.ts'
@@ -40,6 +41,7 @@ export function volumesMedium(name: string, options: MediumOptions, settings: Wr
     name: basename(name),
     stem: path,
     can: { seek: true, edit: true, sidecar: true },
+    earlier: noEarlier,
     ...(parsed?.number === undefined ? {} : { volume: oneVolume(name, parsed.number, set, options) }),
     free: () => freeAt(path),
     // One volume goes where the others lie.

@@ -9,7 +9,6 @@ import { absentBlobs, type Base } from '../bundle/export/since.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import { openBase, type BaseFile } from '../bundle/media/base.ts'
 import type { Medium, MediumOptions } from '../bundle/media/medium.ts'
-import type { RandomReader } from '../lib/bytes/bytes.ts'
 import { BundleError } from '../lib/errors.ts'
 import { checkTrust, type TrustOptions } from '../bundle/media/trust.ts'
 
@@ -85,7 +84,10 @@ async function openReused(name: string, options: MediumOptions & TrustOptions): 
 }
 
 /** A finished bundle of our own, signed when that is asked for; anything else is replaced without being read. */
-async function openReplaced(medium: Medium | undefined, options: TrustOptions): Promise<ReusedBundle | undefined> {
+async function openReplaced(
+  medium: Medium | undefined,
+  options: TrustOptions,
+): Promise<ReusedBundle | undefined> {
   const file = await medium?.earlier()
   if (file === undefined || medium === undefined) return undefined
   try {

@@ -8,7 +8,8 @@ import type { RootContents } from '../format/contents.ts'
 import { coverageOf } from './judge/judge.ts'
 import type { Install } from './judge/install.ts'
 import { canonical, canonicalText } from '../spec/hints.ts'
-import type { BundleSpec, SpecChart, SpecImage } from '../spec/spec.ts'
+import { groupText } from '../spec/print.ts'
+import type { BundleSpec, SpecChart, SpecGroup, SpecImage } from '../spec/spec.ts'
 import { nameOf } from '../spec/spec.ts'
 
 /** A chart as listed, and what rendering it showed. */
@@ -34,8 +35,16 @@ export function imagesFound({ bound }: DiscoveredChart): {
   return { on, off, unknown }
 }
 
-/** A spec of the charts and all that they pull; what only a person can confirm stands in comments and hints. */
-export function discoveredSpec(name: string, version: string, charts: readonly DiscoveredChart[]): string {
+/**
+ * A spec of the charts and all that they pull; what only a person can confirm stands in comments and hints.
+ * @param more groups that need no chart
+ */
+export function discoveredSpec(
+  name: string,
+  version: string,
+  charts: readonly DiscoveredChart[],
+  more: readonly SpecGroup[] = [],
+): string {
   const document = new Document({ apiVersion: 'ma-bundle/v1', kind: 'BundleSpec', name, version })
   const groups = new YAMLSeq()
   for (const discovered of charts) {
@@ -60,6 +69,7 @@ export function discoveredSpec(name: string, version: string, charts: readonly D
     if (operands.length > 0) group.commentBefore = operandsComment(operands)
     groups.add(group)
   }
+  for (const group of more) groups.add(document.createNode(groupText(group)))
   document.set('groups', groups)
   const hints = charts.flatMap(({ bound }): [string, object[]][] => {
     const lost = bound.notLanded.map(({ reference, path, reason }) => ({ reference, at: path, reason }))
@@ -74,6 +84,19 @@ export function discoveredSpec(name: string, version: string, charts: readonly D
   if (hints.length > 0) document.set('hints', document.createNode(Object.fromEntries(hints)))
   return document.toString({ lineWidth: 0 })
 }
+
+/** The same without what only a person can confirm. */
+export const foundGroups = (charts: readonly DiscoveredChart[]): readonly SpecGroup[] =>
+  charts.map((one) => ({
+    name: one.chart.name,
+    optional: false,
+    charts: [one.chart],
+    images: imagesFound(one).on.map((text) => ({
+      reference: parseReference(text),
+      allowMissingPlatforms: false,
+    })),
+    files: [],
+  }))
 
 /** What a list lacks, has too much, or has in another version, compared with what the charts pull. */
 export interface SpecDrift {

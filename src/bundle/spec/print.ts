@@ -47,7 +47,8 @@ const mapped = <Item>(
 /** What is empty or off is left out. */
 const some = (key: string, list: readonly unknown[]) => (list.length === 0 ? {} : { [key]: list })
 
-const groupText = ({ name, description, optional, charts, images, files }: SpecGroup) => ({
+/** A group as plain values. */
+export const groupText = ({ name, description, optional, charts, images, files }: SpecGroup) => ({
   name,
   description,
   ...(optional ? { optional } : {}),

@@ -44,9 +44,9 @@ export function littered(bytes: number): void {
 /** So many bytes were sent out of one buffer: the copies that sockets made of them lie about until they are collected. */
 export const sentWhole = (bytes: number): void => littered(bytes * COPIES)
 
-/** A large piece of work is over, and most of what it needed is garbage. */
+/** A piece of work is over, and most of what it needed is garbage: a text of some MiB was parsed, say. */
 export function settled(): void {
-  if (process.memoryUsage.rss() >= LARGE) sweep()
+  if (process.memoryUsage.rss() >= Math.max(LARGE, size + PILE)) sweep()
 }
 
 // --- internal ---
@@ -64,6 +64,8 @@ const LARGE = 120 * MIB
 const GROWTH = 8 * MIB
 /** Looking takes 10 microseconds. */
 const LOOK_AFTER = 16 * MIB
+/** What may pile up between pieces of work, which come seldom. */
+const PILE = 32 * MIB
 const TRANSFER = 2 * MIB
 const SWEEP_AFTER = 128 * MIB
 const COPIES = 8

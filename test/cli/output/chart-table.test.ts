@@ -60,7 +60,17 @@ describe('the table of charts', () => {
     const many = Array.from({ length: 60 }, (_, at) =>
       open(at, at < 4 ? 'needed' : 'on-demand', 'not-bundled'),
     )
-    const lines = verdictLines([proof('operator', { open: many })])
+    const fields = [
+      '.spec.workflowSpec.templateDefaults.container.image',
+      '.spec.workflowSpec.sidecars[].image',
+    ]
+    const operands = [
+      { kind: 'Cluster', fields },
+      { kind: 'Backup', fields: [] },
+    ]
+    const lines = verdictLines([proof('operator', { open: many, operands })])
+    expect(lines).toContain('    Backup')
+    expect(lines.filter((line) => fields.some((field) => line.includes(field)))).toHaveLength(2)
     for (const { reference, at } of many) {
       expect(lines.filter((line) => line.includes(`${reference} `))).toHaveLength(1)
       expect(lines.filter((line) => line.trim() === `at:   ${at}`)).toHaveLength(1)

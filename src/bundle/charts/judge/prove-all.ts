@@ -1,5 +1,8 @@
+import { availableParallelism } from 'node:os'
 import { parse } from 'yaml'
 import { isMap, type Values } from '../../../helm/values/tree.ts'
+import { settled } from '../../../lib/bytes/buffers.ts'
+import { createPool } from '../../../lib/pool.ts'
 import type { ChartProof } from '../../format/chart-proof.ts'
 import { SOMEWHERE, type RenderedChart } from '../render.ts'
 import { computeValues, type OverrideFacts } from '../values.ts'
@@ -13,9 +16,15 @@ export async function proveAll(
   facts: OverrideFacts,
 ): Promise<readonly ChartProof[]> {
   const umbrella = facts.install.consumer?.chart
+  const pool = createPool(Math.max(2, availableParallelism()))
   return Promise.all(
     rendered.map((chart) =>
-      chart.prove(facts.roots, chart.bound.chart === umbrella ? umbrellaValues(facts) : undefined),
+      pool.run(async () => {
+        const whole = chart.bound.chart === umbrella ? umbrellaValues(facts) : undefined
+        const proof = await chart.prove(facts.roots, whole)
+        settled()
+        return proof
+      }),
     ),
   )
 }

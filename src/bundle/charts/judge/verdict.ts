@@ -99,9 +99,9 @@ function operandLines(proofs: readonly ChartProof[]): readonly string[] {
     'In no render: what a controller runs for objects of these kinds:',
     ...operators.flatMap(({ chart, operands = [] }) => [
       `  ${chart}`,
-      ...operands.slice(0, KINDS).map(({ kind, fields }) => {
+      ...operands.slice(0, KINDS).flatMap(({ kind, fields }) => {
         const more = fields.length > FIELDS ? ', …' : ''
-        return `    ${kind}${fields.length === 0 ? '' : ` ${fields.slice(0, FIELDS).join(', ')}${more}`}`
+        return wrapped(`    ${kind} ${fields.slice(0, FIELDS).join(', ')}${more}`, '      ')
       }),
       ...(operands.length > KINDS ? [`    and ${plural(operands.length - KINDS, 'further kind')}`] : []),
     ]),

@@ -51,7 +51,7 @@ export function createDocuments(): (output: string) => RenderedDocument[] {
 // --- internal ---
 
 /** Of texts whose objects are kept. Parsed, they take some ten times as much. */
-const KEPT_CHARACTERS = 4 * 1024 * 1024
+const KEPT_CHARACTERS = 2 * 1024 * 1024
 
 /** Parses texts, and keeps those that were needed last. */
 function createParsed(): (text: string) => readonly Values[] {

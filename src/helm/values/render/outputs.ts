@@ -1,3 +1,4 @@
+import { settled } from '../../../lib/bytes/buffers.ts'
 import { createDocuments, type RenderedDocument } from './documents.ts'
 
 /** What helm printed. */
@@ -21,6 +22,7 @@ export function createOutputs(): (text: string) => Output {
       get documents() {
         const before = recent.get(packed)
         const documents = before ?? read(new TextDecoder().decode(Bun.zstdDecompressSync(packed)))
+        if (before === undefined) settled()
         recent.delete(packed)
         recent.set(packed, documents)
         const [oldest] = recent.keys()
@@ -33,4 +35,4 @@ export function createOutputs(): (text: string) => Output {
 
 // --- internal ---
 
-const RECENT = 3
+const RECENT = 2

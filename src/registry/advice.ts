@@ -57,9 +57,7 @@ const isByDigest = ({ url }: Refusal): boolean => /\/sha256:[0-9a-f]{64}$/.test(
 const isEcr = ({ registry }: Refusal): boolean => /\.dkr[.-]ecr\b|^public\.ecr\.aws$/.test(registry)
 /** Some hide what is private behind a 404, and still say why. */
 const isDenied = ({ status, errors }: Refusal): boolean =>
-  status === 401 ||
-  status === 403 ||
-  (status === 404 && errors.some(({ code }) => code === 'UNAUTHORIZED' || code === 'DENIED'))
+  status === 401 || status === 403 || (status === 404 && errors.some(({ code }) => code === 'UNAUTHORIZED'))
 const login = ({ registry }: Refusal): string =>
   `docker login ${registry}, or --username ${registry}=<name> and --password-stdin`
 

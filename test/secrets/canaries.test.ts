@@ -381,14 +381,17 @@ describe('no canary comes out of', () => {
     120_000,
   )
 
-  it('a proxy that is written wrongly', async () => {
+  it.each([
+    ['a proxy that is written wrongly', 'socks4', 2],
+    ['a SOCKS proxy that is not there', 'socks5', 4],
+  ])('%s', async (what, scheme, code) => {
     await everyWay(
-      'proxy',
+      what,
       (at) => ({
         args: exporting(at, 'registry.example'),
-        env: { HTTPS_PROXY: `socks5://${CANARIES.proxyUser}:${CANARIES.proxyPassword}@127.0.0.1:1` },
+        env: { HTTPS_PROXY: `${scheme}://${CANARIES.proxyUser}:${CANARIES.proxyPassword}@127.0.0.1:1` },
       }),
-      2,
+      code,
     )
   })
 

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
@@ -241,6 +241,30 @@ test.each(MEDIA)('the bytes of a bundle come in order from %s', async (kind) => 
   })
   expect(medium.kind).toBe(kind)
   expect(sameBytes(await medium.stream(collect), whole)).toBe(true)
+})
+
+test('a file whose name ends in a year is no volume', async () => {
+  const file = at('bundle.2024')
+  writeFileSync(file, whole)
+  expect(await run(['verify', file])).toMatchObject({ code: 0 })
+})
+
+test('the lock goes where --lock-out says, into S3 too', async () => {
+  const lock = 's3://bundles/locks/there.json'
+  const args = ['export', at('locked.tar'), '--spec', set.spec, '--lock-out', lock, '--quiet']
+  expect(await run(args)).toMatchObject({ code: 0, stderr: '' })
+  expect(Buffer.from(await s3.read('bundles', 'locks/there.json'))).toEqual(
+    readFileSync(`${set.whole}.lock.json`),
+  )
+  expect(existsSync(at('locked.tar.lock.json'))).toBe(false)
+})
+
+test.each(['file', 'volumes', 'pipe'] as const)('flags for S3 are refused for %s', async (kind) => {
+  const split = kind === 'volumes' ? ['--split', String(SPLIT)] : []
+  const output = kind === 'pipe' ? '-' : at('never.tar')
+  const { code, stderr } = await run(['export', output, '--spec', set.spec, '--sse', 'AES256', ...split])
+  expect(code).toBe(2)
+  expect(stderr).toContain('are for bundles in S3: s3://bucket/key')
 })
 
 describe.each(Object.entries(CONTRACT))('%s', { timeout: 60_000 }, (command, cells) => {

@@ -1,28 +1,18 @@
-import { basename } from 'node:path'
-import { lookAtDestination } from '../bundle/import/compare-plan.ts'
+import { planFor, type PlanRequest } from '../api/plan-for.ts'
 import { refuseMissing } from '../bundle/export/prove-charts.ts'
-import type { Prepared } from '../bundle/export/prepared.ts'
-import { lockIn } from '../bundle/export/since.ts'
-import { INVENTORY } from '../bundle/export/inventory.ts'
-import { diffLock } from '../bundle/spec/lock.ts'
-import type { Lock } from '../bundle/spec/lock-file.ts'
-import { usageError } from '../lib/errors.ts'
 import { newMediumAt } from '../bundle/media/at.ts'
-import { openBase } from '../bundle/media/base.ts'
+import type { ArgsDef } from '../cli/args/flags.ts'
 import { defineBundleCommand } from '../cli/command.ts'
-import type { Args, ArgsDef } from '../cli/args/flags.ts'
-import { forecast, rateArgs, type Outlook } from '../cli/output/forecast.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
-import { networkArgs, openNetwork } from '../cli/flags/network.ts'
-import { imagesArg } from '../cli/flags/source.ts'
-import { olderArgs } from '../cli/flags/since-reuse.ts'
-import { openOlder } from '../setup/older.ts'
-import { prepare, prepareArgs } from '../cli/flags/prepare.ts'
-import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry.ts'
-import { noSettings } from '../cli/flags/repository.ts'
-import type { Session } from '../cli/session.ts'
+import { networkArgs, networkSettings, splitLogin } from '../cli/flags/network.ts'
 import { splitArgs } from '../cli/flags/output.ts'
-import { splitLogin } from '../cli/flags/network.ts'
+import { prepareArgs, sourceSettings } from '../cli/flags/prepare.ts'
+import { ecrArgs, layoutArgs, layoutOf, targetSettings } from '../cli/flags/registry.ts'
+import { noSettings } from '../cli/flags/repository.ts'
+import { olderArgs } from '../cli/flags/since-reuse.ts'
+import { imagesArg } from '../cli/flags/source.ts'
+import { forecast, rateArgs, type Outlook } from '../cli/output/forecast.ts'
+import { noticeText } from '../cli/output/notice-text.ts'
 
 const { required: _, ...registry } = layoutArgs.registry
 
@@ -50,8 +40,6 @@ const planArgs = {
   ...networkArgs,
 } as const satisfies ArgsDef
 
-type PlanArgs = Args<typeof planArgs>
-
 export default defineBundleCommand({
   name: 'plan',
   description:
@@ -77,79 +65,29 @@ export default defineBundleCommand({
   async run(args, session) {
     const layout = args.registry === undefined ? undefined : layoutOf({ ...args, registry: args.registry })
     const { source, target } = splitLogin(args, layout?.registry ?? '')
-    // Before anything is resolved: a login or a file that is wrong is known at once.
-    const opened =
-      args.registry === undefined
-        ? undefined
-        : await openTarget({ ...args, ...target, ...noSettings, registry: args.registry }, session)
-    try {
-      const before = await olderLock(args, session)
-      const medium = await newMediumAt(args.bundle ?? 'bundle.tar', { split: args.split }, session)
-      const replaced = args.bundle === undefined ? undefined : medium
-      const older = await openOlder(args, { ...session, volumes: args.volumes }, replaced)
-      try {
-        const network = await openNetwork({ ...args, ...(opened === undefined ? {} : source) }, session)
-        const { prepared } = older.reuse(
-          await prepare(args, session, network, { ...older, tolerateMissing: true }),
-        )
-        const outlook: Outlook = {
-          rate: args.rate,
-          split: args.split,
-          network,
-          free: await medium.free(),
-          ...(before === undefined ? {} : { against: changesSince(before, prepared) }),
-          ...(opened === undefined || layout === undefined
-            ? {}
-            : {
-                destination: {
-                  registry: layout.registry,
-                  ...(await lookAtDestination(prepared.roots, opened.target, { ...opened.network, layout })),
-                },
-              }),
-        }
-        session.result(...forecast(prepared, outlook, session))
-        refuseMissing(prepared.missing)
-      } finally {
-        await older.close()
-      }
-    } finally {
-      opened?.close()
+    const medium = await newMediumAt(args.bundle ?? 'bundle.tar', { split: args.split }, session)
+    const request: PlanRequest = {
+      source: sourceSettings(args),
+      network: await networkSettings({ ...args, ...(layout === undefined ? {} : source) }, session),
+      older: args,
+      to: args.bundle === undefined ? undefined : medium,
+      against: args.against,
+      destination:
+        layout === undefined || args.registry === undefined
+          ? undefined
+          : {
+              layout,
+              target: await targetSettings(
+                { ...args, ...target, ...noSettings, registry: args.registry },
+                session,
+              ),
+            },
     }
+    const around = { ...session, volumes: args.volumes }
+    const planned = await planFor(request, around, (notice) => session.note(noticeText(notice)))
+    const { prepared, ...found } = planned
+    const outlook: Outlook = { rate: args.rate, split: args.split, free: await medium.free(), ...found }
+    session.result(...forecast(prepared, outlook, session))
+    refuseMissing(prepared.missing)
   },
 })
-
-// --- internal ---
-
-interface OlderLock {
-  readonly name: string
-  readonly lock: Lock
-}
-
-/** The lock to compare with: what the flags name, when it has one. An inventory knows no names. */
-async function olderLock(
-  { against, since, reuse, ...args }: PlanArgs,
-  session: Session,
-): Promise<OlderLock | undefined> {
-  const path = against ?? since ?? reuse
-  if (path === undefined) return undefined
-  const file = await openBase(path, { ...session, ...args }, INVENTORY)
-  try {
-    const lock =
-      file.kind === 'lock' ? file.lock : file.kind === 'bundle' ? await lockIn(file.bundle) : undefined
-    if (lock !== undefined) return { name: basename(path), lock }
-    if (against === undefined) return undefined
-    throw usageError('it does not say what its images were: only bundles of ma-bundle and locks do', {
-      where: basename(path),
-      next: 'give the bundle or the lock of the last export',
-    })
-  } finally {
-    await file.close()
-  }
-}
-
-function changesSince({ name, lock }: OlderLock, prepared: Prepared): NonNullable<Outlook['against']> {
-  const now = prepared.lock
-  const changes = diffLock(lock, now)
-  const count = now.images.length + now.charts.length + now.files.length
-  return { name, changes, same: count - changes.filter(({ after }) => after !== undefined).length }
-}

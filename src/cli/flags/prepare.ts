@@ -1,11 +1,6 @@
-import type { Prepared } from '../../bundle/export/prepared.ts'
-import type { Session as Journey } from '../../bundle/run/network.ts'
 import { parseMirrors } from '../../registry/mirror.ts'
-import { prepareFrom, type Beforehand } from '../../setup/prepare.ts'
 import { platformsFrom, type SourceSettings } from '../../setup/source.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
-import { noticeText } from '../output/notice-text.ts'
-import type { Session } from '../session.ts'
 import { addMissingOf, helmSettings, type HelmArgs } from './helm.ts'
 import { listSettings, sourceArgs } from './source.ts'
 import { pickArgs } from './pick.ts'
@@ -41,14 +36,3 @@ export const sourceSettings = (args: PrepareArgs): SourceSettings => ({
   pick: { ...args, without: [] },
   requireProof: args.requireProof,
 })
-
-/** Resolves everything that the flags ask for, and lays it out. */
-export const prepare = (
-  args: PrepareArgs,
-  session: Session,
-  network: Journey,
-  beforehand: Beforehand = {},
-): Promise<Prepared> =>
-  prepareFrom(sourceSettings(args), session, network, beforehand, (notice) =>
-    session.note(noticeText(notice)),
-  )

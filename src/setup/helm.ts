@@ -65,6 +65,11 @@ export async function findHelm(
   onLack: () => void,
 ): Promise<OpenedHelm> {
   const given = await givenValues(settings, spec)
+  const unjudged = (why: string): Error =>
+    usageError(`your objects cannot be judged: ${why}`, {
+      next: 'install helm 3 or 4, or give --helm <program>; or leave --objects out',
+    })
+  if (!settings.prove && given.objects !== undefined) throw unjudged('the charts are not rendered')
   if (!settings.prove) return { given }
   const binary = settings.program ?? findProgram('helm', env['PATH'])
   if (binary !== undefined) {
@@ -78,6 +83,7 @@ export async function findHelm(
     }
     return { given, helm }
   }
+  if (given.objects !== undefined) throw unjudged('there is no helm to render the charts with')
   if (spec.groups.some((group) => group.charts.length > 0)) onLack()
   return { given }
 }

@@ -74,7 +74,7 @@ function differences(
   made: LockedExport,
   specText: string | undefined,
 ): readonly string[] {
-  const { values, consumerValues, consumerFiles, apiVersions, kubeVersion } = helm
+  const { values, consumerValues, consumerFiles, objects, apiVersions, kubeVersion } = helm
   const named = platforms === 'all' || platforms === undefined ? platforms : platforms.map(formatPlatform)
   const rendering =
     values.length + consumerValues.length + consumerFiles.length + apiVersions.length > 0 ||
@@ -86,6 +86,7 @@ function differences(
     ...(referrers && !made.referrers ? ['referrers'] : []),
     ...(dropAttestations && made.attestations !== 'drop' ? ['attestations'] : []),
     ...(rendering ? ['values'] : []),
+    ...(objects.length > 0 ? ['objects'] : []),
   ]
 }
 

@@ -173,6 +173,29 @@ describe('a chart whose controller runs more than the chart', () => {
     expect(outcome.stderr).toContain('Market/open spec.image (other.yaml)')
   })
 
+  it('refuses to leave the objects out silently: without helm, or with a lock that was made without them', async () => {
+    writeFileSync(at('mine.yaml'), shop('2.0', 'backup:8'))
+    const flags = ['--objects', at('mine.yaml')]
+    const unrendered = await run('export', ['operator:1'], '--no-prove', ...flags)
+    expect(unrendered.code).toBe(2)
+    expect(unrendered.stderr).toContain('your objects cannot be judged')
+    expect(unrendered.stderr).toContain('leave --objects out')
+    expect((await run('export', ['operator:1'])).code).toBe(0)
+    const locked = await runShell([
+      'export',
+      at('again.tar'),
+      '--lock',
+      at('shop.tar.lock.json'),
+      '--spec',
+      at('spec.yaml'),
+      '--helm',
+      helm,
+      ...flags,
+    ])
+    expect(locked.code).not.toBe(0)
+    expect(locked.stderr).toContain(image('backup:8'))
+  })
+
   it.each([
     ['it is not there', undefined, 'there is no such file'],
     ['it is no YAML', 'kind: [', 'cannot read the objects'],

@@ -45,6 +45,8 @@ export interface ChartRoot extends Sourced {
   readonly from?: string
   /** The registry's repository it is published in (`host/path`), mirrors aside; undefined for one of a web server. */
   readonly origin?: string
+  /** Where a web server would have the signature of its tgz. */
+  readonly provenance?: string
 }
 
 /** A plain file. */

@@ -88,7 +88,9 @@ async function fromHttp(
   // An index may point to an OCI registry: https://github.com/helm/helm/issues/10312
   if (location.url.startsWith('oci://')) return ociChart(chart, location.url.slice('oci://'.length), options)
   const tgz = await fetchChart(http, repository, location, web)
-  return packed(chart, tgz, repository, options)
+  const provenance = new URL(location.url)
+  provenance.pathname += '.prov'
+  return { ...(await packed(chart, tgz, repository, options)), provenance: provenance.href }
 }
 
 /** The address of one packaged chart, as releases have it, and of no repository. */

@@ -1,6 +1,8 @@
 import { BundleError } from '../../lib/errors.ts'
 import { plural } from '../../lib/format.ts'
+import { getFollowing } from '../../lib/http/get.ts'
 import { createPool } from '../../lib/pool.ts'
+import { redactUrl } from '../../lib/url.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { hexOf, type Digest } from '../../oci/digest.ts'
 import { walk } from '../../oci/graph.ts'
@@ -36,8 +38,10 @@ export async function resolveReferrers(
 ): Promise<readonly ImageRoot[]> {
   const { session } = options
   const named = namedRepository(root)
-  // A chart of a web server is packed here, so nobody has signed what it becomes.
-  if (named === undefined) return []
+  if (named === undefined) {
+    await warnAboutProvenance(root, session)
+    return []
+  }
   const where: Looking = {
     ...options,
     named: repositoryName(named),
@@ -139,6 +143,28 @@ async function rootAt(
 ): Promise<ImageRoot> {
   const graph = await walk(repository, await repository.resolve(reference))
   return { kind: 'image', name, source: repository, graph, ...(chart === undefined ? {} : { chart }) }
+}
+
+/** A chart of a web server is made an artifact here, so nobody has signed what it becomes; its tgz may be signed. */
+async function warnAboutProvenance(root: ImageRoot | ChartRoot, session: Session): Promise<void> {
+  if (root.kind === 'image' || root.provenance === undefined) return
+  if (!(await isServed(root.provenance, session))) return
+  session.emit({
+    type: 'warning',
+    message: `its provenance file is left out: it signs the chart's tgz, not what a registry keeps`,
+    where: `chart ${root.name}`,
+    next: `to carry it, list it among the files of the spec: ${redactUrl(root.provenance)}`,
+  })
+}
+
+async function isServed(url: string, { http, signal }: Session): Promise<boolean> {
+  try {
+    await (await getFollowing(http, url, { signal })).discard()
+    return true
+  } catch (error) {
+    if (error instanceof BundleError && error.kind !== 'cancelled') return false
+    throw error
+  }
 }
 
 /** A signature is over one digest: that of a whole index says nothing of the smaller one in the bundle. */

@@ -9,6 +9,7 @@ import { startEcr } from '../../support/ecr/server.ts'
 import { layerOf } from '../../support/images.ts'
 import { startDouble, type RegistryDouble } from '../../support/registry/double.ts'
 import { runShell } from '../../support/shell.ts'
+import { startSource } from '../../support/source.ts'
 
 let folder: string
 let source: RegistryDouble
@@ -107,6 +108,35 @@ describe('signatures of a chart', () => {
     await mirror.stop()
     expect(outcome.stderr).toContain('whether there are signatures of 127.0.0.1:1/charts/app is not known')
   })
+})
+
+it('a provenance file of a web server is said to be left out, and carried as the message says', async () => {
+  const metadata = { apiVersion: 'v2', name: 'app', version: '1.0.0' }
+  const tgz = layerOf({ 'app/Chart.yaml': JSON.stringify(metadata) })
+  const web = await startSource({
+    images: {},
+    charts: [{ name: 'app', version: '1.0.0', metadata, tgz }],
+    intercept: ({ url = '' }, response) => {
+      if (!url.endsWith('.prov')) return false
+      response.end('-----BEGIN PGP SIGNED MESSAGE-----\n')
+      return true
+    },
+  })
+  const listed = `"app|1.0.0|http://${web.host}/charts"`
+  const warned = await exported('b.tar', `charts: [${listed}]\n`, '--referrers')
+  expect(warned.stderr).toContain('its provenance file is left out')
+  const [, url] = /among the files of the spec: (\S+)/.exec(warned.stderr) ?? []
+  const silent = await exported('c.tar', `charts: [${listed}]\n`)
+  expect(silent.stderr).not.toContain('provenance')
+  const spec = `apiVersion: ma-bundle/v1
+kind: BundleSpec
+name: signed
+version: 1.0.0
+groups: [{ name: all, files: [{ name: app-1.0.0.tgz.prov, url: "${url ?? ''}" }] }]
+`
+  await exported('d.tar', spec)
+  await web.stop()
+  expect((await readFile(at('d.tar'))).includes('BEGIN PGP SIGNED')).toBe(true)
 })
 
 describe('--attestations drop', () => {

@@ -114,7 +114,12 @@ export const landedIn = ({
   })),
   ...(values === undefined
     ? {}
-    : { values: values.file, chartValues: values.charts, unbound: values.unbound }),
+    : {
+        values: values.file,
+        chartValues: values.charts,
+        unbound: values.unbound,
+        ...(values.manifests === undefined ? {} : { manifests: values.manifests }),
+      }),
 })
 
 export const importResult = (done: ImportDone): ImportResult => ({

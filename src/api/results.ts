@@ -3,6 +3,7 @@ import type { ProgramContents } from '../bundle/format/importer.ts'
 import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import type { RootWeight } from '../bundle/export/weights.ts'
 import type { CheckedSignature } from '../bundle/media/trust.ts'
+import type { WrittenManifests } from '../bundle/import/write-values.ts'
 import type { Digest } from '../oci/digest.ts'
 
 /** So many blobs with so many bytes. */
@@ -66,6 +67,8 @@ export interface ImportResult {
   /** Charts that have a values file of their own. */
   readonly chartValues?: readonly string[]
   readonly unbound?: readonly UnboundPlace[]
+  /** The manifests that the bundle carries, written with private images. */
+  readonly manifests?: WrittenManifests
   /** Whose signature was checked, when a key was given. */
   readonly signedBy?: CheckedSignature
 }

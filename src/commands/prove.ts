@@ -5,6 +5,11 @@ import type { ChartProof } from '../bundle/format/chart-proof.ts'
 import { closeAll, renderCharts } from '../bundle/charts/render-all.ts'
 import { overrideFacts } from '../bundle/charts/values.ts'
 import { proveAll } from '../bundle/charts/judge/prove-all.ts'
+import { privateManifests, type PrivateManifest } from '../bundle/charts/private-manifests.ts'
+import { DEFAULT_CHART_PREFIX, DEFAULT_PREFIX } from '../bundle/format/destination.ts'
+import type { Bundle } from '../bundle/format/open.ts'
+import { plural } from '../lib/format.ts'
+import type { Session } from '../cli/session.ts'
 import { parseSpec } from '../bundle/spec/spec.ts'
 import { BundleError, usageError } from '../lib/errors.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
@@ -41,6 +46,9 @@ export default defineBundleCommand({
     await withBundle(given.bundle, { ...session, ...given }, async ({ bundle }) => {
       const { contents } = bundle
       if (contents === undefined) throw usageError('a layout of another tool carries no charts to prove')
+      const manifests = provenManifests(bundle)
+      if (manifests.length > 0 && bundle.roots.every(({ kind }) => kind !== 'chart'))
+        return show(given.bundle, manifests, session)
       const spec = parseSpec(contents.spec, `${contents.name}.yaml`)
       const { helm } = await openHelm(
         { ...given, prove: true, addMissing: undefined, requireProof: false },
@@ -63,29 +71,68 @@ export default defineBundleCommand({
         await closeAll(rendered)
       }
       const unrendered = charts.length - rendered.length
-      const proven = holds(proofs) && unrendered === 0
+      const open = openIn(manifests)
+      const proven = holds(proofs) && unrendered === 0 && open.length === 0
       const data = {
         bundle: basename(given.bundle),
         helm: helm.program.version,
         proven,
         unrendered,
         charts: proofs,
+        ...(manifests.length === 0 ? {} : { manifests }),
       }
       session.note(`${effortText(rendered.map(({ bound: { chart }, effort }) => ({ chart, effort })))}\n`)
-      session.result(data, () => `${proofText(proofs, session)}${verdictLine(proofs)}\n`)
+      session.result(
+        data,
+        () => `${proofText(proofs, session)}${verdictLine(proofs)}\n${manifestsText(manifests, open)}`,
+      )
       if (proven) return
-      throw new BundleError(`not every image reference is bound${namesOf(proofs)}`, {
-        kind: 'failed',
-        where: basename(given.bundle),
-        next: 'follow the remedies listed, or accept what is never switched on',
-      })
+      throw unproven(given.bundle, proofs, open)
     })
   },
 })
 
 // --- internal ---
 
-function namesOf(proofs: readonly ChartProof[]): string {
-  const names = new Set(proofs.flatMap(neededOpen).map(({ reference }) => reference))
+/** Where a registry is does not matter to whether a manifest can be pointed to it. */
+const SOMEWHERE = {
+  registry: 'registry.invalid',
+  path: '',
+  prefix: DEFAULT_PREFIX,
+  chartPrefix: DEFAULT_CHART_PREFIX,
+}
+
+type ProvenManifest = Omit<PrivateManifest, 'text'>
+
+const openIn = (manifests: readonly ProvenManifest[]): readonly string[] =>
+  manifests.flatMap((one) => one.open.map((reference) => `${one.name}: ${reference}`))
+
+/** Of a bundle without charts, which needs no helm. */
+function show(bundle: string, manifests: readonly ProvenManifest[], session: Session): void {
+  const open = openIn(manifests)
+  const data = { bundle: basename(bundle), proven: open.length === 0, unrendered: 0, charts: [], manifests }
+  session.result(data, manifestsText(manifests, open))
+  if (open.length > 0) throw unproven(bundle, [], open)
+}
+
+const unproven = (bundle: string, proofs: readonly ChartProof[], open: readonly string[]): BundleError =>
+  new BundleError(`not every image reference is bound${namesOf(proofs, open)}`, {
+    kind: 'failed',
+    where: basename(bundle),
+    next: 'follow the remedies listed, or accept what is never switched on',
+  })
+
+const provenManifests = (bundle: Bundle): readonly ProvenManifest[] =>
+  (privateManifests(bundle, SOMEWHERE)?.manifests ?? []).map(({ text: _, ...manifest }) => manifest)
+
+function manifestsText(manifests: readonly ProvenManifest[], open: readonly string[]): string {
+  if (manifests.length === 0) return ''
+  const replaced = manifests.reduce((sum, one) => sum + one.replaced, 0)
+  const left = open.length === 0 ? 'none left public' : `${open.length} left public: ${open.join(', ')}`
+  return `Proof: ${plural(replaced, 'reference')} of ${plural(manifests.length, 'manifest')} bound, ${left}.\n`
+}
+
+function namesOf(proofs: readonly ChartProof[], open: readonly string[]): string {
+  const names = new Set([...proofs.flatMap(neededOpen).map(({ reference }) => reference), ...open])
   return names.size === 0 ? '' : `: ${[...names].join(', ')}`
 }

@@ -12,22 +12,30 @@ export interface ListSettings {
   readonly images: readonly string[]
   /** `name@version=from`, or the path of a folder or package. */
   readonly charts: readonly string[]
+  /** Manifests to carry along: files and folders. */
+  readonly manifests?: readonly string[]
 }
 
 /** Everything that says what to bundle, as one spec; what it could not take is reported by name. */
 export async function loadSpecs(
-  { specs, images, charts }: ListSettings,
+  { specs, images, charts, manifests = [] }: ListSettings,
   { stdin, emit }: MediumOptions,
 ): Promise<LoadedSpec> {
   if (specs.filter((one) => one === '-').length > 1) throw usageError('--spec - is given twice')
-  const { notTaken, ...loaded } = await loadLists({ specs, images, charts, stdin: () => readAll(stdin) })
+  const { notTaken, ...loaded } = await loadLists({
+    specs,
+    images,
+    charts,
+    manifests,
+    stdin: () => readAll(stdin),
+  })
   for (const [message, next] of leftOut(notTaken)) emit({ type: 'warning', message, next })
   return loaded
 }
 
 /** Whether anything says what to bundle. */
-export const saysWhat = ({ specs, images, charts }: ListSettings): boolean =>
-  specs.length + images.length + charts.length > 0
+export const saysWhat = ({ specs, images, charts, manifests = [] }: ListSettings): boolean =>
+  specs.length + images.length + charts.length + manifests.length > 0
 
 // --- internal ---
 

@@ -4,6 +4,7 @@ import { replaceFile } from '../../lib/bytes/write-whole.ts'
 import { codeOf, usageError } from '../../lib/errors.ts'
 import { whyUnwritable } from '../../lib/file-errors.ts'
 import type { UnboundIn } from '../charts/override.ts'
+import { privateManifests, type PrivateManifest, type PrivateManifests } from '../charts/private-manifests.ts'
 import { valuesFor, type ValuesOptions } from '../charts/values.ts'
 import type { Layout } from '../format/destination.ts'
 import type { Bundle } from '../format/open.ts'
@@ -19,10 +20,19 @@ export interface WrittenValues {
   readonly charts: readonly string[]
   /** Places that name an image the bundle does not have. */
   readonly unbound: readonly UnboundIn[]
+  /** The manifests that the bundle carries, as they were written. */
+  readonly manifests?: WrittenManifests
+}
+
+export interface WrittenManifests {
+  /** Beside the umbrella file. */
+  readonly folder: string
+  readonly files: readonly Omit<PrivateManifest, 'text'>[]
 }
 
 /**
- * Writes the umbrella override, and beside it a folder with one values file a chart: `<name>.d/<chart>.yaml`.
+ * Writes the umbrella override, and beside it a folder with one values file a chart: `<name>.d/<chart>.yaml`, and one
+ * with the manifests that the bundle carries: `<name>.manifests/`.
  * @returns nothing for a layout of another tool, which has no charts
  * @throws a usage error when they cannot be written
  */
@@ -34,11 +44,14 @@ export async function writeValues(
 ): Promise<WrittenValues | undefined> {
   const values = await valuesFor(bundle, layout, options)
   if (values === undefined) return undefined
-  const folder = `${file.replace(/\.ya?ml$/, '')}.d`
+  const stem = file.replace(/\.ya?ml$/, '')
+  const folder = `${stem}.d`
+  const carried = privateManifests(bundle, layout)
   try {
     await replaceFile(file, values.umbrella)
     if (values.charts.size > 0) await mkdir(folder, { recursive: true })
     for (const [chart, yaml] of values.charts) await replaceFile(join(folder, `${chart}.yaml`), yaml)
+    if (carried !== undefined) await writeManifests(`${stem}.manifests`, carried)
   } catch (error) {
     throw usageError(
       `cannot write the values override: ${whyUnwritable(error) ?? codeOf(error) ?? 'unknown error'}`,
@@ -54,5 +67,24 @@ export async function writeValues(
     folder: basename(folder),
     charts: [...values.charts.keys()],
     unbound: values.unbound,
+    ...(carried === undefined
+      ? {}
+      : {
+          manifests: {
+            folder: basename(`${stem}.manifests`),
+            files: carried.manifests.map(({ text: _, ...manifest }) => manifest),
+          },
+        }),
   }
+}
+
+// --- internal ---
+
+/** In a folder of its own, so that kubectl apply -f takes the manifests and nothing else. */
+const KUSTOMIZE = 'kustomize'
+
+async function writeManifests(folder: string, { manifests, kustomization }: PrivateManifests): Promise<void> {
+  await mkdir(join(folder, KUSTOMIZE), { recursive: true })
+  for (const { name, text } of manifests) await replaceFile(join(folder, name), text)
+  await replaceFile(join(folder, KUSTOMIZE, 'kustomization.yaml'), kustomization)
 }

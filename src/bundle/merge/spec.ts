@@ -131,6 +131,7 @@ function joinGroups(parts: readonly Part[], choice: Choice, platforms: JoinedSpe
           charts: [...there.charts, ...own.charts],
           images: [...there.images, ...own.images],
           files: [...there.files, ...own.files],
+          ...joinedManifests(there, own),
         }
         continue
       }
@@ -140,6 +141,13 @@ function joinGroups(parts: readonly Part[], choice: Choice, platforms: JoinedSpe
     }
   }
   return { groups, taken: taken.toSorted() }
+}
+
+/** What two parts carry alike is carried once. */
+function joinedManifests(there: SpecGroup, own: SpecGroup): Pick<SpecGroup, 'manifests'> {
+  const all = [...(there.manifests ?? []), ...(own.manifests ?? [])]
+  if (all.length === 0) return {}
+  return { manifests: all.filter((one, at) => all.findIndex(({ path }) => path === one.path) === at) }
 }
 
 function freeName(name: string, groups: readonly SpecGroup[]): string {

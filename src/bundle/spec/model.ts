@@ -29,6 +29,17 @@ export interface SpecGroup {
   readonly charts: readonly SpecChart[]
   readonly images: readonly SpecImage[]
   readonly files: readonly SpecFile[]
+  /** Kubernetes manifests that are carried; their images are listed too once they are read. */
+  readonly manifests?: readonly SpecManifest[]
+}
+
+export interface SpecManifest {
+  /** As it is written, of a file or a folder; of one that was read, a file name. */
+  readonly path: string
+  /** What it holds, once it was read. */
+  readonly text?: string
+  /** Where it is on this machine; never written anywhere. */
+  readonly local?: string
 }
 
 export interface SpecChart {

@@ -48,13 +48,25 @@ const mapped = <Item>(
 const some = (key: string, list: readonly unknown[]) => (list.length === 0 ? {} : { [key]: list })
 
 /** A group as plain values. */
-export const groupText = ({ name, description, optional, charts, images, files }: SpecGroup) => ({
+export const groupText = ({
+  name,
+  description,
+  optional,
+  charts,
+  images,
+  files,
+  manifests = [],
+}: SpecGroup) => ({
   name,
   description,
   ...(optional ? { optional } : {}),
   ...some('charts', charts.map(chartText)),
   ...some('images', images.map(imageText)),
   ...some('files', files.map(fileText)),
+  ...some(
+    'manifests',
+    manifests.map(({ path, text }) => (text === undefined ? path : { name: path, content: text })),
+  ),
 })
 
 const chartText = ({ name, version, repository, key }: SpecChart) => ({

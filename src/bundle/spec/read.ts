@@ -7,7 +7,7 @@ import { usageError } from '../../lib/errors.ts'
 import { parseImageFile } from './local/image-file.ts'
 import { parseMirrors } from '../../registry/mirror.ts'
 import { readBindings, readConsumer, readHints } from './read-bindings.ts'
-import type { BundleSpec, SpecChart, SpecFile, SpecGroup, SpecImage } from './model.ts'
+import type { BundleSpec, SpecChart, SpecFile, SpecGroup, SpecImage, SpecManifest } from './model.ts'
 import { entries, expected, fields, isMapping, items, problem, type Place } from './yaml-reader.ts'
 import { flag, matching, oneOf, parsed, size, text } from './yaml-values.ts'
 
@@ -87,8 +87,9 @@ const CHART_VERSION_RULE = 'an exact version, as in 1.17.2'
 const CHART_VERSION = /^v?\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/
 
 function readGroup(place: Place): SpecGroup {
-  const group = fields(place, ['name', 'description', 'optional', 'charts', 'images', 'files'])
+  const group = fields(place, ['name', 'description', 'optional', 'charts', 'images', 'files', 'manifests'])
   const description = text(group?.get('description'), 'a description')
+  const manifests = items(group?.get('manifests'), 'manifests').flatMap((one) => readManifest(one) ?? [])
   return {
     name: matching(group?.need('name'), NAME, NAME_RULE) ?? '',
     ...(description === undefined ? {} : { description }),
@@ -96,6 +97,7 @@ function readGroup(place: Place): SpecGroup {
     charts: items(group?.get('charts'), 'charts').flatMap((chart) => readChart(chart) ?? []),
     images: items(group?.get('images'), 'images').flatMap((image) => readImage(image) ?? []),
     files: items(group?.get('files'), 'files').flatMap((file) => readFile(file) ?? []),
+    ...(manifests.length === 0 ? {} : { manifests }),
   }
 }
 
@@ -186,6 +188,20 @@ function readFile(place: Place): SpecFile | undefined {
     ...(digest === undefined ? {} : { digest }),
     ...(bytes === undefined ? {} : { size: bytes }),
   }
+}
+
+/** A path beside the spec, or what one was read to. */
+function readManifest(place: Place): SpecManifest | undefined {
+  if (!isMapping(place)) {
+    const path = matching(place, /^\.{0,2}[^/\s].*$|^\.\.?\//, 'a path beside the spec')
+    if (path === undefined) return undefined
+    const { folder } = place.file
+    return { path, ...(folder === undefined ? {} : { local: resolvePath(folder, path) }) }
+  }
+  const manifest = fields(place, ['name', 'content'])
+  const path = matching(manifest?.need('name'), NAME, 'a file name without folders')
+  const content = text(manifest?.need('content'), 'what it holds')
+  return path === undefined || content === undefined ? undefined : { path, text: content }
 }
 
 function readMirrors([origin, place]: readonly [string, Place]): [string, readonly string[]] {

@@ -20,6 +20,13 @@ export const listArgs = {
     description:
       'Take this chart, from https://…, oci://folder, ./folder or ./chart.tgz; a path may stand alone',
   },
+  manifests: {
+    type: 'string',
+    multiple: true,
+    hint: 'path',
+    description:
+      'Take what these Kubernetes manifests pull, and carry them along: import writes them with private images',
+  },
 } as const satisfies ArgsDef
 
 /** References beside the flags, as they may follow the bundle. */
@@ -32,9 +39,9 @@ export const imagesArg = {
 
 /** What the flags say is to be bundled. @param images references that stand beside the flags */
 export const listSettings = (
-  { spec, image, chart }: Args<typeof listArgs>,
+  { spec, image, chart, manifests }: Args<typeof listArgs>,
   images: readonly string[] = [],
-): ListSettings => ({ specs: spec, images: [...images, ...image], charts: chart })
+): ListSettings => ({ specs: spec, images: [...images, ...image], charts: chart, manifests })
 
 /** Flags that say what to take, and where from. */
 export const sourceArgs = {

@@ -1,6 +1,10 @@
 import type { ImportDone } from '../../api/import-from.ts'
 import type { ImportedRoot } from '../../bundle/import/import.ts'
-import { defaultValuesFile, type WrittenValues } from '../../bundle/import/write-values.ts'
+import {
+  defaultValuesFile,
+  type WrittenManifests,
+  type WrittenValues,
+} from '../../bundle/import/write-values.ts'
 import { plural } from '../../lib/format.ts'
 import { signedByLines } from './signed-by.ts'
 import { verdictLine } from '../../bundle/charts/judge/verdict.ts'
@@ -39,6 +43,7 @@ export function showImport(
       `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
       ...signedByLines(signed),
       ...valuesLines(values),
+      ...manifestLines(values?.manifests),
       // Without a bundle there is nothing to prove later.
       ...(proof === undefined || (proof.length === 0 && (name === undefined || !hasCharts))
         ? []
@@ -70,6 +75,21 @@ function valuesLines(values: WrittenValues | undefined): readonly string[] {
       : [
           `  ${plural(off, 'more place')} would need images that the bundle does not have, once switched on; --json lists them.`,
         ]),
+  ]
+}
+
+function manifestLines(manifests: WrittenManifests | undefined): readonly string[] {
+  if (manifests === undefined) return []
+  const { folder, files } = manifests
+  const replaced = files.reduce((sum, file) => sum + file.replaced, 0)
+  const open = files.flatMap(({ name, open: left }) => left.map((reference) => `  ${name}: ${reference}`))
+  const end =
+    open.length === 0
+      ? 'none left public.'
+      : `${open.length} left public, because the bundle does not have the image:`
+  return [
+    `Wrote ${plural(files.length, 'manifest')} to ${folder}/: ${plural(replaced, 'reference')} to the private registry, ${end}`,
+    ...open,
   ]
 }
 

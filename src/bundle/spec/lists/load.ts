@@ -9,6 +9,7 @@ import { specText } from '../print.ts'
 import { parseSpec, type BundleSpec, type SpecChart, type SpecFile, type SpecImage } from '../spec.ts'
 import { combine, specOfListing, type SpecPart } from './combine.ts'
 import { createListing, placeText, type Listing, type ListPlace, type NotTaken } from './listing.ts'
+import { hasUnread, readManifests } from './manifests.ts'
 import { lineFinder, readObjects } from './objects/read.ts'
 import { recognise, SHORTEST, type ListText, type Recognised } from './recognise.ts'
 import { textOfList } from './source-text.ts'
@@ -19,6 +20,8 @@ export interface ListSources {
   readonly specs: readonly string[]
   readonly images: readonly string[]
   readonly charts: readonly string[]
+  /** Files and folders that are carried along. */
+  readonly manifests?: readonly string[]
   /** Standard input, for `-`. */
   readonly stdin?: () => Promise<Uint8Array>
 }
@@ -34,20 +37,35 @@ export interface LoadedLists extends LoadedSpec {
  * @throws a usage error that names every fault with its place
  */
 export async function loadLists(sources: ListSources): Promise<LoadedLists> {
-  const { specs, images, charts } = sources
-  if (specs.length + images.length + charts.length === 0) return { ...(await loadSpec()), notTaken: [] }
+  const { specs, images, charts, manifests = [] } = sources
+  if (specs.length + images.length + charts.length + manifests.length === 0)
+    return { ...(await loadSpec()), notTaken: [] }
   const read = (await Promise.all(specs.map((one) => readOne(one, sources)))).flat()
   const [only] = read
-  if (read.length === 1 && only?.kind === 'spec' && images.length + charts.length === 0) {
+  const isAlone = read.length === 1 && images.length + charts.length + manifests.length === 0
+  if (isAlone && only?.kind === 'spec' && !hasUnread(only.spec)) {
     return { spec: only.spec, text: only.text, fileName: only.file, notTaken: [] }
   }
   const all = read.flatMap((one) => (one.kind === 'list' ? one.objects : []))
-  const parts = read.map((one): SpecPart => {
-    if (one.kind === 'spec') return { spec: one.spec, placeOf: placesIn(one) }
+  const listings: Listing[] = []
+  const parts: SpecPart[] = []
+  for (const one of read) {
+    if (one.kind === 'spec') {
+      const whole = await readManifests(one.spec)
+      const inSpec = placesIn(one)
+      parts.push({ spec: whole.spec, placeOf: (item) => whole.placeOf(item) ?? inSpec(item) })
+      listings.push(...whole.listings)
+      continue
+    }
     readObjects(one.objects, all, lineFinder(one.text), one.to)
-    return specOfListing(stem(one.file), one.to.listing)
-  })
-  const listings = read.flatMap((one) => (one.kind === 'list' ? [one.to.listing] : []))
+    parts.push(specOfListing(stem(one.file), one.to.listing))
+    listings.push(one.to.listing)
+  }
+  if (manifests.length > 0) {
+    const carried = await readManifests(specOfManifests(manifests))
+    parts.push({ spec: carried.spec, placeOf: (item) => carried.placeOf(item) ?? { file: '--manifests' } })
+    listings.push(...carried.listings)
+  }
   const given = await argumentsOf(sources)
   if (given !== undefined) {
     listings.push(given)
@@ -149,6 +167,15 @@ async function argumentsOf({ images, charts }: ListSources): Promise<Listing | u
   for (const image of images) await readImageArgument(image, to)
   for (const chart of charts) await readChartArgument(chart, to)
   return to.listing
+}
+
+function specOfManifests(paths: readonly string[]): BundleSpec {
+  const { spec } = specOfListing('manifests', createListing().listing)
+  const manifests = paths.map((path) => ({ path: shownPath(path), local: resolve(path) }))
+  return {
+    ...spec,
+    groups: [{ name: 'manifests', optional: false, charts: [], images: [], files: [], manifests }],
+  }
 }
 
 /** Where a spec's items stand: the first line that has their text. */

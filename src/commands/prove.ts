@@ -123,7 +123,11 @@ const unproven = (bundle: string, proofs: readonly ChartProof[], open: readonly 
   })
 
 const provenManifests = (bundle: Bundle): readonly ProvenManifest[] =>
-  (privateManifests(bundle, SOMEWHERE)?.manifests ?? []).map(({ text: _, ...manifest }) => manifest)
+  (privateManifests(bundle, SOMEWHERE)?.manifests ?? []).map(({ name, replaced, open }) => ({
+    name,
+    replaced,
+    open,
+  }))
 
 function manifestsText(manifests: readonly ProvenManifest[], open: readonly string[]): string {
   if (manifests.length === 0) return ''

@@ -72,7 +72,7 @@ export async function writeValues(
       : {
           manifests: {
             folder: basename(`${stem}.manifests`),
-            files: carried.manifests.map(({ text: _, ...manifest }) => manifest),
+            files: carried.manifests.map(({ name, replaced, open }) => ({ name, replaced, open })),
           },
         }),
   }

@@ -2,6 +2,8 @@
 export interface Pool {
   /** @param task what it is given, it may call once its weight is off it: from then on it takes as little room as any */
   run<T>(task: (relieved: () => void) => Promise<T>, weight?: number): Promise<T>
+  /** Takes room that nobody waits for, until what it gives is called; undefined when there is none. */
+  spare(): (() => void) | undefined
 }
 
 /**
@@ -36,6 +38,16 @@ export function createPool(room: number, costOf: (weight: number) => number = ()
   }
 
   return {
+    spare() {
+      if (waiting.length > 0 || free < 1) return undefined
+      free -= 1
+      let isHeld = true
+      return () => {
+        if (isHeld) free += 1
+        isHeld = false
+        admit()
+      }
+    },
     async run(task, weight = 0) {
       const entered = enter(weight)
       admit()

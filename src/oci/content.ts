@@ -13,6 +13,8 @@ export interface Source {
   resolve(reference: string): Promise<RawManifest>
   /** Content of `target` from byte `start` on; the caller verifies size and digest. */
   fetch(target: Descriptor, start?: number): Promise<Bytes>
+  /** The bytes from `start` to `end`, where the source can send a part. @throws RangesRefused when it turns out not to */
+  readonly fetchRange?: (target: Descriptor, start: number, end: number) => Bytes
 }
 
 /** Where content goes. */

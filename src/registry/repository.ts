@@ -47,6 +47,7 @@ export function openRepository(
     head,
     resolve: (reference) => getManifest(place, reference),
     fetch: async (target, start = 0) => download(place, target, start),
+    fetchRange: (target, start, end) => download(place, target, start, end),
     exists: async (target) =>
       isManifest(target.mediaType) ? (await head(target.digest)) !== undefined : blobExists(place, target),
     async push(target, open) {

@@ -75,6 +75,22 @@ describe('an object of S3 as a random reader', () => {
     expect(double.log[1]?.range).toBe(`bytes=${8.5 * MIB}-${end + 412 + 1024 - 1}`)
   })
 
+  test('a long stretch comes over several connections of which each is slow, and in order', async () => {
+    const double = await start({ paceMs: 2 })
+    const large = noise(104 * MIB, 7)
+    double.put('bundles', 'a/large.tar', large)
+    const file = await open(double, {}, 's3://bundles/a/large.tar')
+    let at = 10 * MIB
+    let isRight = true
+    for await (const piece of file.read(at, 88 * MIB)) {
+      isRight &&= Buffer.compare(piece, large.subarray(at, at + piece.length)) === 0
+      at += piece.length
+    }
+    expect([isRight, at]).toEqual([true, 98 * MIB])
+    expect(double.atOnce('GetObject')).toBeGreaterThanOrEqual(4)
+    expect(double.atOnce('GetObject')).toBeLessThanOrEqual(9)
+  })
+
   test('what begins in memory goes on from the store', async () => {
     const file = await open(await start())
     expect(same(await collect(file.read(7 * MIB, 3 * MIB)), 7 * MIB, 10 * MIB)).toBe(true)

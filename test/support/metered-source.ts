@@ -59,13 +59,14 @@ export async function startMetered(
     digest: string,
     content: Uint8Array,
     start: number,
+    end: number,
     response: ServerResponse,
   ): Promise<void> => {
     const request: BlobRequest = { digest, start, sent: 0 }
     requests.push(request)
     const closed = once(response, 'close')
-    for (let at = start; at < content.length && !response.destroyed; at += PIECE) {
-      const piece = content.subarray(at, at + PIECE)
+    for (let at = start; at < end && !response.destroyed; at += PIECE) {
+      const piece = content.subarray(at, Math.min(at + PIECE, end))
       await turn(piece.length)
       request.sent += piece.length
       if (!response.write(piece)) await Promise.race([drained(response), closed])
@@ -81,13 +82,15 @@ export async function startMetered(
       response.writeHead(200, { ...headers, 'content-length': manifest.length })
       response.end(request.method === 'HEAD' ? undefined : manifest)
     } else if (content !== undefined) {
-      const start = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
-      const range = `bytes ${start}-${content.length - 1}/${content.length}`
-      response.writeHead(start === 0 ? 200 : 206, {
-        'content-length': content.length - start,
-        ...(start === 0 ? {} : { 'content-range': range }),
+      const asked = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
+      const start = Number(asked?.[1] ?? 0)
+      const end = asked?.[2] ? Number(asked[2]) + 1 : content.length
+      const range = `bytes ${start}-${end - 1}/${content.length}`
+      response.writeHead(asked === null ? 200 : 206, {
+        'content-length': end - start,
+        ...(asked === null ? {} : { 'content-range': range }),
       })
-      void sendBlob(name, content, start, response)
+      void sendBlob(name, content, start, end, response)
     } else response.writeHead(name === '' ? 200 : 404).end('{}')
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))

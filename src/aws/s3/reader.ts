@@ -2,6 +2,7 @@ import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
 import type { Readable } from 'node:stream'
 import { PIECE, take } from '../../lib/bytes/buffers.ts'
 import { collect, type Bytes, type RandomReader } from '../../lib/bytes/bytes.ts'
+import { inWindows } from '../../lib/bytes/windows.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
 import { HttpError } from '../../lib/http/error.ts'
 import { resumed } from '../../lib/http/resume.ts'
@@ -59,7 +60,7 @@ export async function openS3Object(location: S3Location, s3: S3): Promise<Random
     const padded = Math.ceil(end / BLOCK) * BLOCK
     const until = Math.min(padded + BEHIND, object.size)
     const tail: Uint8Array[] = []
-    for await (const chunk of stretch(s3, object, at, until)) {
+    for await (const chunk of ahead(s3, object, at, until)) {
       const wanted = Math.max(0, Math.min(chunk.length, end - at))
       at += chunk.length
       if (wanted < chunk.length) tail.push(chunk.slice(wanted))
@@ -107,6 +108,17 @@ async function openHead(
   }
   return { head, object: { location, size, etag: answer.ETag } }
 }
+
+/** The same of a long stretch over several connections, of which S3 gives each so much and no more. */
+const ahead = (s3: S3, object: Opened, start: number, end: number): Bytes =>
+  inWindows(
+    {
+      range: (from, to) => stretch(s3, object, from, to),
+      rest: (from) => stretch(s3, object, from, end),
+    },
+    // What comes before its turn is bounded for all reads of the process together.
+    { start, size: end, spare: () => () => undefined },
+  )
 
 /** The bytes from `start` to `end`, in as many requests as it takes. */
 function stretch(s3: S3, object: Opened, start: number, end: number): Bytes {

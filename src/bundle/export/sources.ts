@@ -1,6 +1,7 @@
 import { WriteError } from '../../archive/random-writer.ts'
 import { transferred } from '../../lib/bytes/buffers.ts'
 import { bytesOf, type Bytes } from '../../lib/bytes/bytes.ts'
+import { inWindows, LARGE, RangesRefused } from '../../lib/bytes/windows.ts'
 import { BundleError, messageOf } from '../../lib/errors.ts'
 import type { Emit } from '../../lib/events.ts'
 import type { Source } from '../../oci/content.ts'
@@ -83,13 +84,40 @@ export async function* continued(
   }
 }
 
-/** What a source has of the content from byte `start` on; it is not asked for nothing. */
-export const fetchRest = (
+/** Room for one more connection, to be given back; undefined when there is none. */
+export type Spare = () => (() => void) | undefined
+
+/**
+ * What a source has of the content from byte `start` on; it is not asked for nothing.
+ * @param spare lets large content come over several connections
+ */
+export function fetchRest(
   source: Source,
   descriptor: Transfer['descriptor'],
   start: number,
-): Promise<Bytes> =>
-  start < descriptor.size ? source.fetch(descriptor, start) : Promise.resolve(bytesOf(new Uint8Array()))
+  spare?: Spare,
+): Promise<Bytes> {
+  const { size } = descriptor
+  if (start >= size) return Promise.resolve(bytesOf(new Uint8Array()))
+  const { fetchRange } = source
+  if (spare === undefined || fetchRange === undefined || size - start < LARGE)
+    return source.fetch(descriptor, start)
+  const rest = async function* (from: number): Bytes {
+    yield* await source.fetch(descriptor, from)
+  }
+  const range = (from: number, to: number): Bytes => windowOf(fetchRange(descriptor, from, to))
+  return Promise.resolve(inWindows({ range, rest }, { start, size, spare }))
+}
+
+/** A part that comes wrong is no reason to fail: all of it may come right on one connection. */
+async function* windowOf(bytes: Bytes): Bytes {
+  try {
+    yield* bytes
+  } catch (error) {
+    if (isWrong(error)) throw new RangesRefused(messageOf(error), { cause: error })
+    throw error
+  }
+}
 
 /** Bytes are not what their digest says. */
 export const isWrong = (error: unknown): boolean => error instanceof BundleError && error.kind === 'integrity'

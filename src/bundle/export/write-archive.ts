@@ -16,7 +16,7 @@ import { FailuresError, settleAll } from '../run/failures.ts'
 import { openBundle } from '../format/open.ts'
 import { HEAD, type Plan, type Transfer } from '../format/plan.ts'
 import { SUMS } from '../format/sums.ts'
-import { counted, fetchRest, fromSources, isWrong, type Tally } from './sources.ts'
+import { counted, fetchRest, fromSources, isWrong, type Spare, type Tally } from './sources.ts'
 
 export interface FillOptions {
   readonly emit: Emit<BundleEvent>
@@ -125,6 +125,8 @@ interface Fetching {
   readonly begun: Map<string, Beginning>
   readonly tally: Tally
   readonly options: FillOptions
+  /** Further connections for large content. */
+  readonly spare?: Spare
 }
 
 async function fetchAll(transfers: readonly Transfer[], fetching: Fetching): Promise<void> {
@@ -139,7 +141,7 @@ async function fetchAll(transfers: readonly Transfer[], fetching: Fetching): Pro
         options.signal.throwIfAborted()
         if (broken !== undefined) throw broken
         try {
-          await fetchOne(transfer, fetching)
+          await fetchOne(transfer, { ...fetching, spare: () => pool.spare() })
         } catch (error) {
           if (error instanceof WriteError) broken = error
           throw error
@@ -159,18 +161,21 @@ async function fetchAll(transfers: readonly Transfer[], fetching: Fetching): Pro
 }
 
 /** With each source in turn, continuing where the one before stopped. */
-const fetchOne = (transfer: Transfer, { writer, begun, tally, options }: Fetching): Promise<void> => {
+const fetchOne = (transfer: Transfer, { writer, begun, tally, options, spare }: Fetching): Promise<void> => {
   const { path, descriptor } = transfer
+  /** What came wrong in parts is asked for as a whole. */
+  let parts = spare
   const attempt = async (source: Source): Promise<void> => {
     const beginning = begun.get(path) ?? (await writer.check(path, descriptor.digest))
     begun.delete(path)
     if (writer.has(path)) return
     const { size: start } = beginning
     try {
-      const rest = counted(await fetchRest(source, descriptor, start), tally)
+      const rest = counted(await fetchRest(source, descriptor, start, parts), tally)
       await writer.write(path, observed(transfer, rest, beginning, options.emit), beginning)
     } catch (error) {
       if (!isWrong(error)) throw error
+      parts = undefined
       writer.forget(path)
       if (start === 0 || options.signal.aborted) throw error
       // A beginning whose digest nobody wrote down need not be right; that is no fault of the source.

@@ -168,6 +168,7 @@ const sparing = (repository: Repository, known: KnownManifests): Source => ({
     return found ?? repository.resolve(reference)
   },
   fetch: (target, start) => repository.fetch(target, start),
+  ...(repository.fetchRange === undefined ? {} : { fetchRange: repository.fetchRange }),
 })
 
 /** The lock says what a tag stood for; that it stands for something else now is for a person to decide on. */

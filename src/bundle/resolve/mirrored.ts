@@ -113,7 +113,9 @@ export function sourcesOf(
     if (mirror === undefined) return source
     return { ...source, onFailure: (error) => log.failed(mirror, name, error) }
   })
+  const range = all[0]?.fetchRange
   const first: Source = {
+    ...(range === undefined ? {} : { fetchRange: range }),
     resolve: (reference) => firstOf(places, name, log, ({ source }) => source.resolve(reference)),
     fetch: (target, start): Promise<Bytes> => (all[0] ?? missing(name)).fetch(target, start),
   }

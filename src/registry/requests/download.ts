@@ -1,4 +1,5 @@
 import type { Bytes } from '../../lib/bytes/bytes.ts'
+import { RangesRefused } from '../../lib/bytes/windows.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
 import { HttpError } from '../../lib/http/error.ts'
 import { decodedBody, isEncoded } from '../../lib/http/encoding.ts'
@@ -8,33 +9,42 @@ import { mayLeadTo } from '../../lib/url.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { ACCEPT_MANIFESTS, isForeignLayer, isManifest } from '../../oci/media-types.ts'
 import type { Call } from '../client.ts'
-import { isGone } from '../error.ts'
+import { isGone, RegistryError } from '../error.ts'
 import { callTo, nameOf, type Place } from '../repository-calls.ts'
 
 /**
  * The bytes of a blob (or manifest) from `start` to its size. Cuts and stalls are continued with `Range` within one
  * call; a server that answers 200 instead starts over, and what is known is thrown away. Neither hashed nor copied.
+ * @param end only the bytes before it
+ * @throws RangesRefused when `end` is not that of the content, and something else than this range is sent
  */
-export function download(place: Place, target: Descriptor, start = 0): Bytes {
+export function download(place: Place, target: Descriptor, start = 0, end = target.size): Bytes {
   const { digest, size } = target
   const where = nameOf(place, digest)
   const patience = place.client.patience(place.registry, where)
   const [first, ...others] = callsFor(place, target, where)
   let call = first
   let url = ''
+  const isWindow = end < size
   return resumed({
     start,
-    end: size,
+    end,
     patience,
     progress: Math.min(PROGRESS, size / PROGRESS_PARTS),
     async open(at) {
-      const response = await place.client.once(continued(call, at))
+      const response = await place.client.once(continued(call, at, isWindow ? end : undefined))
       ;({ url } = response)
+      if (isWindow && response.status !== 206) {
+        await response.discard()
+        throw new RangesRefused(`${where}: ${response.status} to a range`)
+      }
       return contentOf(response, at, size, where)
     },
-    cutShort: (at) => cutShort(url, at, size),
-    tooLong: () => tooLong(size, where),
+    cutShort: (at) => cutShort(url, at, end),
+    tooLong: () => tooLong(end, where),
     async failed(error) {
+      if (isWindow && error instanceof RegistryError && !error.retryable)
+        throw new RangesRefused(error.message, { cause: error })
       const next = isGone(error) ? others.shift() : undefined
       if (next === undefined) await patience.after(error)
       else call = next
@@ -66,8 +76,11 @@ function callsFor(place: Place, target: Descriptor, where: string): [Call, ...Ca
   return [own, ...elsewhere.map((path) => ({ ...own, path, scopes: [], anonymous: true }))]
 }
 
-const continued = (call: Call, at: number): Call =>
-  at === 0 ? call : { ...call, headers: { ...call.headers, range: `bytes=${at}-` }, expect: [200, 206] }
+const continued = (call: Call, at: number, end: number | undefined): Call => {
+  if (at === 0 && end === undefined) return call
+  const range = `bytes=${at}-${end === undefined ? '' : end - 1}`
+  return { ...call, headers: { ...call.headers, range }, expect: [200, 206] }
+}
 
 /** The content a response carries, and how many bytes of it lie before `at`. */
 async function contentOf(response: HttpResponse, at: number, size: number, where: string): Promise<Stretch> {

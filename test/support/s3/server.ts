@@ -17,6 +17,8 @@ export interface S3Options extends Partial<Rules> {
   /** Actions that IAM denies, as in `s3:PutObject`. */
   readonly denied?: readonly string[]
   readonly latencyMs?: number
+  /** What each connection waits for behind every 64 KiB, as if it had a line of its own. */
+  readonly paceMs?: number
   readonly clockSkewSeconds?: number
   readonly tls?: { readonly key: string; readonly cert: string }
 }
@@ -96,7 +98,7 @@ export async function startS3(options: S3Options = {}): Promise<S3Double> {
       if (fault?.kind === 'lose-answer') throw new Gone('scripted')
       entry.status = answer.status
       response.setHeader('date', new Date(now()).toUTCString())
-      await send(response, message.method ?? '', answer, fault, entry, stopped.signal)
+      await send(response, message.method ?? '', answer, fault, entry, stopped.signal, options.paceMs)
     } finally {
       entry.doneAt = performance.now() - began
     }
@@ -232,6 +234,7 @@ async function send(
   fault: S3FaultKind | undefined,
   entry: S3Entry,
   stopped: AbortSignal,
+  paceMs = 0,
 ): Promise<void> {
   const text = typeof body === 'string' ? Buffer.from(body) : undefined
   const length = text?.length ?? (typeof body === 'object' ? body.end - body.start : 0)
@@ -260,6 +263,7 @@ async function send(
       }
       await written(response, chunk)
       entry.responseBytes += chunk.length
+      if (paceMs > 0) await Bun.sleep(paceMs)
     }
   }
   response.end()

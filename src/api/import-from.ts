@@ -3,7 +3,7 @@ import type { Bundle } from '../bundle/format/open.ts'
 import type { Repair } from '../bundle/import/compare.ts'
 import { importRoots, type ImportedRoot } from '../bundle/import/import.ts'
 import { importPipe } from '../bundle/import/import-stream.ts'
-import { writeValues, type WrittenValues } from '../bundle/import/write-values.ts'
+import { checkValuesPlace, writeValues, type WrittenValues } from '../bundle/import/write-values.ts'
 import type { Medium } from '../bundle/media/medium.ts'
 import { openBundlePipe } from '../bundle/media/open-stream.ts'
 import {
@@ -56,8 +56,9 @@ export async function importFrom(
   const { layout, pick, repair, trust } = request
   const name = { name: medium.name }
   if (medium.can.seek) {
-    return withBundleOn(medium, trust, ({ bundle: whole, signed }) => {
+    return withBundleOn(medium, trust, async ({ bundle: whole, signed }) => {
       const bundle = pickedFrom(whole, pick, around)
+      if (bundle.contents !== undefined) await checkValuesPlace(request.values)
       return withTarget(request, around, async ({ target, network }) => {
         const started = performance.now()
         const imported = await importRoots(bundle, target, { ...network, layout, repair })
@@ -78,6 +79,7 @@ export async function importFrom(
       const pipe = await openBundlePipe(bytes)
       const signed = await checkSignature(pipe.bundle, medium, trust)
       const bundle = pickedFrom(pipe.bundle, pick, around)
+      await checkValuesPlace(request.values)
       const imported = await importPipe({ ...pipe, bundle }, target, { ...network, layout, repair })
       return { ...name, signed, ...(await finishImport(bundle, imported, started, request)) }
     }),

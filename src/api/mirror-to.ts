@@ -1,5 +1,6 @@
 import { bundleOfPlan } from '../bundle/export/without-a-file.ts'
 import { importRoots } from '../bundle/import/import.ts'
+import { checkValuesPlace } from '../bundle/import/write-values.ts'
 import type { MediumOptions } from '../bundle/media/medium.ts'
 import type { OnNotice } from '../setup/source.ts'
 import type { OpenedTarget } from '../setup/target.ts'
@@ -26,15 +27,17 @@ export const withMirror = <Result>(
   )
 
 /** Pushes everything straight from its source into the registry, and writes the values override. */
-export const mirrorTo = (
+export async function mirrorTo(
   request: MirrorRequest,
   around: MediumOptions,
   onNotice: OnNotice,
-): Promise<ImportDone> =>
-  withMirror(request, around, onNotice, async ({ prepared }, { target, network }) => {
+): Promise<ImportDone> {
+  await checkValuesPlace(request.values)
+  return withMirror(request, around, onNotice, async ({ prepared }, { target, network }) => {
     const { layout, repair } = request
     const started = performance.now()
     const bundle = bundleOfPlan(prepared.plan)
     const imported = await importRoots(bundle, target, { ...network, layout, repair })
     return finishImport(bundle, imported, started, request)
   })
+}

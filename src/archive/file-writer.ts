@@ -1,7 +1,7 @@
 import { statSync, writeSync } from 'node:fs'
 import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { isAt, openPartial, partialPath } from '../lib/bytes/partial-file.ts'
+import { isAt, openPartial, partialPath, replacedMeanwhile } from '../lib/bytes/partial-file.ts'
 import { formatBytes } from '../lib/format.ts'
 import { cannotWrite, WriteError, type RandomWriter } from './random-writer.ts'
 
@@ -45,9 +45,9 @@ export async function openFileWriter(path: string): Promise<RandomWriter> {
     publish: () =>
       told(async () => {
         await handle.datasync()
-        if (!(await isAt(handle, partial))) throw replaced(name)
+        if (!(await isAt(handle, partial))) throw replacedMeanwhile(path)
         await rename(partial, path)
-        if (!(await isAt(handle, path))) throw replaced(name)
+        if (!(await isAt(handle, path))) throw replacedMeanwhile(path)
         await handle.close()
         await syncFolder(dirname(path))
       }),
@@ -82,13 +82,6 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 // --- internal ---
-
-const replaced = (name: string): WriteError =>
-  new WriteError('the file was replaced while it was written, so it did not get its name', {
-    kind: 'failed',
-    where: name,
-    next: 'see who else writes into this folder, and run the same command again',
-  })
 
 async function checkSpace(path: string, handle: FileHandle, size: number): Promise<void> {
   const { blocks } = await handle.stat()

@@ -1,13 +1,14 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Layout } from '../bundle/format/destination.ts'
 import { PLUGIN_NAME, postRenderPlugin } from '../bundle/charts/post-render-plugin.ts'
 import { rewriteManifests } from '../bundle/charts/post-render.ts'
 import { createPrivateImages } from '../bundle/charts/private-images.ts'
-import { codeOf, usageError } from '../lib/errors.ts'
+import { BundleError, codeOf, usageError } from '../lib/errors.ts'
 import { whyUnwritable } from '../lib/file-errors.ts'
 import { plural } from '../lib/format.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
+import { replaceFile } from '../lib/bytes/write-whole.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { exitCodes } from '../bundle/run/exit.ts'
 import type { Args } from '../cli/args/flags.ts'
@@ -114,9 +115,10 @@ async function writePlugin(to: string, given: Args<typeof args>, layout: Layout)
   try {
     await mkdir(folder, { recursive: true })
     for (const [name, text] of Object.entries(files)) {
-      await writeFile(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 })
+      await replaceFile(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 })
     }
   } catch (error) {
+    if (error instanceof BundleError) throw error
     throw usageError(`cannot write the plugin: ${whyUnwritable(error) ?? codeOf(error) ?? 'unknown error'}`, {
       where: to,
       next: 'name another directory with --write-plugin',

@@ -1,15 +1,16 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Layout } from '../bundle/format/destination.ts'
 import { registryNames, unboundImages } from '../bundle/charts/nodes/images.ts'
 import { nodeConfig, NODE_FORMATS, type NodeFormat } from '../bundle/charts/nodes/nodes.ts'
 import type { Bundle } from '../bundle/format/open.ts'
 import { valuesFor } from '../bundle/charts/values.ts'
-import { codeOf, usageError } from '../lib/errors.ts'
+import { BundleError, codeOf, usageError } from '../lib/errors.ts'
 import { whyUnwritable } from '../lib/file-errors.ts'
 import { plural } from '../lib/format.ts'
 import { didYouMean } from '../lib/suggest.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
+import { replaceFile } from '../lib/bytes/write-whole.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { layoutArgs, layoutOf } from '../cli/flags/registry.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
@@ -130,9 +131,10 @@ async function writeFiles(folder: string, files: ReturnType<typeof nodeConfig>):
     for (const { path, text } of files) {
       const file = join(folder, path)
       await mkdir(dirname(file), { recursive: true })
-      await writeFile(file, text)
+      await replaceFile(file, text)
     }
   } catch (error) {
+    if (error instanceof BundleError) throw error
     throw usageError(
       `cannot write the configuration: ${whyUnwritable(error) ?? codeOf(error) ?? 'unknown error'}`,
       {

@@ -19,10 +19,16 @@ export function whyUnwritable(error: unknown): string | undefined {
 // --- internal ---
 
 const ANY: Readonly<Record<string, string>> = {
+  EBUSY: 'it is in use',
   EIO: 'the disk reports an error',
   EISDIR: 'it is a folder',
   ELOOP: 'a link stands in the way',
+  EMFILE: 'too many files are open (ulimit -n)',
+  ENAMETOOLONG: 'the name is too long for the file system',
+  ENFILE: 'too many files are open on this machine',
   ENODEV: 'its medium is gone',
+  ENOLCK: 'the file system has no more locks',
+  ENOMEM: 'there is no memory left',
   ENOTDIR: 'a part of the path is not a folder',
   ENXIO: 'its medium is gone',
   ESTALE: 'its medium is gone',

@@ -9,8 +9,8 @@ import { startDouble, type RegistryDouble } from '../support/registry/double.ts'
 import { sha256 } from '../support/registry/protocol.ts'
 import { chooseEcrFault, chooseFault, chooseInterruption, chooseTrouble, pick } from './choose.ts'
 import { judge } from './judge.ts'
-import { spawned } from './spawned.ts'
-import { clockOf, signalled, troubled, words } from './trouble.ts'
+import { spawned, type Circumstances, type Ended } from './spawned.ts'
+import { clockOf, plant, rot, signalled, troubled, words } from './trouble.ts'
 
 /** What one seeded run came to. */
 export interface RunReport {
@@ -121,15 +121,23 @@ export async function startCampaign(): Promise<Campaign> {
     }
     try {
       double.take()
-      const first = await spawned(args, { cwd: folder, env, ...clockOf(trouble) }, (child) => [
+      if (trouble?.kind === 'planted') await plant(`${file}.partial`, whole, trouble.spare)
+      const limits = trouble?.kind === 'files' ? { files: trouble.limit } : {}
+      const around = { cwd: folder, env, ...clockOf(trouble), ...limits }
+      const rival =
+        trouble?.kind === 'second' ? rivalOf(args, trouble.afterMs, { cwd: folder, env }) : undefined
+      const first = await spawned(args, around, (child) => [
         ...signalled(child, interruption),
         ...troubled(trouble, disk, ecr),
       ])
+      const other = await rival
       const before = requests()
       double.clearFaults()
       ecr?.faults.clear()
       rmSync(join(disk, 'filler'), { force: true })
       const broken = judge(first, interruption, trouble)
+      if (other !== undefined) broken.push(...judge(other, undefined, trouble))
+      if (trouble?.kind === 'rot') rot(`${file}.partial`, trouble.bits, next)
       broken.push(...check(first.code === 0))
       const second = await spawned(args, { cwd: folder, env })
       const again = requests() - (ecr === undefined ? 0 : before)
@@ -178,6 +186,12 @@ export async function startCampaign(): Promise<Campaign> {
       if (found === undefined) return complete ? [`${repository}:1 is not there`] : []
       return found === digest ? [] : [`${repository}:1 is another image`]
     })
+  }
+
+  /** The same command once more, at the same time. */
+  const rivalOf = async (args: readonly string[], afterMs: number, around: Circumstances): Promise<Ended> => {
+    await Bun.sleep(afterMs)
+    return spawned(args, around)
   }
 
   return {

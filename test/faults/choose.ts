@@ -38,12 +38,27 @@ export type Trouble =
   | { readonly kind: 'disk'; readonly afterMs: number; readonly leave: number }
   /** Tokens are not taken any more, as if half a day had passed. */
   | { readonly kind: 'tokens'; readonly afterMs: number }
+  /** So many bits of what the first run left are others when the second begins. */
+  | { readonly kind: 'rot'; readonly bits: number }
+  /** Somebody put an unfinished file there, whose headers are right and whose content is not. */
+  | { readonly kind: 'planted'; readonly spare: 'nothing' | 'table' | 'table and sums' }
+  /** The same command is run a second time meanwhile. */
+  | { readonly kind: 'second'; readonly afterMs: number }
+  /** So few files and sockets may be open. */
+  | { readonly kind: 'files'; readonly limit: number }
 
 export function chooseTrouble(next: Next, direction: 'export' | 'import' | 'ecr'): Trouble | undefined {
   const afterMs = Math.floor(next() * 1000)
-  if (next() < 0.5) return undefined
-  if (direction === 'export' && next() < 0.6)
-    return { kind: 'disk', afterMs, leave: Math.floor(next() * 3_000_000) }
+  if (next() < 0.3) return undefined
+  if (next() < 0.2) return { kind: 'files', limit: pick(next, [24, 28, 32, 48]) }
+  if (direction === 'export' && next() < 0.8) {
+    return pick<Trouble>(next, [
+      { kind: 'disk', afterMs, leave: Math.floor(next() * 3_000_000) },
+      { kind: 'rot', bits: 1 + Math.floor(next() * 4) },
+      { kind: 'planted', spare: pick(next, ['nothing', 'table', 'table and sums']) },
+      { kind: 'second', afterMs },
+    ])
+  }
   if (direction === 'ecr' && next() < 0.5) return { kind: 'tokens', afterMs }
   return { kind: 'clock', afterMs, seconds: pick(next, [-86_400, -600, -1, 90, 7200, 13 * 3600, 40_000_000]) }
 }

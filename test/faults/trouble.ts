@@ -1,7 +1,9 @@
-import { statfsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Ecr } from '../support/ecr/server.ts'
-import type { Interruption, Trouble } from './choose.ts'
+import { scanArchive } from '../../src/archive/scan.ts'
+import { openFile } from '../../src/lib/bytes/file.ts'
+import type { Interruption, Next, Trouble } from './choose.ts'
 import type { Child, Timer } from './spawned.ts'
 
 /** Sends the signals when their time has come. */
@@ -31,5 +33,34 @@ export const clockOf = (trouble: Trouble | undefined) =>
 export function words(trouble: Trouble): string {
   if (trouble.kind === 'clock') return `clock ${trouble.seconds} s at ${trouble.afterMs} ms`
   if (trouble.kind === 'disk') return `disk full but ${trouble.leave} bytes at ${trouble.afterMs} ms`
+  if (trouble.kind === 'rot') return `${trouble.bits} bits rot`
+  if (trouble.kind === 'planted') return `a leftover is planted, right but for all but ${trouble.spare}`
+  if (trouble.kind === 'second') return `a second run at ${trouble.afterMs} ms`
+  if (trouble.kind === 'files') return `ulimit -n ${trouble.limit}`
   return `tokens expire at ${trouble.afterMs} ms`
+}
+
+/** Bits of an unfinished file flip while nobody looks. */
+export function rot(file: string, bits: number, next: Next): void {
+  if (!existsSync(file)) return
+  const bytes = readFileSync(file)
+  for (let at = 0; at < bits && bytes.length > 0; at += 1) {
+    const spot = Math.floor(next() * bytes.length)
+    bytes[spot] = (bytes[spot] ?? 0) ^ (1 << Math.floor(next() * 8))
+  }
+  writeFileSync(file, bytes)
+}
+
+/** An unfinished file as an attacker leaves it: all headers of the bundle, and content of their own. */
+export async function plant(file: string, whole: string, spare: string): Promise<void> {
+  const reader = await openFile(whole)
+  const { entries } = await scanArchive(reader)
+  await reader.close()
+  const bytes = readFileSync(whole)
+  for (const { path, dataAt, size } of entries.values()) {
+    const isSpared =
+      (path === 'bundle.json' && spare !== 'nothing') || (path === 'SHA256SUMS' && spare === 'table and sums')
+    if (!isSpared) bytes.fill(0x45, dataAt, dataAt + size)
+  }
+  writeFileSync(file, bytes)
 }

@@ -41,7 +41,7 @@ describe('openPartial', () => {
     const kept = await openPartial(at('b'))
     expect((await kept.stat()).size).toBe(4)
     await kept.close()
-    const fresh = await openPartial(at('b'), true)
+    const fresh = await openPartial(at('b'), { fresh: true })
     expect((await fresh.stat()).size).toBe(0)
     await fresh.close()
   })

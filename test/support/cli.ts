@@ -13,6 +13,8 @@ export interface CliOptions {
   readonly stdin?: string
   /** A module that runs before the program. */
   readonly preload?: string
+  /** Files and sockets that it may have open: `ulimit -n`. */
+  readonly files?: number
 }
 
 /**
@@ -29,10 +31,17 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
   return { code: await child.exited, stdout, stderr }
 }
 
-export function startCli(args: readonly string[], { cwd, env = {}, stdin = '', preload }: CliOptions) {
+export function startCli(args: readonly string[], { cwd, env = {}, stdin = '', preload, files }: CliOptions) {
   const before = preload === undefined ? [] : ['--preload', preload]
+  const limited = files === undefined ? [] : ['bash', '-c', `ulimit -n ${files}; exec "$@"`, 'bash']
   return Bun.spawn(
-    [process.execPath, ...before, join(import.meta.dirname, '..', '..', 'src', 'cli.ts'), ...args],
+    [
+      ...limited,
+      process.execPath,
+      ...before,
+      join(import.meta.dirname, '..', '..', 'src', 'cli.ts'),
+      ...args,
+    ],
     {
       cwd,
       env: { PATH: process.env.PATH ?? '', HOME: cwd, DOCKER_CONFIG: cwd, XDG_STATE_HOME: cwd, ...env },

@@ -1,6 +1,7 @@
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { BundleError, codeOf } from '../../lib/errors.ts'
+import { openPartial } from '../../lib/bytes/partial-file.ts'
 import { syncFolder } from '../file-writer.ts'
 import { partialName } from './files.ts'
 import { decodeVolumeList, encodeVolumeList, encodeVolumeSums, type VolumeList } from './list.ts'
@@ -18,8 +19,8 @@ export async function publishVolumes(
 ): Promise<void> {
   const path = listPath(folder, base)
   const sums = sumsPath(folder, base)
-  await writeSynced(partialName(path), encodeVolumeList(list))
-  await writeSynced(partialName(sums), encodeVolumeSums(list))
+  await writeSynced(path, encodeVolumeList(list))
+  await writeSynced(sums, encodeVolumeSums(list))
   const current = new Set(list.volumes.map(({ name }) => name))
   for (const name of await listedBefore(folder, base))
     if (!current.has(name)) await rm(join(folder, name), { force: true })
@@ -53,8 +54,9 @@ export async function listedBefore(folder: string, base: string): Promise<readon
 
 // --- internal ---
 
+/** As `<path>.partial`. */
 async function writeSynced(path: string, text: string): Promise<void> {
-  const handle = await open(path, 'w')
+  const handle = await openPartial(path, { fresh: true })
   try {
     await handle.writeFile(text)
     await handle.sync()

@@ -1,7 +1,9 @@
-import { mkdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { constants } from 'node:fs'
+import { access, mkdir, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
 import { replaceFile } from '../../lib/bytes/write-whole.ts'
-import { codeOf, usageError } from '../../lib/errors.ts'
+import { BundleError, codeOf, usageError } from '../../lib/errors.ts'
 import { whyUnwritable } from '../../lib/file-errors.ts'
 import type { UnboundIn } from '../charts/override.ts'
 import { privateManifests, type PrivateManifest, type PrivateManifests } from '../charts/private-manifests.ts'
@@ -53,14 +55,8 @@ export async function writeValues(
     for (const [chart, yaml] of values.charts) await replaceFile(join(folder, `${chart}.yaml`), yaml)
     if (carried !== undefined) await writeManifests(`${stem}.manifests`, carried)
   } catch (error) {
-    throw usageError(
-      `cannot write the values override: ${whyUnwritable(error) ?? codeOf(error) ?? 'unknown error'}`,
-      {
-        where: basename(file),
-        next: 'name another file with --values; everything is in the registry already',
-        cause: error,
-      },
-    )
+    if (error instanceof BundleError) throw error
+    throw cannotWrite(file, error, 'name another file with --values; everything is in the registry already')
   }
   return {
     file: basename(file),
@@ -78,7 +74,29 @@ export async function writeValues(
   }
 }
 
+/**
+ * Looks whether the override can be written there, before anything is pushed.
+ * @throws a usage error that says why not
+ */
+export async function checkValuesPlace(file: string): Promise<void> {
+  try {
+    if (!(await stat(dirname(file))).isDirectory())
+      throw Object.assign(new Error('it is no folder'), { code: 'ENOTDIR' })
+    await access(dirname(file), constants.W_OK | constants.X_OK)
+    if ((await stat(file).catch(() => undefined))?.isDirectory() === true)
+      throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' })
+  } catch (error) {
+    throw cannotWrite(file, error, 'name another file with --values; nothing was pushed')
+  }
+}
+
 // --- internal ---
+
+const cannotWrite = (file: string, error: unknown, next: string): BundleError =>
+  usageError(
+    `cannot write the values override: ${whyUnwritable(error) ?? codeOf(error) ?? 'unknown error'}`,
+    { where: basename(file), next, cause: error },
+  )
 
 /** In a folder of its own, so that kubectl apply -f takes the manifests and nothing else. */
 const KUSTOMIZE = 'kustomize'

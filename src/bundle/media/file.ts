@@ -69,6 +69,13 @@ async function openEarlier(path: string): Promise<RandomReader | undefined> {
  * @throws a usage error that says why not; one of kind `failed` when another run is writing it
  */
 export async function checkFolder(path: string): Promise<void> {
+  const length = Buffer.byteLength(basename(path))
+  if (length > LONGEST_NAME) {
+    throw usageError(
+      `the name has ${length} bytes; at most ${LONGEST_NAME} leave room for the endings of what lies beside a bundle`,
+      { where: `${basename(path).slice(0, 40)}…`, next: 'choose a shorter name' },
+    )
+  }
   try {
     await access(dirname(path), constants.W_OK | constants.X_OK)
     if (existsSync(path) && (await stat(path)).isDirectory())
@@ -89,6 +96,9 @@ export async function freeAt(path: string): Promise<number | undefined> {
 }
 
 // --- internal ---
+
+/** File systems take 255 bytes. */
+const LONGEST_NAME = 255 - '.volumes.json.partial'.length
 
 /** A name that is nearly right is the usual slip, a folder in place of a file in it the next. */
 async function nextFor(path: string, code: string): Promise<string> {

@@ -66,6 +66,9 @@ export function describeFailure(error: unknown, cancelled = false): FailureRepor
   if (known !== undefined) {
     return report(known.kind, { message: `${known.message} (${codeOf(error)})`, next: known.next }, error)
   }
+  const call = systemCall(error)
+  if (call !== undefined)
+    return report('failed', { message: call, next: `see what the system says, ${again}` }, error)
   return bug(error)
 }
 
@@ -86,6 +89,13 @@ function report(kind: ErrorKind, { message, where, next }: Words, cause: unknown
     ...(next === undefined ? {} : { next: redact(next) }),
     causes: causesOf(cause, message),
   }
+}
+
+/** What the system refused, where there are no words for it. */
+function systemCall(error: unknown): string | undefined {
+  const { code, errno, syscall } = (error ?? {}) as { code?: unknown; errno?: unknown; syscall?: unknown }
+  if (typeof code !== 'string' || typeof errno !== 'number' || typeof syscall !== 'string') return undefined
+  return `the system refuses "${syscall}": ${code}`
 }
 
 function bug(error: unknown): FailureReport {
@@ -154,6 +164,13 @@ const systemErrors: Readonly<Record<string, Known>> = {
   ENOTDIR: failed('a part of the path is not a folder', 'check the name'),
   EISDIR: failed('a folder is where a file belongs', 'check the name'),
   EIO: failed('the disk or the medium has an error', 'copy the file to another medium and verify it'),
+  ELOOP: failed('a link stands in the way', 'name another file'),
+  EEXIST: failed('a file of that name is in the way', 'remove it, or name another file'),
+  EBUSY: failed('a file is in use', `see what uses it, ${again}`),
+  ENAMETOOLONG: failed('a name is too long for the file system', 'choose a shorter name'),
+  ENFILE: failed('too many files are open on this machine', `close other programs, ${again}`),
+  ENOLCK: failed('the file system has no more locks', again),
+  ENOMEM: failed('there is no memory left', `close other programs or lower --concurrency, ${again}`),
   EMFILE: failed('too many files are open', 'raise the limit (ulimit -n) or lower --concurrency'),
   ECONNREFUSED: network('the connection is refused'),
   ECONNRESET: network('the connection broke'),

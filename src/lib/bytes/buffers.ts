@@ -46,7 +46,7 @@ export const sentWhole = (bytes: number): void => littered(bytes * COPIES)
 
 /** A piece of work is over, and most of what it needed is garbage: a text of some MiB was parsed, say. */
 export function settled(): void {
-  if (process.memoryUsage.rss() >= Math.max(LARGE, size + PILE)) sweep()
+  if (memory() >= Math.max(LARGE, size + PILE)) sweep()
 }
 
 // --- internal ---
@@ -82,11 +82,20 @@ function passed(bytes: number): void {
   sinceLooked += bytes
   if (sinceLooked < LOOK_AFTER) return
   sinceLooked = 0
-  if (process.memoryUsage.rss() >= Math.max(LARGE, size + GROWTH)) sweep()
+  if (memory() >= Math.max(LARGE, size + GROWTH)) sweep()
+}
+
+/** Of the process, bytes. Reading it takes a file, of which there may be none left to open. */
+function memory(): number {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return 0
+  }
 }
 
 function sweep(): void {
   unseen = 0
   Bun.gc(true)
-  size = process.memoryUsage.rss()
+  size = memory()
 }

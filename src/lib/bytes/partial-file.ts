@@ -10,14 +10,17 @@ export const partialPath = (path: string): string => `${path}.partial`
 /**
  * Opens `<path>.partial` as its only writer: the lock ends with the process, however that ends. Links are not followed,
  * and a file that is known by a second name is not written to.
- * @param fresh an empty file, made now; otherwise what an earlier run left stays
+ * @param options `fresh`: an empty file, made now; otherwise what an earlier run left stays
  * @throws BundleError of kind `failed` that names the process which is writing it; the system's error
  */
-export async function openPartial(path: string, fresh = false): Promise<FileHandle> {
+export async function openPartial(
+  path: string,
+  { fresh = false, mode = 0o644 }: { readonly fresh?: boolean; readonly mode?: number } = {},
+): Promise<FileHandle> {
   const partial = partialPath(path)
   for (let isOurs = !fresh; ; isOurs = true) {
-    await clearTheWay(partial)
-    const handle = await open(partial, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
+    await clearTheWay(partial, fresh)
+    const handle = await open(partial, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, mode)
     try {
       if (lockFile(handle.fd) === 'held') throw heldBy(lockHolder(handle.fd), path)
       // Its writer may have renamed or removed it just before the lock was free.
@@ -73,13 +76,22 @@ export async function isAt(handle: FileHandle, path: string): Promise<boolean> {
   return there?.ino === own.ino && there.dev === own.dev
 }
 
+/** What to say when it is not. */
+export const replacedMeanwhile = (path: string): BundleError =>
+  new BundleError('the file was replaced while it was written, so it did not get its name', {
+    kind: 'failed',
+    where: basename(path),
+    next: 'see who else writes into this folder, and run the same command again',
+  })
+
 // --- internal ---
 
 /** A second name of the same file is somebody else's file, whose content would be overwritten. */
-async function clearTheWay(partial: string): Promise<void> {
+async function clearTheWay(partial: string, fresh: boolean): Promise<void> {
   try {
     const there = await lstat(partial)
-    if (there.isFile() && there.nlink > 1) await rm(partial)
+    // A link goes, not what it leads to.
+    if (there.isFile() ? there.nlink > 1 : fresh && there.isSymbolicLink()) await rm(partial)
     if (there.isFile() || there.isSymbolicLink()) return
     throw new BundleError('something that is no file is in the way', {
       kind: 'usage',

@@ -1,11 +1,13 @@
-import { open, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { codeOf, usageError } from '../errors.ts'
+import { BundleError, codeOf, usageError } from '../errors.ts'
 import { whyUnwritable } from '../file-errors.ts'
 import type { Bytes } from './bytes.ts'
+import { isAt, openPartial, partialPath, replacedMeanwhile } from './partial-file.ts'
 
 /**
- * Writes a file whole or not at all: readers see the old content or the new, never half of it.
+ * Writes a file whole or not at all: readers see the old content or the new, never half of it. It follows no link, and
+ * what an earlier run left is replaced.
  * @returns its size, bytes
  * @throws the system's error, or what `content` throws
  */
@@ -14,21 +16,23 @@ export async function replaceFile(
   content: string | Bytes,
   { mode = 0o666 }: { readonly mode?: number } = {},
 ): Promise<number> {
-  const partial = `${file}.partial`
-  const handle = await open(partial, 'w', mode)
+  const partial = partialPath(file)
+  const handle = await openPartial(file, { fresh: true, mode })
   let size = 0
   try {
     for await (const piece of typeof content === 'string' ? [Buffer.from(content)] : content) {
       await handle.writeFile(piece)
       size += piece.length
     }
-    await handle.close()
+    await handle.sync()
+    if (!(await isAt(handle, partial))) throw replacedMeanwhile(file)
     await rename(partial, file)
     return size
   } catch (error) {
-    await handle.close()
-    await rm(partial, { force: true })
+    if (await isAt(handle, partial)) await rm(partial, { force: true })
     throw error
+  } finally {
+    await handle.close()
   }
 }
 
@@ -42,7 +46,7 @@ export async function writeWhole(file: string, text: string, what: string): Prom
     await replaceFile(file, text)
   } catch (error) {
     const code = codeOf(error)
-    if (code === undefined) throw error
+    if (error instanceof BundleError || code === undefined) throw error
     throw usageError(`cannot write the ${what}: ${whyUnwritable(error) ?? code}`, {
       where: basename(file),
       cause: error,

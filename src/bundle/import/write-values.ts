@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, statSync } from 'node:fs'
 import { access, mkdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
@@ -83,7 +83,7 @@ export async function checkValuesPlace(file: string): Promise<void> {
     if (!(await stat(dirname(file))).isDirectory())
       throw Object.assign(new Error('it is no folder'), { code: 'ENOTDIR' })
     await access(dirname(file), constants.W_OK | constants.X_OK)
-    if ((await stat(file).catch(() => undefined))?.isDirectory() === true)
+    if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
       throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' })
   } catch (error) {
     throw cannotWrite(file, error, 'name another file with --values; nothing was pushed')

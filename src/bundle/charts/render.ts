@@ -177,7 +177,7 @@ export function staticChart(tgz: Uint8Array, { layers: given }: ChartInstall): B
   const chart = readChart(tgz)
   const layers = given.map(({ values }) => values)
   const { name, version } = chart.metadata
-  return {
+  const bound: BoundChart = {
     chart: name,
     version,
     rendered: false,
@@ -185,6 +185,8 @@ export function staticChart(tgz: Uint8Array, { layers: given }: ChartInstall): B
     notLanded: [],
     unreachable: [],
   }
+  const isController = [...chart.templates.values()].some((text) => CONTROLLER.test(text))
+  return withOperands(bound, isController ? findOperands(tgz) : undefined, isController)
 }
 
 /**
@@ -234,6 +236,9 @@ export function boundValues(
 }
 
 // --- internal ---
+
+/** What runs all the time, as a template writes it. */
+const CONTROLLER = /^kind:\s*["']?(?:Deployment|StatefulSet|DaemonSet)\b/m
 
 /** A chart that refuses to render without a value was given one; what that makes is not what will be pulled. */
 function asRequired(binding: Binding, given: Values | undefined): Binding {

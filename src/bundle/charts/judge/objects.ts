@@ -32,7 +32,7 @@ export function withOperands(
     .map(({ reference, at }): ImageUse => ({ reference, at, need: 'on-demand', when }))
   return {
     ...bound,
-    ...(bound.uses === undefined && shown.length === 0 ? {} : { uses: [...(bound.uses ?? []), ...shown] }),
+    ...(bound.uses === undefined ? {} : { uses: [...bound.uses, ...shown] }),
     ...(kinds.length === 0
       ? {}
       : { operands: kinds.map(({ kind, fields }) => ({ kind, fields: [...fields] })) }),

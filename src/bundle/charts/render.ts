@@ -18,7 +18,6 @@ import { overrideValues } from '../../helm/values/override.ts'
 import { findOperands } from '../../helm/values/operator/operands.ts'
 import { findUses } from '../../helm/values/uses.ts'
 import { findByRendering } from '../../helm/values/search.ts'
-import { findStatic } from '../../helm/values/static.ts'
 import type { Values } from '../../helm/values/tree.ts'
 import { pathText, valueAt } from '../../helm/values/tree.ts'
 import { assignmentsFor } from '../../helm/values/write/write.ts'
@@ -172,23 +171,6 @@ export async function renderChart(
   }
 }
 
-/** What the names of keys suggest, for when there is no helm. */
-export function staticChart(tgz: Uint8Array, { layers: given }: ChartInstall): BoundChart {
-  const chart = readChart(tgz)
-  const layers = given.map(({ values }) => values)
-  const { name, version } = chart.metadata
-  const bound: BoundChart = {
-    chart: name,
-    version,
-    rendered: false,
-    bindings: findStatic(chart, layers),
-    notLanded: [],
-    unreachable: [],
-  }
-  const isController = [...chart.templates.values()].some((text) => CONTROLLER.test(text))
-  return withOperands(bound, isController ? findOperands(tgz) : undefined, isController)
-}
-
 /**
  * The values that point a bound chart to the private registry, for the images that are there. A place that makes
  * several references is written when any of them is there: the others could not be pulled either way.
@@ -236,9 +218,6 @@ export function boundValues(
 }
 
 // --- internal ---
-
-/** What runs all the time, as a template writes it. */
-const CONTROLLER = /^kind:\s*["']?(?:Deployment|StatefulSet|DaemonSet)\b/m
 
 /** A chart that refuses to render without a value was given one; what that makes is not what will be pulled. */
 function asRequired(binding: Binding, given: Values | undefined): Binding {

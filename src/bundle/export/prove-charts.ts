@@ -1,6 +1,7 @@
 import { BundleError } from '../../lib/errors.ts'
 import { formatReference } from '../../oci/reference.ts'
-import { staticChart, type RenderedChart } from '../charts/render.ts'
+import { staticChart } from '../charts/judge/unrendered.ts'
+import type { RenderedChart } from '../charts/render.ts'
 import type { BoundChart } from '../format/bound-chart.ts'
 import { collectRoots, type CollectOptions } from '../resolve/collect.ts'
 import { installOf, type GivenValues, type Install } from '../charts/judge/install.ts'

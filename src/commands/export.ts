@@ -12,7 +12,7 @@ import { networkArgs, networkSettings } from '../cli/flags/network.ts'
 import { splitArgs, storageArgs, writeSettings } from '../cli/flags/output.ts'
 import { prepareArgs, sourceSettings } from '../cli/flags/prepare.ts'
 import { olderArgs } from '../cli/flags/since-reuse.ts'
-import { imagesArg } from '../cli/flags/source.ts'
+import { imagesArg, isImageWord } from '../cli/flags/source.ts'
 import { forecast, rateArgs } from '../cli/output/forecast.ts'
 import { noticeText } from '../cli/output/notice-text.ts'
 import { carryNext } from '../cli/output/carry.ts'
@@ -21,6 +21,7 @@ import { writtenText } from '../cli/output/written.ts'
 import type { Session } from '../cli/session.ts'
 import { nextSteps } from '../cli/ui/next.ts'
 import { tallyText } from '../cli/ui/words.ts'
+import { usageError } from '../lib/errors.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import type { OnNotice } from '../setup/source.ts'
 
@@ -100,6 +101,11 @@ export default defineBundleCommand({
     ...networkArgs,
   },
   async run(args, session) {
+    if (isImageWord(args.bundle)) {
+      throw usageError(`"${args.bundle}" is an image, and the first word is the bundle to write`, {
+        next: `ma-bundle export bundle.tar ${args.bundle}`,
+      })
+    }
     const signed = args.sign !== undefined && args.signatureOut === undefined
     const medium = await newMediumAt(args.bundle, writeSettings({ ...args, signed }), session)
     if (args.abort) return abandon(args.bundle, medium, session)

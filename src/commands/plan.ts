@@ -1,7 +1,7 @@
 import { planFor, type PlanRequest } from '../api/plan-for.ts'
 import { refuseMissing } from '../bundle/export/prove-charts.ts'
 import { newMediumAt } from '../bundle/media/at.ts'
-import type { ArgsDef } from '../cli/args/flags.ts'
+import type { Args, ArgsDef } from '../cli/args/flags.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
 import { networkArgs, networkSettings, splitLogin } from '../cli/flags/network.ts'
@@ -10,7 +10,7 @@ import { prepareArgs, sourceSettings } from '../cli/flags/prepare.ts'
 import { ecrArgs, layoutArgs, layoutOf, targetSettings } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
 import { olderArgs } from '../cli/flags/since-reuse.ts'
-import { imagesArg } from '../cli/flags/source.ts'
+import { imagesArg, isImageWord } from '../cli/flags/source.ts'
 import { forecast, rateArgs, type Outlook } from '../cli/output/forecast.ts'
 import { noticeText } from '../cli/output/notice-text.ts'
 
@@ -62,7 +62,8 @@ export default defineBundleCommand({
     },
   ],
   args: planArgs,
-  async run(args, session) {
+  async run(given, session) {
+    const args = withoutBundle(given)
     const layout = args.registry === undefined ? undefined : layoutOf({ ...args, registry: args.registry })
     const { source, target } = splitLogin(args, layout?.registry ?? '')
     const medium = await newMediumAt(args.bundle ?? 'bundle.tar', { split: args.split }, session)
@@ -91,3 +92,9 @@ export default defineBundleCommand({
     refuseMissing(prepared.missing)
   },
 })
+
+/** A plan needs no bundle, so that the first word may be an image already. */
+const withoutBundle = (args: Args<typeof planArgs>): Args<typeof planArgs> =>
+  args.bundle !== undefined && isImageWord(args.bundle)
+    ? { ...args, bundle: undefined, images: [args.bundle, ...args.images] }
+    : args

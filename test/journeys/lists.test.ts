@@ -109,6 +109,16 @@ describe('export of what people have', () => {
     })
   }
 
+  it('does not take an image for the bundle', async () => {
+    const image = `${source.host}/shop/api:2.0.1`
+    const forgotten = await runShell(['export', image])
+    expect(forgotten).toMatchObject({ code: 2 })
+    expect(forgotten.stderr).toContain(`ma-bundle export bundle.tar ${image}`)
+    const planned = await runShell(['plan', image, '--no-prove'])
+    expect(planned).toMatchObject({ code: 0 })
+    expect(planned.stdout).toContain('shop/api:2.0.1')
+  })
+
   it('says by name what it could not take, once for each reason', async () => {
     const list = `apiVersion: mirror.openshift.io/v2alpha1
 kind: ImageSetConfiguration

@@ -37,6 +37,11 @@ export const imagesArg = {
   description: 'Images to take, as in nginx:1.27',
 } as const
 
+/** Whether a word can only be an image: a forgotten bundle must not make a file that is called like one. */
+export const isImageWord = (text: string): boolean =>
+  !/^[./~-]|:\/\/|\.tar(?:\.\w+)?$/i.test(text) &&
+  /^[a-z0-9][\w./:-]*(?::[\w.-]+|@sha256:[0-9a-f]{64})$/i.test(text)
+
 /** What the flags say is to be bundled. @param images references that stand beside the flags */
 export const listSettings = (
   { spec, image, chart, manifests }: Args<typeof listArgs>,

@@ -31,7 +31,11 @@ export function specOfListing(name: string, { images, charts, files }: Listing):
   }
   for (const { image, at, group } of images) {
     places.set(image, at)
-    addOnce(groupFor(group).images, imageKey(image), image)
+    const found = groupFor(group).images
+    const before = found.get(imageKey(image))
+    const whole = before === undefined ? image : withPlatforms(before, image)
+    if (before !== undefined && whole !== before) places.set(whole, places.get(before) ?? at)
+    found.set(imageKey(image), whole)
   }
   for (const { chart, at, group } of charts) {
     places.set(chart, at)
@@ -123,8 +127,15 @@ function addOnce<Item>(map: Map<string, Item>, key: string, item: Item): void {
 const platformsKey = ({ platforms }: SpecImage): string =>
   platforms === undefined ? 'the usual platforms' : platforms.map(formatPlatform).toSorted().join(', ')
 
+/** An item for each platform, as Hauler has it, is one image for several. One for the usual platforms is another wish. */
 const imageKey = (image: SpecImage): string =>
-  `${formatReference(nameOf(image))} ${formatReference(image.reference)} ${platformsKey(image)}`
+  `${formatReference(nameOf(image))} ${formatReference(image.reference)} ${image.platforms === undefined}`
+
+function withPlatforms(before: SpecImage, { platforms = [] }: SpecImage): SpecImage {
+  const had = new Set(before.platforms?.map(formatPlatform))
+  const more = platforms.filter((platform) => !had.has(formatPlatform(platform)))
+  return more.length === 0 ? before : { ...before, platforms: [...(before.platforms ?? []), ...more] }
+}
 
 function freeName(name: string, groups: readonly SpecGroup[]): string {
   let free = name

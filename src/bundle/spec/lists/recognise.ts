@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { usageError, type BundleError } from '../../../lib/errors.ts'
+import { MAX_NESTING, nestsDeeper } from '../../../lib/nesting.ts'
 import { isObject } from '../../../oci/manifest.ts'
 import { parseSpec, type BundleSpec } from '../spec.ts'
 import { openYaml, type Cursor } from './cursor.ts'
@@ -32,6 +33,7 @@ export type Recognised =
  */
 export function recognise(source: ListText): Recognised {
   const { file, text, folder } = source
+  if (nestsDeeper(text, MAX_NESTING)) throw usageError(`${file}: it nests deeper than any list`)
   const json = jsonOf(text)
   if (json.value !== undefined) {
     const objects = objectsIn(json.value, { file, line: 1 })

@@ -117,6 +117,18 @@ describe('a list that is not as it should be', () => {
     })
   })
 
+  it('that nests without end is refused, in JSON and YAML, and deep objects are read', async () => {
+    for (const text of [
+      '['.repeat(200_000),
+      `a: ${'{a: '.repeat(100_000)}`,
+      `{"kind":"Pod","apiVersion":"v1","spec":${'{"a":'.repeat(50_000)}`,
+    ])
+      await expect(readLists({ list: text })).rejects.toMatchObject({ kind: 'usage' })
+    const depth = 2000
+    const deep = `{"kind":"X","apiVersion":"e.io/v1","metadata":{"name":"x"},"spec":${'{"a":'.repeat(depth)}{"containers":[{"name":"c","image":"quay.io/demo/deep:1"}]}${'}'.repeat(depth)}}`
+    expect((await readLists({ list: deep })).images).toEqual(['quay.io/demo/deep:1'])
+  })
+
   it('that repeats itself by aliases is bounded', async () => {
     const bomb = Array.from(
       { length: 12 },

@@ -231,6 +231,14 @@ describe('a list of another tool', () => {
     })
   }
 
+  it('may list an image once for each platform', async () => {
+    const items = ['linux/amd64', 'linux/arm64', 'linux/amd64'].map(
+      (platform) => `{ name: "${ONE}", platform: ${platform} }`,
+    )
+    const hauler = `apiVersion: content.hauler.cattle.io/v1\nkind: Images\nspec: { images: [ ${items.join(', ')} ] }\n`
+    expect((await readLists({ list: hauler })).images).toEqual([`${ONE} [linux/amd64 linux/arm64]`])
+  })
+
   it('is known by its content, whatever it is called', async () => {
     const compose =
       KINDS['a compose file with defaults, platforms, profiles, anchors and a build']?.file ?? ''

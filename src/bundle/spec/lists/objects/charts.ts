@@ -8,10 +8,15 @@ import { listAt, textAt, valueAt, type KubeObject } from './object.ts'
  * @param all every object there is: a release names the repository by name
  */
 export function readCharts(object: KubeObject, all: readonly KubeObject[], to: ListingWriter): void {
-  READERS[`${object.group}/${object.kind}`]?.(object, all, to)
+  READERS[keyOf(object)]?.(object, all, to)
 }
 
+/** Whether all that an object names is read here: its addresses are of charts, and its values are the chart's. */
+export const namesCharts = (object: KubeObject): boolean => READERS[keyOf(object)] !== undefined
+
 // --- internal ---
+
+const keyOf = ({ group, kind }: KubeObject): string => `${group}/${kind}`
 
 type Reader = (object: KubeObject, all: readonly KubeObject[], to: ListingWriter) => void
 

@@ -34,8 +34,12 @@ export function readImages(object: KubeObject, find: FindLine, to: ListingWriter
     }
   }
   const { kind, name } = object
-  for (const { text } of referencesOf([{ key: `${kind}|${name}`, kind, name, object: wanted }]))
-    texts.add(text)
+  const named = referencesOf([{ key: `${kind}|${name}`, kind, name, object: wanted }])
+  for (const { text, stem } of named) {
+    // Elsewhere than in pods a program may add the version, and only that program knows it.
+    if (stem === true || !(texts.has(text) || /:[^/]*$|@/.test(text))) leaveStem(text, object, find, to)
+    else texts.add(text)
+  }
   for (const text of texts) to.image(text, find(text, object.at))
 }
 
@@ -111,4 +115,9 @@ function isReference(text: string): boolean {
     if (error instanceof BundleError) return false
     throw error
   }
+}
+
+function leaveStem(text: string, object: KubeObject, find: FindLine, to: ListingWriter): void {
+  const why = 'a program adds the version: give the image with --image, if it is pulled'
+  to.leaveOut(['name without a version', 'names without a version'], text, why, find(text, object.at))
 }

@@ -1,5 +1,5 @@
 import type { ListingWriter, ListPlace } from '../listing.ts'
-import { readCharts } from './charts.ts'
+import { namesCharts, readCharts } from './charts.ts'
 import { readImages, type FindLine } from './images.ts'
 import type { KubeObject } from './object.ts'
 
@@ -15,7 +15,7 @@ export function readObjects(
 ): void {
   for (const object of objects) {
     readCharts(object, all, to)
-    readImages(object, find, to)
+    if (!namesCharts(object)) readImages(object, find, to)
   }
 }
 

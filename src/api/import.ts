@@ -1,7 +1,9 @@
+import type { Repair } from '../bundle/import/compare.ts'
 import { defaultValuesFile } from '../bundle/import/write-values.ts'
 import { PICK_ALL } from '../bundle/spec/pick.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import { DEFAULT_CHART_PREFIX, DEFAULT_PREFIX } from '../bundle/format/destination.ts'
+import { usageError } from '../lib/errors.ts'
 import { layoutOf } from '../setup/target.ts'
 import { importFrom, importResult, type ImportRequest } from './import-from.ts'
 import { NETWORK_SHAPES, networkFrom, type NetworkOptions } from './network.ts'
@@ -19,6 +21,11 @@ export interface ImportOptions extends RunOptions, NetworkOptions {
   readonly values?: string
   /** Write digests into the values where a chart has a place for them. */
   readonly pinDigests?: boolean
+  /**
+   * Look below what is there already: push what the registry lost (`missing`), and replace blobs with wrong bytes too
+   * (`wrong`), for which each is read. One request for each root unless told.
+   */
+  readonly repair?: 'missing' | 'wrong'
   /** Public key (PEM file) that must have signed the bundle. */
   readonly verifyKey?: string
   /** Where the signature is, when not beside the bundle. */
@@ -58,7 +65,7 @@ export function importBundle(bundle: string, options: ImportOptions): Promise<Im
       },
       trust: options,
       pick: PICK_ALL,
-      repair: 'none',
+      repair: repairFrom(options.repair),
       values: options.values ?? defaultValuesFile,
       pinDigests: options.pinDigests ?? false,
     }
@@ -68,11 +75,17 @@ export function importBundle(bundle: string, options: ImportOptions): Promise<Im
 
 // --- internal ---
 
+function repairFrom(repair: ImportOptions['repair']): Repair {
+  if (repair === undefined || repair === 'missing' || repair === 'wrong') return repair ?? 'none'
+  throw usageError('repair is neither "missing" nor "wrong"', { where: 'option "repair"' })
+}
+
 const SHAPES = {
   ...NETWORK_SHAPES,
   registry: 'text',
   prefix: 'text',
   chartPrefix: 'text',
+  repair: 'text',
   values: 'text',
   pinDigests: 'flag',
   verifyKey: 'text',

@@ -150,6 +150,23 @@ describe('importBundle', () => {
     }
   })
 
+  it('mends what the registry lost when it is told to look', async () => {
+    const options = { registry: target.host, values: at('values.yaml'), prefix: 'mended', env }
+    const { roots } = await importBundle(small.file, options)
+    const repository = roots.find(({ name }) => name.endsWith('team/two:2'))?.repository ?? ''
+    const [lost] = target.contents.blobs.get(repository)?.keys() ?? []
+    target.contents.blobs.get(repository)?.delete(lost ?? '')
+    const outcomes = async (repair?: 'missing'): Promise<readonly string[]> =>
+      (await importBundle(small.file, { ...options, ...(repair === undefined ? {} : { repair }) })).roots.map(
+        ({ outcome }) => outcome,
+      )
+    expect(await outcomes()).not.toContain('pushed')
+    expect(await outcomes('missing')).toContain('pushed')
+    expect(target.contents.blobs.get(repository)?.has(lost ?? '')).toBe(true)
+    const wrong = { ...options, repair: 'all' as 'missing' }
+    expect(await errorOf(importBundle(small.file, wrong))).toMatchObject({ exitCode: 2 })
+  })
+
   it('says that nobody is there', async () => {
     const error = await errorOf(
       importBundle(small.file, { registry: '127.0.0.1:9', values: at('v.yaml'), env }),

@@ -28,7 +28,7 @@ export const repositoryAlias = (written: string): string | undefined =>
 /**
  * Reads helm's `repositories.yaml`, once: `$HELM_REPOSITORY_CONFIG`, or below helm's own folder.
  * https://helm.sh/docs/helm/helm_repo_add/
- * @param warn told of a file that cannot be read; there is then none
+ * @param warn called when the file cannot be read; it then counts as empty
  */
 export function helmRepositories(env: Env, warn: (message: string) => void): ChartRepositories {
   const file = createOnce<readonly KnownRepository[]>()

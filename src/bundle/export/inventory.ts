@@ -11,7 +11,7 @@ import type { BundleEvent } from '../run/events.ts'
 import { isGone } from '../../registry/error.ts'
 import type { ImportRepository, ImportTarget } from '../run/target.ts'
 
-/** What a registry has, as it told of itself. */
+/** What a registry reports that it has. */
 export interface Inventory {
   /** Of blobs. */
   readonly has: (digest: Digest) => boolean

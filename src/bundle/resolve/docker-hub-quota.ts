@@ -50,10 +50,10 @@ export async function hubBudget(
         // What an older bundle has whole, with all below it, is not asked for again.
         if (found === undefined || (await known?.(found.digest)) !== undefined) return 0
         // All children of an index that is kept whole are not known by HEAD; six is what official images have.
-        // Each may have an attestation, which is a manifest more: BuildKit makes them unless told not to.
+        // Each may have an attestation, which is a manifest more: BuildKit makes them by default.
         return isIndex(found.mediaType) ? 1 + 2 * (platforms ?? WHOLE_INDEX) : 1
       } catch (error) {
-        // What fails here fails again when the image is resolved, and is told there.
+        // What fails here fails again when the image is resolved, and is reported there.
         if (error instanceof BundleError && error.kind !== 'cancelled') return 0
         throw error
       }

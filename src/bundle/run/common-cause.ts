@@ -34,7 +34,7 @@ type CauseName = 'dns' | 'route' | 'silence' | 'proxy' | 'certificate' | 'portal
 interface Cause {
   readonly name: CauseName
   readonly host: string
-  /** As it was told of one host. */
+  /** As it reads for one host. */
   readonly reason: string
   readonly next: string | undefined
 }

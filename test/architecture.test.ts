@@ -140,6 +140,21 @@ describe('files', () => {
     expect(long).toEqual([])
   })
 
+  it('export no type under a name that another file exports too', () => {
+    const owners = Map.groupBy(
+      files.flatMap((file) => {
+        const declared = (codes.get(file) ?? '').matchAll(
+          /^export (?:declare )?(?:interface|type|(?:abstract )?class|enum) (\w+)/gm,
+        )
+        return [...declared].map(([, name = '']) => ({ file, name }))
+      }),
+      ({ name }) => name,
+    )
+    expect(owners.size).toBeGreaterThan(400)
+    const shared = [...owners.values()].filter(({ length }) => length > 1)
+    expect(shared.flat().map(({ file, name }) => `${name}: ${file}`)).toEqual([])
+  })
+
   it('speak to people only from src/commands', () => {
     expect(filesWith(/\bconsole\s*\./)).toEqual([])
     expect(filesWith(/\bprocess\.(stdout|stderr|exitCode)\b/, /^src\/(cli\.ts|cli\/|commands\/)/)).toEqual([])

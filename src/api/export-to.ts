@@ -1,9 +1,9 @@
 import type { Prepared } from '../bundle/export/prepared.ts'
 import type { Signer } from '../bundle/format/signature.ts'
 import { SUMS } from '../bundle/format/sums.ts'
-import type { Medium, MediumOptions, Written } from '../bundle/media/medium.ts'
+import type { Medium, MediumOptions, WrittenBundle } from '../bundle/media/medium.ts'
 import { signOn } from '../bundle/media/trust.ts'
-import type { Session as Journey } from '../bundle/run/network.ts'
+import type { Network } from '../bundle/run/network.ts'
 import { encodeLock } from '../bundle/spec/lock-file.ts'
 import { BundleError } from '../lib/errors.ts'
 import { connect, type NetworkSettings } from '../setup/network.ts'
@@ -30,7 +30,7 @@ export interface ExportRequest {
 /** An export that is prepared: nothing is written yet, and everything it takes is open. */
 export interface ReadyExport {
   readonly prepared: Prepared
-  readonly network: Journey
+  readonly network: Network
   readonly programs: Programs
   readonly signer: Signer | undefined
   /** Bytes that the earlier bundle has given. */
@@ -40,7 +40,7 @@ export interface ReadyExport {
 /** An export that is done. */
 export interface ExportDone {
   readonly prepared: Prepared
-  readonly written: Written
+  readonly written: WrittenBundle
   readonly programs: Programs['list']
   readonly signature: { readonly file: string; readonly algorithm: string } | undefined
   /** Bytes from the network, and from the earlier bundle. */

@@ -10,7 +10,7 @@ import {
   checkSignature,
   checkTrustOptions,
   type CheckedSignature,
-  type TrustOptions,
+  type SignatureOptions,
 } from '../bundle/media/trust.ts'
 import { withBundleOn } from '../bundle/media/with-bundle.ts'
 import type { Surroundings } from '../bundle/run/surroundings.ts'
@@ -24,7 +24,7 @@ import type { ImportResult } from './results.ts'
 export interface ImportRequest {
   readonly layout: Layout
   readonly target: TargetSettings
-  readonly trust: TrustOptions
+  readonly trust: SignatureOptions
   /** What to take of the bundle. */
   readonly pick: Picking
   readonly repair: Repair

@@ -6,7 +6,7 @@ import type { Layout } from '../bundle/format/destination.ts'
 import { lookAtDestination, type AtDestination } from '../bundle/import/compare-plan.ts'
 import { openBase } from '../bundle/media/base.ts'
 import type { Medium, MediumOptions } from '../bundle/media/medium.ts'
-import type { Session as Journey } from '../bundle/run/network.ts'
+import type { Network } from '../bundle/run/network.ts'
 import { diffLock, type LockChange } from '../bundle/spec/lock.ts'
 import type { Lock } from '../bundle/spec/lock-file.ts'
 import { usageError } from '../lib/errors.ts'
@@ -26,7 +26,7 @@ export interface PlanRequest extends Pick<ExportRequest, 'source' | 'network' | 
 
 export interface Planned {
   readonly prepared: Prepared
-  readonly network: Journey
+  readonly network: Network
   /** What changed since the older one. */
   readonly against?: { readonly name: string; readonly changes: readonly LockChange[]; readonly same: number }
   readonly destination?: AtDestination & { readonly registry: string }

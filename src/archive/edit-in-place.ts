@@ -1,6 +1,6 @@
 import { closeSync, constants, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
-import type { Part } from '../lib/bytes/bytes.ts'
+import type { FilePart } from '../lib/bytes/bytes.ts'
 import { lockPath } from '../lib/bytes/partial-file.ts'
 import { cannotWrite } from './random-writer.ts'
 
@@ -51,9 +51,9 @@ export function mendFile(path: string): RepairWriter {
 }
 
 /** Volumes, all of which are there and of the size they have to be: there is nothing to cut off. */
-export function mendVolumes(parts: readonly Part[]): RepairWriter {
-  const open = new Map<Part, number>()
-  const fileOf = (part: Part): number => {
+export function mendVolumes(parts: readonly FilePart[]): RepairWriter {
+  const open = new Map<FilePart, number>()
+  const fileOf = (part: FilePart): number => {
     const file = open.get(part) ?? openSync(part.path ?? '', FLAGS)
     open.set(part, file)
     return file

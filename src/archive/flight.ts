@@ -2,7 +2,7 @@ import type { Beginning } from './left-content.ts'
 import type { Claim } from './unfinished-mark.ts'
 
 /** An entry that is being written. */
-export interface Flight<Entry> {
+export interface EntryInFlight<Entry> {
   readonly entry: Entry
   /** Bytes of it that are written, which `hasher` has seen. */
   size: number

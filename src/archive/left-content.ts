@@ -3,7 +3,7 @@ import type { RandomReader } from '../lib/bytes/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
 import { hexOf, type Digest } from '../oci/digest.ts'
 import type { RandomWriter } from './random-writer.ts'
-import type { Placed } from './tar.ts'
+import type { PlacedEntry } from './tar.ts'
 import type { Claim } from './unfinished-mark.ts'
 
 /** The beginning of an entry's content that is there and right. */
@@ -24,7 +24,7 @@ export const nothingYet = (): Beginning => ({ size: 0, hasher: new Bun.CryptoHas
  */
 export async function checkLeft(
   medium: RandomWriter,
-  entry: Placed,
+  entry: PlacedEntry,
   claims: readonly Claim[],
   digest: Digest,
   onRead: (bytes: number) => void = () => undefined,

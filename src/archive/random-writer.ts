@@ -1,6 +1,6 @@
 import { BundleError, codeOf, messageOf } from '../lib/errors.ts'
 import { whyUnwritable } from '../lib/file-errors.ts'
-import type { Placed } from './tar.ts'
+import type { PlacedEntry } from './tar.ts'
 
 /**
  * Where an archive is filled piece by piece, in any order: one file, or volumes. Offsets are those of the whole
@@ -10,7 +10,7 @@ export interface RandomWriter {
   /** Bytes that an earlier run left here; 0 when there was none. */
   readonly left: number
   /** Whether an entry lies outside of what is written here: it is neither checked nor asked for. */
-  isElsewhere?(entry: Placed): boolean
+  isElsewhere?(entry: PlacedEntry): boolean
   /** At most `length` bytes from `at` on; fewer where nothing was ever written. */
   read(at: number, length: number): Promise<Uint8Array>
   /** Synchronous: pieces of 64 KiB and more go to the page cache faster than a thread pool can take them. */

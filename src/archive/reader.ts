@@ -1,18 +1,18 @@
 import { PIECE, release } from '../lib/bytes/buffers.ts'
-import { collect, type Bytes, type Part, type RandomReader } from '../lib/bytes/bytes.ts'
+import { collect, type Bytes, type FilePart, type RandomReader } from '../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../lib/errors.ts'
 import { nameParts, partsAt } from './volumes/reader.ts'
-import { BLOCK, decodeHeader, encodeHeader, place, type Entry, type Placed } from './tar.ts'
+import { BLOCK, decodeHeader, encodeHeader, place, type Entry, type PlacedEntry } from './tar.ts'
 
 /** Reads entries straight out of the tar by offset; nothing is extracted. */
 export interface ArchiveReader {
-  readonly entries: ReadonlyMap<string, Placed>
+  readonly entries: ReadonlyMap<string, PlacedEntry>
   /** Content of an entry from byte `start` on, its header checked first. The caller verifies the digest. */
   read(path: string, start?: number): Bytes
   /** Small content, whole; more than `limit` bytes are refused. */
   readAll(path: string, limit?: number): Promise<Uint8Array>
   /** The volumes it is made of, when there are several. */
-  readonly parts?: readonly Part[]
+  readonly parts?: readonly FilePart[]
 }
 
 /** Small entries (bundle.json, index.json, manifests) are read whole; beyond this something is wrong. */
@@ -62,8 +62,8 @@ export function openArchive(file: RandomReader, entries: readonly Entry[]): Arch
 /** Entries that were found where they lie. `isHeaderOf` looks at each header once more when its entry is read. */
 export function readerOf(
   file: RandomReader,
-  placed: readonly Placed[],
-  isHeaderOf?: (block: Uint8Array, entry: Placed) => boolean,
+  placed: readonly PlacedEntry[],
+  isHeaderOf?: (block: Uint8Array, entry: PlacedEntry) => boolean,
 ): ArchiveReader {
   const entries = new Map(placed.map((entry) => [entry.path, entry]))
   const read = async function* (path: string, start = 0): Bytes {

@@ -1,7 +1,15 @@
 import { BundleError } from '../lib/errors.ts'
 import { decodeMark, encodeMark, type Claim } from './unfinished-mark.ts'
 import type { RandomWriter } from './random-writer.ts'
-import { BLOCK, decodeHeader, encodeHeader, place, type Entry, type Placed, type Placement } from './tar.ts'
+import {
+  BLOCK,
+  decodeHeader,
+  encodeHeader,
+  place,
+  type Entry,
+  type PlacedEntry,
+  type Placement,
+} from './tar.ts'
 
 /** Content that lies where another plan had it. */
 export interface Move {
@@ -9,7 +17,7 @@ export interface Move {
   readonly to: number
   /** Bytes. */
   readonly size: number
-  readonly entry: Placed
+  readonly entry: PlacedEntry
   /** What is claimed of these bytes. */
   readonly claims: readonly Claim[]
 }
@@ -69,7 +77,7 @@ function ascending(sorted: readonly Move[]): readonly Move[] {
 async function earlierPlan(
   medium: RandomWriter,
   entriesOf: (head: Uint8Array) => readonly Entry[] | undefined,
-): Promise<readonly Placed[] | undefined> {
+): Promise<readonly PlacedEntry[] | undefined> {
   const block = await medium.read(0, BLOCK)
   if (block.length < BLOCK) return undefined
   const first = headOf(block)
@@ -97,7 +105,7 @@ const isContentAddressed = (path: string): boolean => path.startsWith('blobs/sha
 
 async function movesBetween(
   medium: RandomWriter,
-  before: readonly Placed[],
+  before: readonly PlacedEntry[],
   placement: Placement,
 ): Promise<readonly Move[]> {
   const old = new Map(before.map((entry) => [entry.path, entry]))

@@ -1,7 +1,7 @@
 import { collect, type RandomReader } from '../lib/bytes/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
 import { readerOf, refuseTail, truncated, type ArchiveReader } from './reader.ts'
-import { BLOCK, decodeHeader, padded, type Placed } from './tar.ts'
+import { BLOCK, decodeHeader, padded, type PlacedEntry } from './tar.ts'
 
 /** Headers of any kind; what has more is no image layout. */
 const MAX_HEADERS = 200_000
@@ -29,7 +29,7 @@ export async function scanArchive(
   file: RandomReader,
   { maxHeaders = MAX_HEADERS, onLink, tail = 'zeros' }: ScanOptions = {},
 ): Promise<ArchiveReader> {
-  const found = new Map<string, Placed>()
+  const found = new Map<string, PlacedEntry>()
   let extended: Extension = {}
   let headers = 0
   let at = 0

@@ -2,12 +2,12 @@ import { collect, type Bytes } from '../lib/bytes/bytes.ts'
 import { integrityError } from '../lib/errors.ts'
 import type { SequentialReader } from '../lib/bytes/sequential.ts'
 import { isOurHeader } from './reader.ts'
-import { BLOCK, decodeHeader, END_MARK, padded, type Placement, type Placed } from './tar.ts'
+import { BLOCK, decodeHeader, END_MARK, padded, type Placement, type PlacedEntry } from './tar.ts'
 
 /** An archive of ours that comes in order, once. */
 export interface OrderedArchive {
   /** Content of the next entry wanted, its header checked. What was left unread before it is passed over. */
-  open(entry: Placed): Promise<Bytes>
+  open(entry: PlacedEntry): Promise<Bytes>
   /** Reads to the end: the mark, and zeros at most behind it, as tapes and pipes of fixed blocks add. */
   end(): Promise<void>
 }
@@ -90,7 +90,7 @@ export function openInOrder(
     },
   }
 
-  async function* content({ path, size: length }: Placed): Bytes {
+  async function* content({ path, size: length }: PlacedEntry): Bytes {
     let left = length
     for await (const piece of reader.read(length)) {
       left -= piece.length
@@ -106,7 +106,7 @@ const SEE = 'see what the sending side says, and run both again: what is there b
 
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 
-const misplaced = ({ path, headerAt }: Placed) =>
+const misplaced = ({ path, headerAt }: PlacedEntry) =>
   integrityError(`what comes through the pipe is damaged: "${path}" is not at byte ${headerAt}`, {
     next: 'send it again; a bundle that another program packed can be read from a file only',
   })

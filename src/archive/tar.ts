@@ -10,14 +10,14 @@ export interface Entry {
 }
 
 /** An entry with its place: the header at `headerAt`, the content right behind it at `dataAt`. */
-export interface Placed extends Entry {
+export interface PlacedEntry extends Entry {
   readonly headerAt: number
   readonly dataAt: number
 }
 
 export interface Placement {
   /** In the order of the archive. */
-  readonly entries: readonly Placed[]
+  readonly entries: readonly PlacedEntry[]
   /** Bytes of the whole archive, its end mark included. */
   readonly size: number
 }
@@ -29,7 +29,7 @@ export const END_MARK = 2 * BLOCK
 /** Where each entry lies. Both sides compute it from the list of entries; offsets are never stored. */
 export function place(entries: readonly Entry[]): Placement {
   let at = 0
-  const placed = entries.map((entry): Placed => {
+  const placed = entries.map((entry): PlacedEntry => {
     const headerAt = at
     at += BLOCK + padded(entry.size)
     return { ...entry, headerAt, dataAt: headerAt + BLOCK }

@@ -1,4 +1,4 @@
-import { BLOCK, type Placed } from './tar.ts'
+import { BLOCK, type PlacedEntry } from './tar.ts'
 
 /** What an earlier run says it left of an entry: a beginning of its content. Nothing of it is believed unread. */
 export interface Claim {
@@ -13,7 +13,7 @@ export interface Claim {
  * their sha256. There are two claims: what was written, which a kill leaves, and what was synced, which a loss of power
  * leaves. No tar header looks like it.
  */
-export function encodeMark({ path, size }: Placed, claims: readonly Claim[]): Uint8Array {
+export function encodeMark({ path, size }: PlacedEntry, claims: readonly Claim[]): Uint8Array {
   const block = Buffer.alloc(BLOCK)
   const most = Math.max(0, ...claims.map(({ bytes }) => bytes))
   const proven = claims.map(({ bytes, digest }) => (digest === undefined ? '' : `${bytes} ${digest}\n`))
@@ -22,7 +22,7 @@ export function encodeMark({ path, size }: Placed, claims: readonly Claim[]): Ui
 }
 
 /** The claims of a mark, the shortest first; none for a block that says nothing of this entry. */
-export function decodeMark(block: Uint8Array, { path, size }: Placed): readonly Claim[] {
+export function decodeMark(block: Uint8Array, { path, size }: PlacedEntry): readonly Claim[] {
   const [mark, name, whole, most = '', ...lines] = new TextDecoder().decode(block).split('\n')
   if (mark !== MARK || name !== path || whole !== String(size) || !/^\d{1,16}$/.test(most)) return []
   const proven = lines.flatMap((line): Claim[] => {

@@ -1,10 +1,10 @@
 import type { Bytes, RandomReader } from '../lib/bytes/bytes.ts'
 import { digestOf, type Digest } from '../oci/digest.ts'
 import type { RandomWriter } from './random-writer.ts'
-import { claimOf, type Flight } from './flight.ts'
+import { claimOf, type EntryInFlight } from './flight.ts'
 import { checkLeft, readerOver, type Beginning } from './left-content.ts'
 import { relocate } from './relocate.ts'
-import { BLOCK, encodeHeader, END_MARK, padded, place, type Entry, type Placed } from './tar.ts'
+import { BLOCK, encodeHeader, END_MARK, padded, place, type Entry, type PlacedEntry } from './tar.ts'
 import { decodeMark, encodeMark, type Claim } from './unfinished-mark.ts'
 
 /**
@@ -75,7 +75,7 @@ export async function openArchiveWriter(
   const places = new Map(slots.map((slot) => [slot.path, slot]))
   const there = new Set<Slot>()
   const claims = new Map<Slot, readonly Claim[]>()
-  const flying = new Set<Flight<Slot>>()
+  const flying = new Set<EntryInFlight<Slot>>()
   /** Whole entries whose header waits for the next sync. */
   let waiting: Slot[] = []
   let unsynced = 0
@@ -123,7 +123,7 @@ export async function openArchiveWriter(
     await done(entry)
   }
   /** Writes the content of a flight; how far it is stands in the file, whatever happens. */
-  const fill = async (flight: Flight<Slot>, content: Bytes): Promise<void> => {
+  const fill = async (flight: EntryInFlight<Slot>, content: Bytes): Promise<void> => {
     const { entry } = flight
     for await (const chunk of content) {
       if (flight.size + chunk.length > entry.size) throw new Error(`longer than planned: ${entry.path}`)
@@ -163,7 +163,7 @@ export async function openArchiveWriter(
       const entry = placeOf(path)
       const { size, hasher } = beginning
       const latest = claimOf(beginning)
-      const flight: Flight<Slot> = { entry, size, hasher, latest, synced: undefined, isTorn: false }
+      const flight: EntryInFlight<Slot> = { entry, size, hasher, latest, synced: undefined, isTorn: false }
       // Takes the block on the disk, so that a disk that fills up meanwhile still takes the header.
       claim(entry, [latest])
       flying.add(flight)
@@ -227,7 +227,7 @@ export async function openArchiveWriter(
 
 // --- internal ---
 
-interface Slot extends Placed {
+interface Slot extends PlacedEntry {
   readonly header: Uint8Array
 }
 

@@ -1,6 +1,6 @@
 import type { ECRClientConfig } from '@aws-sdk/client-ecr'
 import type { DefaultProviderInit } from '@aws-sdk/credential-provider-node'
-import type { AwsConfig, Role } from './config/config.ts'
+import type { AwsConfig, AssumedRole } from './config/config.ts'
 import { awsError } from './errors.ts'
 import type { AwsEvent } from './events.ts'
 import type { Emit } from '../lib/events.ts'
@@ -122,7 +122,7 @@ async function chain(options: CredentialOptions, watch: Watch): Promise<Provider
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
 async function assuming(
-  { arn, externalId, sessionName }: Role,
+  { arn, externalId, sessionName }: AssumedRole,
   source: Provider,
   options: CredentialOptions,
   watch: Watch,

@@ -16,7 +16,7 @@ export interface CommandSpec<A extends ArgsDef = ArgsDef> {
 }
 
 /** All commands: what a config file may speak of, and a shell complete. */
-export interface Catalog {
+export interface CommandCatalog {
   readonly commands: readonly string[]
   /** Loads every command. */
   specs(): Promise<readonly CommandSpec[]>

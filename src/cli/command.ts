@@ -3,14 +3,14 @@ import { defineCommand, type CommandDef } from 'citty'
 import { parseArgs } from './args/args.ts'
 import { readArgv, type Argv } from './args/argv.ts'
 import { coerce } from './args/coerce.ts'
-import type { Catalog, CommandSpec } from './command-spec.ts'
+import type { CommandCatalog, CommandSpec } from './command-spec.ts'
 import { sharedSection, type Config } from './args/config-model.ts'
 import { isDebug, wantsColor, type Context } from './context.ts'
 import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
 import { describeFailure, type FailureReport } from '../bundle/run/failure-report.ts'
 import { envName, isFlag, kebab, sharedArgs, type Args, type ArgsDef } from './args/flags.ts'
 import { commandHelp } from './help.ts'
-import { openSession, type Session, type SessionSettings } from './session.ts'
+import { openSession, type CommandSession, type SessionSettings } from './session.ts'
 import { failureText } from './ui/failure-text.ts'
 import { strayVariables } from './args/env-typos.ts'
 import { createStyle } from './ui/style.ts'
@@ -23,7 +23,11 @@ export interface BundleCommandDef<A extends ArgsDef> extends CommandSpec<A> {
   /**
    * The work. Throws to fail; may return an exit code when the result itself is the bad news (a failed verification).
    */
-  readonly run: (args: AllArgs<A>, session: Session, catalog: Catalog) => Promise<ExitCode | void>
+  readonly run: (
+    args: AllArgs<A>,
+    session: CommandSession,
+    catalog: CommandCatalog,
+  ) => Promise<ExitCode | void>
 }
 
 /** A command whose arguments are known to nobody but itself. */
@@ -34,7 +38,7 @@ export interface BundleCommand extends CommandDef {
 /** What `main` hands to a command through citty's `data`. */
 export interface CommandData {
   readonly context: Context
-  readonly catalog: Catalog
+  readonly catalog: CommandCatalog
 }
 
 /**
@@ -147,7 +151,7 @@ async function configOf(
   read: Argv,
   spec: CommandSpec,
   { env }: Context,
-  catalog: Catalog,
+  catalog: CommandCatalog,
 ): Promise<Config | undefined> {
   const { defaultConfigFile, readConfig, refuseUnknown } = await import('./args/config.ts')
   const fromEnv = env[envName('config')] ?? ''

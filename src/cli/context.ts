@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 
 /** A stream that may be a terminal; `process.stdout` is one. */
-export type Output = Writable & {
+export type OutputStream = Writable & {
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number
@@ -11,8 +11,8 @@ export type Output = Writable & {
 export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: Readable
-  readonly stdout: Output
-  readonly stderr: Output
+  readonly stdout: OutputStream
+  readonly stderr: OutputStream
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal
 }

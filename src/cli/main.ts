@@ -10,14 +10,18 @@ import { isFlag, kebab, sharedArgs } from './args/flags.ts'
 import { rootHelp } from './help.ts'
 import { catalogOf, type CommandRow, type CommandTable } from './table.ts'
 
-export interface Program {
+export interface CommandLineProgram {
   readonly version: string
   readonly description: string
   readonly commands: CommandTable
 }
 
 /** Runs one command line to its exit code. Never throws, never exits. */
-export async function main(argv: readonly string[], context: Context, program: Program): Promise<ExitCode> {
+export async function main(
+  argv: readonly string[],
+  context: Context,
+  program: CommandLineProgram,
+): Promise<ExitCode> {
   const table = program.commands
   return guarded(context, early('ma-bundle', argv, context), async () => {
     const { before, name, rest } = split(argv)
@@ -69,7 +73,7 @@ async function aboutProgram(
   flags: readonly string[],
   topics: readonly string[],
   context: Context,
-  program: Program,
+  program: CommandLineProgram,
   table: CommandTable,
 ): Promise<ExitCode> {
   if (flags.includes('--version') || flags.includes('-V')) {

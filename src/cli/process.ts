@@ -2,12 +2,12 @@ import { homedir } from 'node:os'
 import { BundleError, codeOf } from '../lib/errors.ts'
 import { reportCrash } from './command.ts'
 import type { Context } from './context.ts'
-import { main, type Program } from './main.ts'
+import { main, type CommandLineProgram } from './main.ts'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Runs the program on this process: its command line, streams, signals and exit code. Never calls `process.exit`. */
-export async function runOnProcess(program: Program): Promise<void> {
+export async function runOnProcess(program: CommandLineProgram): Promise<void> {
   const argv = process.argv.slice(2)
   giveHome()
   const controller = new AbortController()

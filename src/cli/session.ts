@@ -3,17 +3,17 @@ import type { Readable } from 'node:stream'
 import { redacted, type BundleEvent } from '../bundle/run/events.ts'
 import type { AwsConfigs } from '../aws/config/sides.ts'
 import type { Emit } from '../lib/events.ts'
-import type { Context, Output } from './context.ts'
+import type { Context, OutputStream } from './context.ts'
 import { wantsColor } from './context.ts'
 import { createJsonRenderer } from './ui/json.ts'
 import { createLiveRenderer } from './ui/live.ts'
 import { createPlainRenderer } from './ui/plain.ts'
-import { createQuietRenderer, type Renderer } from './ui/renderer.ts'
+import { createQuietRenderer, type EventRenderer } from './ui/renderer.ts'
 import { createStyle, type Style } from './ui/style.ts'
-import type { Tally } from './ui/words.ts'
+import type { ProblemTally } from './ui/words.ts'
 
 /** What a command works with: the world of its run, and the ways to speak. */
-export interface Session {
+export interface CommandSession {
   /** Takes the events of core code; how they look is decided here. */
   readonly emit: Emit<BundleEvent>
   /** Text results for stdout; nothing under `--json`, where `result` speaks. */
@@ -32,12 +32,12 @@ export interface Session {
   /** For data in pipes: passwords, bundles. */
   readonly stdin: Readable
   /** The raw stream, for a bundle that goes into a pipe. Set `dataOnStdout` in the command, so that nothing else does. */
-  readonly stdout: Output
+  readonly stdout: OutputStream
   readonly json: boolean
   readonly quiet: boolean
   readonly verbose: boolean
   /** What went wrong and was mended, so far. */
-  readonly tally: Tally
+  readonly tally: ProblemTally
   /** For results on stdout; plain when that is not a terminal. */
   readonly style: Style
   /** Columns for tables on stdout. */
@@ -62,7 +62,7 @@ export function openSession(
   context: Context,
   settings: SessionSettings,
   aws: AwsConfigs,
-): { session: Session; renderer: Renderer } {
+): { session: CommandSession; renderer: EventRenderer } {
   const { command, json, quiet, verbose } = settings
   const results = settings.dataOnStdout ? context.stderr : context.stdout
   const renderer = chooseRenderer(context, settings, results)
@@ -71,7 +71,7 @@ export function openSession(
     results.write(text)
   }
   const tally = { retries: 0, warnings: 0 }
-  const session: Session = {
+  const session: CommandSession = {
     emit(event) {
       if (event.type === 'retry') tally.retries += 1
       if (event.type === 'warning') tally.warnings += 1
@@ -106,7 +106,7 @@ export function openSession(
 
 // --- internal ---
 
-function chooseRenderer(context: Context, settings: SessionSettings, results: Output): Renderer {
+function chooseRenderer(context: Context, settings: SessionSettings, results: OutputStream): EventRenderer {
   const { stderr } = context
   const toStderr = (text: string): void => {
     stderr.write(text)

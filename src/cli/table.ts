@@ -1,4 +1,4 @@
-import type { Catalog } from './command-spec.ts'
+import type { CommandCatalog } from './command-spec.ts'
 import type { BundleCommand } from './command.ts'
 
 export interface CommandRow {
@@ -9,7 +9,7 @@ export interface CommandRow {
 
 export type CommandTable = Readonly<Record<string, CommandRow>>
 
-export const catalogOf = (table: CommandTable): Catalog => ({
+export const catalogOf = (table: CommandTable): CommandCatalog => ({
   commands: Object.keys(table),
   specs: async () => Promise.all(Object.values(table).map(async ({ load }) => (await load()).spec)),
 })

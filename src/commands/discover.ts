@@ -24,7 +24,7 @@ import { chartTable, effortText, tallyOfBound } from '../cli/output/chart-table.
 import { helmArgs, openHelm } from '../cli/flags/helm.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { listArgs, listSettings, sourceArgs } from '../cli/flags/source.ts'
-import type { Session } from '../cli/session.ts'
+import type { CommandSession } from '../cli/session.ts'
 import { loadSpecs, saysWhat } from '../setup/lists.ts'
 import { listed } from '../lib/format.ts'
 
@@ -216,7 +216,7 @@ function print(
   charts: readonly DiscoveredChart[],
   others: readonly SpecGroup[],
   format: 'spec' | ListFormatName,
-  session: Session,
+  session: CommandSession,
 ): void {
   const taken = new Set(charts.map(({ chart }) => chart.name))
   const apart = others.map((group) =>

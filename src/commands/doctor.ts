@@ -14,7 +14,7 @@ import { exitCodes } from '../bundle/run/exit.ts'
 import type { Args } from '../cli/args/flags.ts'
 import { networkArgs, openNetwork } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf } from '../cli/flags/registry.ts'
-import type { Session } from '../cli/session.ts'
+import type { CommandSession } from '../cli/session.ts'
 import { oneLine, type Style } from '../cli/ui/style.ts'
 
 const { concurrency: _, ...connectionArgs } = networkArgs
@@ -71,7 +71,7 @@ export default defineBundleCommand({
 async function patientOf(
   args: DoctorArgs,
   layout: Layout,
-  session: Session,
+  session: CommandSession,
 ): Promise<EcrPatient | undefined> {
   const host = parseEcrHost(layout.registry)
   if (host === undefined && args.endpointUrl === undefined) return undefined

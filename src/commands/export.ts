@@ -18,7 +18,7 @@ import { noticeText } from '../cli/output/notice-text.ts'
 import { carryNext } from '../cli/output/carry.ts'
 import { exportSummary } from '../cli/output/summary.ts'
 import { writtenText } from '../cli/output/written.ts'
-import type { Session } from '../cli/session.ts'
+import type { CommandSession } from '../cli/session.ts'
 import { nextSteps } from '../cli/ui/next.ts'
 import { tallyText } from '../cli/ui/words.ts'
 import { usageError } from '../lib/errors.ts'
@@ -139,7 +139,7 @@ export default defineBundleCommand({
 function show(
   done: ExportDone,
   { reuse, split }: { readonly reuse: string | undefined; readonly split: number | undefined },
-  session: Session,
+  session: CommandSession,
 ): void {
   const { prepared, written, programs, signature } = done
   const { roots, ...data } = exportResult(done)
@@ -183,7 +183,7 @@ function judgement({ proof, roots }: Prepared): readonly string[] {
 }
 
 /** Deletes what an unfinished export left. */
-async function abandon(bundle: string, medium: Medium, session: Session): Promise<void> {
+async function abandon(bundle: string, medium: Medium, session: CommandSession): Promise<void> {
   const there = await medium.abandon()
   session.result(
     { bundle, aborted: there },

@@ -6,7 +6,7 @@ import { verdictLine, verdictLines } from '../bundle/charts/judge/verdict.ts'
 import { formatBytes, plural } from '../lib/format.ts'
 import { openBase } from '../bundle/media/base.ts'
 import type { MediumOptions } from '../bundle/media/medium.ts'
-import { signatureStateOf, type TrustOptions } from '../bundle/media/trust.ts'
+import { signatureStateOf, type SignatureOptions } from '../bundle/media/trust.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { diffData, diffText, sideOf } from '../cli/output/diff-text.ts'
@@ -82,7 +82,7 @@ export default defineBundleCommand({
 async function compare(
   path: string,
   bundle: Bundle,
-  options: MediumOptions & TrustOptions,
+  options: MediumOptions & SignatureOptions,
 ): Promise<{ readonly file: string; readonly diff: BundleDiff }> {
   const old = await openBase(path, options)
   try {

@@ -4,7 +4,7 @@ import { encodeInventory, takeInventory } from '../bundle/export/inventory.ts'
 import { imagesOf, nameOf } from '../bundle/spec/spec.ts'
 import { usageError } from '../lib/errors.ts'
 import { plural } from '../lib/format.ts'
-import type { TrustOptions } from '../bundle/media/trust.ts'
+import type { SignatureOptions } from '../bundle/media/trust.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { eachSignatureArgs } from '../cli/flags/signing.ts'
@@ -14,7 +14,7 @@ import { noSettings } from '../cli/flags/repository.ts'
 import { listArgs, listSettings } from '../cli/flags/source.ts'
 import { loadSpecs, saysWhat } from '../setup/lists.ts'
 import type { Args } from '../cli/args/flags.ts'
-import type { Session } from '../cli/session.ts'
+import type { CommandSession } from '../cli/session.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { writeWhole } from '../lib/bytes/write-whole.ts'
 
@@ -72,9 +72,9 @@ export default defineBundleCommand({
 
 async function repositoriesOf(
   args: Args<typeof listArgs> &
-    TrustOptions & { readonly bundle: string | undefined; readonly volumes: readonly string[] },
+    SignatureOptions & { readonly bundle: string | undefined; readonly volumes: readonly string[] },
   layout: Layout,
-  session: Session,
+  session: CommandSession,
 ): Promise<readonly string[]> {
   const { bundle } = args
   if (bundle === undefined) {

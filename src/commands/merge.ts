@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { prepareMerge } from '../bundle/merge/merge.ts'
-import { readPart, type Part } from '../bundle/merge/part.ts'
+import { readPart, type MergePart } from '../bundle/merge/part.ts'
 import { openBundle } from '../bundle/format/open.ts'
 import { isStandardOutput, mediumAt, newMediumAt } from '../bundle/media/at.ts'
 import { checkTrust } from '../bundle/media/trust.ts'
@@ -72,7 +72,7 @@ export default defineBundleCommand({
     await medium.check()
     const files: RandomReader[] = []
     try {
-      const parts: Part[] = []
+      const parts: MergePart[] = []
       for (const path of args.bundles) parts.push(await openPart(path))
       const prepared = await prepareMerge(parts, {
         fill: args.fill,
@@ -120,7 +120,7 @@ export default defineBundleCommand({
       for (const file of files) await file.close()
     }
 
-    async function openPart(path: string): Promise<Part> {
+    async function openPart(path: string): Promise<MergePart> {
       const place = await mediumAt(path, { ...session, volumes: args.volumes })
       const file = await place.open()
       files.push(file)

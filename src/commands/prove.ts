@@ -9,7 +9,7 @@ import { privateManifests, type PrivateManifest } from '../bundle/charts/private
 import { DEFAULT_CHART_PREFIX, DEFAULT_PREFIX } from '../bundle/format/destination.ts'
 import type { Bundle } from '../bundle/format/open.ts'
 import { plural } from '../lib/format.ts'
-import type { Session } from '../cli/session.ts'
+import type { CommandSession } from '../cli/session.ts'
 import { parseSpec } from '../bundle/spec/spec.ts'
 import { BundleError, usageError } from '../lib/errors.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
@@ -108,7 +108,7 @@ const openIn = (manifests: readonly ProvenManifest[]): readonly string[] =>
   manifests.flatMap((one) => one.open.map((reference) => `${one.name}: ${reference}`))
 
 /** Of a bundle without charts, which needs no helm. */
-function show(bundle: string, manifests: readonly ProvenManifest[], session: Session): void {
+function show(bundle: string, manifests: readonly ProvenManifest[], session: CommandSession): void {
   const open = openIn(manifests)
   const data = { bundle: basename(bundle), proven: open.length === 0, unrendered: 0, charts: [], manifests }
   session.result(data, manifestsText(manifests, open))

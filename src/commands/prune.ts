@@ -4,7 +4,7 @@ import {
   ownRepositories,
   planPrune,
   prune,
-  type RepositoryOutcome,
+  type PrunedRepository,
   type RepositoryPlan,
 } from '../bundle/site/prune/prune.ts'
 import { ecrStore, registryStore, type StoredManifest } from '../bundle/site/prune/store.ts'
@@ -16,7 +16,7 @@ import { noSettings } from '../cli/flags/repository.ts'
 import { eachSignatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import type { MediumOptions } from '../bundle/media/medium.ts'
-import type { TrustOptions } from '../bundle/media/trust.ts'
+import type { SignatureOptions } from '../bundle/media/trust.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { readLock } from '../setup/lock-io.ts'
 import { readObjects } from '../cli/output/read-objects.ts'
@@ -111,7 +111,7 @@ export default defineBundleCommand({
         signal,
       })
       const due = plans.filter(({ remove }) => remove.length > 0)
-      const outcomes: RepositoryOutcome[] = []
+      const outcomes: PrunedRepository[] = []
       if (args.yes) {
         const pool = createPool(concurrency)
         outcomes.push(...(await Promise.all(due.map((plan) => pool.run(() => prune(store, plan, signal))))))
@@ -134,7 +134,7 @@ export default defineBundleCommand({
 async function keptBy(
   names: readonly string[],
   layout: Layout,
-  options: MediumOptions & TrustOptions,
+  options: MediumOptions & SignatureOptions,
 ): Promise<Kept> {
   const kept = nothingKept()
   for (const name of names) {
@@ -157,7 +157,7 @@ const shown = ({ digest, tags, size, pushedAt }: StoredManifest) => ({
 function dataOf(
   { registry }: Layout,
   plans: readonly RepositoryPlan[],
-  outcomes: readonly RepositoryOutcome[] | undefined,
+  outcomes: readonly PrunedRepository[] | undefined,
 ) {
   const due = plans.filter(({ remove }) => remove.length > 0)
   return {
@@ -207,7 +207,7 @@ function planText(due: readonly RepositoryPlan[], plans: readonly RepositoryPlan
   )
 }
 
-function doneText(outcomes: readonly RepositoryOutcome[], plans: readonly RepositoryPlan[]): string {
+function doneText(outcomes: readonly PrunedRepository[], plans: readonly RepositoryPlan[]): string {
   const lines = outcomes.flatMap(({ repository, refused, changed, repositoryRemoved }) => [
     ...refused.map(({ digest, reason }) => `not deleted: ${repository}@${digest}: ${reason}`),
     ...changed.map(

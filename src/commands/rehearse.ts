@@ -3,7 +3,7 @@ import { podImages } from '../bundle/site/check/pods.ts'
 import type { Layout } from '../bundle/format/destination.ts'
 import { bundleReferences } from '../bundle/site/rehearse/references.ts'
 import { rehearse, type Rehearsal, type Rehearsed } from '../bundle/site/rehearse/rehearse.ts'
-import type { TrustOptions } from '../bundle/media/trust.ts'
+import type { SignatureOptions } from '../bundle/media/trust.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
@@ -20,7 +20,7 @@ import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { readObjects } from '../cli/output/read-objects.ts'
 import { rehearsalText } from '../cli/output/rehearsal-text.ts'
-import type { Session } from '../cli/session.ts'
+import type { CommandSession } from '../cli/session.ts'
 import { usageError } from '../lib/errors.ts'
 import { parseReference, type Reference } from '../oci/reference.ts'
 import { parsePlatform } from '../oci/platform.ts'
@@ -118,8 +118,8 @@ async function referencesOf(
     readonly bundle: string | undefined
     readonly objects: readonly string[]
     readonly volumes: readonly string[]
-  } & TrustOptions,
-  session: Session,
+  } & SignatureOptions,
+  session: CommandSession,
   layout: Layout,
 ): Promise<readonly Reference[]> {
   if (args.objects.length === 0) {
@@ -144,7 +144,7 @@ async function referencesOf(
 type NodeArgs = Parameters<typeof targetSettings>[0] & { readonly asNode: string | undefined }
 
 /** Connects with the credentials of the nodes, where they are given. */
-async function openAsNode(args: NodeArgs, session: Session): Promise<OpenedTarget> {
+async function openAsNode(args: NodeArgs, session: CommandSession): Promise<OpenedTarget> {
   const { asNode } = args
   const settings = await targetSettings(args, session)
   if (asNode === undefined) return connectTarget(settings, session)
@@ -170,7 +170,7 @@ async function again(
   asked: Rehearsal,
   { network }: OpenedTarget,
   { caFile, insecureRegistry, registry }: NodeArgs,
-  { env, signal }: Session,
+  { env, signal }: CommandSession,
 ): Promise<Rehearsal> {
   const good = asked.pulls.filter(({ cause }) => cause === undefined)
   const pulled = await pullWithContainerd(good, {

@@ -1,5 +1,5 @@
 import type { Bundle } from '../bundle/format/open.ts'
-import { checkTrust, type TrustOptions } from '../bundle/media/trust.ts'
+import { checkTrust, type SignatureOptions } from '../bundle/media/trust.ts'
 import { openBundle } from '../bundle/format/open.ts'
 import { bundleDonor, registryDonor, type Donor } from '../bundle/verify/repair-sources.ts'
 import { repairBundle, type Repaired } from '../bundle/verify/repair.ts'
@@ -9,7 +9,7 @@ import { findMedium, mediumAt } from '../bundle/media/at.ts'
 import { openNetwork, type NetworkArgs } from '../cli/flags/network.ts'
 import { layoutOf, openTarget, type EcrArgs, type LayoutArgs } from '../cli/flags/registry.ts'
 import { noSettings } from '../cli/flags/repository.ts'
-import type { Session } from '../cli/session.ts'
+import type { CommandSession } from '../cli/session.ts'
 
 /** Of `--repair-from`: where the images came from. */
 export const SOURCES = 'sources'
@@ -17,10 +17,14 @@ export const SOURCES = 'sources'
 export type RepairArgs = Omit<LayoutArgs, 'registry'> &
   EcrArgs &
   NetworkArgs &
-  TrustOptions & { readonly bundle: string; readonly repairFrom: string; readonly volumes: readonly string[] }
+  SignatureOptions & {
+    readonly bundle: string
+    readonly repairFrom: string
+    readonly volumes: readonly string[]
+  }
 
 /** Mends a bundle in place with another bundle, with a registry, or with the registries it was exported from. */
-export async function repair(args: RepairArgs, session: Session): Promise<Repaired> {
+export async function repair(args: RepairArgs, session: CommandSession): Promise<Repaired> {
   const options = { ...session, volumes: args.volumes }
   // What is missing or wrong was reported when it was opened for the first time.
   const medium = await mediumAt(args.bundle, { ...options, emit: silent })

@@ -8,7 +8,7 @@ import { readSmall, whyUnreadable } from '../lib/bytes/small-file.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { layoutArgs, namesOf } from '../cli/flags/registry.ts'
-import type { Session } from '../cli/session.ts'
+import type { CommandSession } from '../cli/session.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
@@ -94,7 +94,7 @@ type Answer = ReturnType<typeof createRegistry>
 
 /** `--verbose` shows each request. */
 const logged =
-  (answer: Answer, session: Session): Answer =>
+  (answer: Answer, session: CommandSession): Answer =>
   async (request: ServedRequest) => {
     const given = await answer(request)
     if (session.verbose) session.note(`${given.status} ${request.method} ${request.path}\n`)

@@ -5,13 +5,13 @@ import { openBundle } from '../bundle/format/open.ts'
 import { signedBytes } from '../bundle/format/signature.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import type { Medium } from '../bundle/media/medium.ts'
-import { checkSignature, signOn, type TrustOptions } from '../bundle/media/trust.ts'
+import { checkSignature, signOn, type SignatureOptions } from '../bundle/media/trust.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { awsArgs } from '../cli/flags/aws.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { openSigner } from '../setup/signer.ts'
 import { eachSignatureArgs } from '../cli/flags/signing.ts'
-import type { Session } from '../cli/session.ts'
+import type { CommandSession } from '../cli/session.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { writeWhole } from '../lib/bytes/write-whole.ts'
 
@@ -85,8 +85,8 @@ export default defineBundleCommand({
 /** What is signed, once every byte of the bundle was compared with it. */
 async function checkedSums(
   medium: Medium,
-  { concurrency, ...trust }: TrustOptions & { readonly concurrency: number },
-  session: Session,
+  { concurrency, ...trust }: SignatureOptions & { readonly concurrency: number },
+  session: CommandSession,
 ): Promise<Uint8Array> {
   const file = await medium.open()
   try {

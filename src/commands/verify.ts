@@ -21,7 +21,7 @@ import { ecrArgs, layoutArgs, layoutOf, openTarget } from '../cli/flags/registry
 import { repair } from './repair.ts'
 import { noSettings } from '../cli/flags/repository.ts'
 import { commandLine } from '../cli/output/command-line.ts'
-import type { Session } from '../cli/session.ts'
+import type { CommandSession } from '../cli/session.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 import { REMAKE, verifyVolume } from './verify-volume.ts'
@@ -119,7 +119,7 @@ interface OpenFile {
 }
 
 /** Verifies a bundle that comes once, in one pass. */
-async function verifyOnce(medium: Medium, given: Given, session: Session): Promise<void> {
+async function verifyOnce(medium: Medium, given: Given, session: CommandSession): Promise<void> {
   checkTrustOptions(medium, given)
   const { entries, bytes, damaged, sums } = await medium.stream((piped) => verifyPipe(piped, session))
   const signed = await checkSignature({ sums }, medium, given)
@@ -144,7 +144,7 @@ async function checkSigned({ medium, file }: OpenFile, given: Given): Promise<Ch
 async function checkBytes(
   opened: OpenFile,
   given: Given,
-  session: Session,
+  session: CommandSession,
   signed: CheckedSignature | undefined,
 ): Promise<void> {
   const { medium, file } = opened
@@ -187,7 +187,7 @@ async function checkBytes(
 async function checkRegistry(
   { medium, file }: OpenFile,
   given: Omit<Given, 'registry'> & { readonly registry: string },
-  session: Session,
+  session: CommandSession,
 ): Promise<void> {
   const layout = layoutOf(given)
   const opened = await openTarget({ ...given, ...noSettings }, session)

@@ -13,7 +13,7 @@ export interface RetryPolicy {
 export const DEFAULT_POLICY: RetryPolicy = { attempts: 6, baseMs: 500, maxMs: 30_000, maxAskedMs: 300_000 }
 
 /** What a failure says about trying again. */
-export interface Verdict {
+export interface RetryVerdict {
   readonly retryable: boolean
   /** The host asked for patience (429), so it is alive and more tries make sense. */
   readonly asked?: boolean
@@ -32,7 +32,7 @@ export interface Patience {
 }
 
 export interface PatienceOptions {
-  readonly judge: (error: unknown) => Verdict
+  readonly judge: (error: unknown) => RetryVerdict
   readonly policy?: Partial<RetryPolicy>
   readonly signal?: AbortSignal
   readonly onRetry?: (attempt: number, waitMs: number, error: unknown) => void

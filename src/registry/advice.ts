@@ -2,7 +2,7 @@ import type { ErrorKind } from '../lib/errors.ts'
 import type { RegistryErrorEntry } from './error-body.ts'
 
 /** What a registry refused, as far as it decides what helps. */
-export interface Refusal {
+export interface RegistryRefusal {
   readonly method: string
   readonly url: string
   readonly status: number
@@ -27,7 +27,7 @@ export interface Advice {
 }
 
 /** The first row that fits; undefined where nothing better is known than the registry's own words. */
-export function adviceFor(refusal: Refusal): Advice | undefined {
+export function adviceFor(refusal: RegistryRefusal): Advice | undefined {
   const row = ROWS.find(({ when }) => when(refusal))
   if (row === undefined) return undefined
   const { next, kind, isFinal } = row
@@ -41,24 +41,24 @@ export function adviceFor(refusal: Refusal): Advice | undefined {
 // --- internal ---
 
 interface Row extends Omit<Advice, 'next'> {
-  readonly when: (refusal: Refusal) => boolean
-  readonly next: string | ((refusal: Refusal) => string)
+  readonly when: (refusal: RegistryRefusal) => boolean
+  readonly next: string | ((refusal: RegistryRefusal) => string)
 }
 
-const hostOf = ({ url }: Refusal): string => new URL(url).host
-const isPush = ({ method }: Refusal): boolean => method !== 'GET' && method !== 'HEAD'
-const has = ({ errors }: Refusal, ...codes: readonly string[]): boolean =>
+const hostOf = ({ url }: RegistryRefusal): string => new URL(url).host
+const isPush = ({ method }: RegistryRefusal): boolean => method !== 'GET' && method !== 'HEAD'
+const has = ({ errors }: RegistryRefusal, ...codes: readonly string[]): boolean =>
   errors.some(({ code }) => codes.includes(code))
-const says = ({ words, errors }: Refusal, pattern: RegExp): boolean =>
+const says = ({ words, errors }: RegistryRefusal, pattern: RegExp): boolean =>
   pattern.test(words) || pattern.test(JSON.stringify(errors))
-const isAt = ({ url }: Refusal, part: 'manifests' | 'blobs' | 'uploads' | 'tags'): boolean =>
+const isAt = ({ url }: RegistryRefusal, part: 'manifests' | 'blobs' | 'uploads' | 'tags'): boolean =>
   new URL(url).pathname.includes(`/${part}/`)
-const isByDigest = ({ url }: Refusal): boolean => /\/sha256:[0-9a-f]{64}$/.test(new URL(url).pathname)
-const isEcr = ({ registry }: Refusal): boolean => /\.dkr[.-]ecr\b|^public\.ecr\.aws$/.test(registry)
+const isByDigest = ({ url }: RegistryRefusal): boolean => /\/sha256:[0-9a-f]{64}$/.test(new URL(url).pathname)
+const isEcr = ({ registry }: RegistryRefusal): boolean => /\.dkr[.-]ecr\b|^public\.ecr\.aws$/.test(registry)
 /** Some hide what is private behind a 404, and still say why. */
-const isDenied = ({ status, errors }: Refusal): boolean =>
+const isDenied = ({ status, errors }: RegistryRefusal): boolean =>
   status === 401 || status === 403 || (status === 404 && errors.some(({ code }) => code === 'UNAUTHORIZED'))
-const login = ({ registry }: Refusal): string =>
+const login = ({ registry }: RegistryRefusal): string =>
   `docker login ${registry}, or --username ${registry}=<name> and --password-stdin`
 
 /** By code, verb and host; what a registry says in words comes before what its status says. */

@@ -3,7 +3,7 @@ import type { Emit } from '../lib/events.ts'
 import { HttpError, isNotTls, isUnreached, PortalError } from '../lib/http/error.ts'
 import type { Http, HttpRequest, HttpResponse } from '../lib/http/client.ts'
 import { createOnce } from '../lib/once.ts'
-import { createPatience, retry, type Patience, type RetryPolicy, type Verdict } from '../lib/retry.ts'
+import { createPatience, retry, type Patience, type RetryPolicy, type RetryVerdict } from '../lib/retry.ts'
 import { createAuthorizer, type Asking } from './auth/authorizer.ts'
 import type { Credentials } from './auth/credentials.ts'
 import { createEndpoints } from './endpoint.ts'
@@ -148,7 +148,7 @@ export function createClient(options: ClientOptions): RegistryClient {
     }
   }
 
-  const judge = (error: unknown): Verdict => {
+  const judge = (error: unknown): RetryVerdict => {
     if (error instanceof RegistryError) {
       const { retryable, waitMs } = error
       return { retryable, asked: error.status === 429, ...(waitMs === undefined ? {} : { waitMs }) }

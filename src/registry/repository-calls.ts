@@ -1,7 +1,7 @@
 import type { Call, RegistryClient } from './client.ts'
 
 /** A repository of a registry, as the parts that speak to it share it. */
-export interface Place {
+export interface RepositoryHandle {
   readonly client: RegistryClient
   readonly registry: string
   readonly repository: string
@@ -11,7 +11,7 @@ export interface Place {
 
 /** A call within the repository. `path` comes behind `/v2/<name>/`, unless it is a whole URL or begins with `/`. */
 export function callTo(
-  { registry, repository }: Place,
+  { registry, repository }: RepositoryHandle,
   call: Omit<Call, 'registry' | 'repository' | 'where'> & { readonly where?: string },
 ): Call {
   const path = /^(?:https?:\/)?\//.test(call.path) ? call.path : `/v2/${repository}/${call.path}`
@@ -19,5 +19,5 @@ export function callTo(
 }
 
 /** `registry/repository:tag` or `registry/repository@digest`. */
-export const nameOf = ({ registry, repository }: Place, reference: string): string =>
+export const nameOf = ({ registry, repository }: RepositoryHandle, reference: string): string =>
   `${registry}/${repository}${reference.includes(':') ? '@' : ':'}${reference}`

@@ -12,7 +12,7 @@ import { getManifest, headManifest, putManifest } from './requests/manifests.ts'
 import { blobExists } from './requests/blob-exists.ts'
 import { listReferrers } from './requests/referrers.ts'
 import { replaceBlob } from './requests/replace-blob.ts'
-import { nameOf, type Place } from './repository-calls.ts'
+import { nameOf, type RepositoryHandle } from './repository-calls.ts'
 import { mountBlob, uploadBlob } from './requests/upload.ts'
 
 /** One repository of one registry. Picks the endpoint for manifests or for blobs by media type. */
@@ -41,7 +41,7 @@ export function openRepository(
   repository: string,
   options: RepositoryOptions = {},
 ): Repository {
-  const place: Place = { client, registry, repository, ...options }
+  const place: RepositoryHandle = { client, registry, repository, ...options }
   const head = (reference: string) => headManifest(place, reference)
   return {
     head,
@@ -75,7 +75,7 @@ export function openRepository(
 // --- internal ---
 
 async function readWhole(
-  place: Place,
+  place: RepositoryHandle,
   descriptor: Descriptor,
   open: () => Promise<Bytes>,
 ): Promise<RawManifest> {

@@ -1,7 +1,7 @@
 import type { AwsSide } from '../aws/config/sides.ts'
 import { createEcr } from '../aws/ecr/client.ts'
 import { isPublicEcr, parseEcrHost, type EcrHost } from '../aws/host.ts'
-import { ecrLogin, type Login } from '../aws/ecr/login.ts'
+import { ecrLogin, type EcrLogin } from '../aws/ecr/login.ts'
 import { publicEcrLogin } from '../aws/ecr/public.ts'
 import { BundleError } from '../lib/errors.ts'
 import { createOnce } from '../lib/once.ts'
@@ -17,9 +17,9 @@ export function awsCredentialsFor(
   caFiles: readonly string[],
   side: AwsSide,
 ): Credentials {
-  const logins = createOnce<Login | undefined>()
+  const logins = createOnce<EcrLogin | undefined>()
 
-  const privateLogin = async (host: EcrHost): Promise<Login | undefined> => {
+  const privateLogin = async (host: EcrHost): Promise<EcrLogin | undefined> => {
     const config = await aws(side)
     const ecr = createEcr({ host, aws: config, caFiles, signal, emit })
     const login = ecrLogin(ecr)

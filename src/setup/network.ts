@@ -6,7 +6,7 @@ import type { ClientCertificate } from '../lib/http/tls.ts'
 import { mostAtOnce } from '../lib/pool.ts'
 import { chain, dockerCredentials, type Credentials } from '../registry/auth/credentials.ts'
 import { createClient } from '../registry/client.ts'
-import type { Session } from '../bundle/run/network.ts'
+import type { Network } from '../bundle/run/network.ts'
 import type { Surroundings } from '../bundle/run/surroundings.ts'
 import { awsCredentialsFor } from './aws-credentials.ts'
 
@@ -47,7 +47,7 @@ export async function connect(
   { logins, caFiles, clientCertificates, insecure, concurrency }: NetworkSettings,
   around: Surroundings,
   { side, own }: NetworkPurpose,
-): Promise<Session> {
+): Promise<Network> {
   const { env, emit, signal } = around
   const http = createHttp({ env, caFiles: caFilesOf(await around.aws(side), caFiles), clientCertificates })
   const credentials = chain(

@@ -1,20 +1,20 @@
 import { basename } from 'node:path'
-import type { ExportOptions } from '../bundle/export/export.ts'
+import type { BundleExportOptions } from '../bundle/export/export.ts'
 import { decodeInventory, INVENTORY } from '../bundle/export/inventory.ts'
 import { openBundle, type Bundle } from '../bundle/format/open.ts'
 import type { Prepared } from '../bundle/export/prepared.ts'
 import type { KnownManifests } from '../bundle/resolve/image.ts'
 import { manifestsIn, reuseFrom } from '../bundle/export/reuse.ts'
-import { absentBlobs, type Base } from '../bundle/export/since.ts'
+import { absentBlobs, type SinceBase } from '../bundle/export/since.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import { openBase, type BaseFile } from '../bundle/media/base.ts'
 import type { Medium, MediumOptions } from '../bundle/media/medium.ts'
 import { BundleError } from '../lib/errors.ts'
-import { checkTrust, type TrustOptions } from '../bundle/media/trust.ts'
+import { checkTrust, type SignatureOptions } from '../bundle/media/trust.ts'
 
 export interface Older {
   /** What to leave out, for `prepareExport`. */
-  readonly since?: NonNullable<ExportOptions['since']>
+  readonly since?: NonNullable<BundleExportOptions['since']>
   /** Manifests of the earlier bundle, for `prepareExport`. */
   readonly known?: KnownManifests
   /** The same export, taking from the earlier bundle what it has; `given` counts the bytes it gave. */
@@ -70,7 +70,7 @@ interface ReusedBundle {
   close(): Promise<void>
 }
 
-async function openReused(name: string, options: MediumOptions & TrustOptions): Promise<ReusedBundle> {
+async function openReused(name: string, options: MediumOptions & SignatureOptions): Promise<ReusedBundle> {
   const medium = await mediumAt(name, options)
   const file = await medium.open()
   try {
@@ -86,7 +86,7 @@ async function openReused(name: string, options: MediumOptions & TrustOptions): 
 /** A finished bundle of our own, signed when that is asked for; anything else is replaced without being read. */
 async function openReplaced(
   medium: Medium | undefined,
-  options: TrustOptions,
+  options: SignatureOptions,
 ): Promise<ReusedBundle | undefined> {
   const file = await medium?.earlier()
   if (file === undefined || medium === undefined) return undefined
@@ -101,7 +101,7 @@ async function openReplaced(
   return undefined
 }
 
-function baseOf(file: BaseFile, name: string): Base {
+function baseOf(file: BaseFile, name: string): SinceBase {
   if (file.kind === 'text') return { kind: 'inventory', inventory: decodeInventory(file.text, name) }
   return file.kind === 'lock' ? { kind: 'lock', lock: file.lock } : { kind: 'bundle', bundle: file.bundle }
 }

@@ -1,7 +1,7 @@
-import { prepareExport, type ExportOptions } from '../bundle/export/export.ts'
+import { prepareExport, type BundleExportOptions } from '../bundle/export/export.ts'
 import type { Prepared } from '../bundle/export/prepared.ts'
 import type { MediumOptions } from '../bundle/media/medium.ts'
-import type { Session as Journey } from '../bundle/run/network.ts'
+import type { Network } from '../bundle/run/network.ts'
 import { mergeMirrors } from '../registry/mirror.ts'
 import { pickSpec, picksAll } from '../bundle/spec/pick.ts'
 import { specText } from '../bundle/spec/print.ts'
@@ -13,13 +13,13 @@ import { chooseSource } from './replay.ts'
 import type { OnNotice, SourceSettings } from './source.ts'
 
 /** What is known already when an export is prepared. */
-export type Beforehand = Pick<ExportOptions, 'since' | 'known' | 'programs' | 'tolerateMissing'>
+export type Beforehand = Pick<BundleExportOptions, 'since' | 'known' | 'programs' | 'tolerateMissing'>
 
 /** Resolves everything that is to be taken, and lays the bundle out. Nothing is written. */
 export async function prepareFrom(
   settings: SourceSettings,
   around: MediumOptions,
-  network: Journey,
+  network: Network,
   { since, known, programs = [], tolerateMissing = false }: Beforehand,
   onNotice: OnNotice,
 ): Promise<Prepared> {
@@ -60,7 +60,7 @@ export async function prepareFrom(
 // --- internal ---
 
 /** The groups that are asked for, as far as they are among what was picked. */
-function groupsIn({ groups }: BundleSpec, options: Pick<ExportOptions, 'groups' | 'without'>) {
+function groupsIn({ groups }: BundleSpec, options: Pick<BundleExportOptions, 'groups' | 'without'>) {
   const isThere = (name: string): boolean => groups.some((group) => group.name === name)
   return { groups: options.groups.filter(isThere), without: (options.without ?? []).filter(isThere) }
 }

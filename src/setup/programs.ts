@@ -1,6 +1,12 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { ELF_HEAD, platformOfElf, programPath, readProgram, type Program } from '../bundle/format/importer.ts'
+import {
+  ELF_HEAD,
+  platformOfElf,
+  programPath,
+  readProgram,
+  type ImporterProgram,
+} from '../bundle/format/importer.ts'
 import { thisBuild } from '../lib/build.ts'
 import { collect, type Bytes } from '../lib/bytes/bytes.ts'
 import { codeOf, usageError } from '../lib/errors.ts'
@@ -8,7 +14,7 @@ import { openFile } from '../lib/bytes/file.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
 export interface Programs {
-  readonly list: readonly Program[]
+  readonly list: readonly ImporterProgram[]
   /** Bytes read of them by now. */
   readonly given: () => number
 }
@@ -29,7 +35,7 @@ export async function findPrograms(
     given += bytes
   }
   const files = platforms.length === 0 ? [] : await candidates(from)
-  const list: Program[] = []
+  const list: ImporterProgram[] = []
   for (const platform of platforms) list.push(await find(platform, files, from, signal, count))
   return { list, given: () => given }
 }
@@ -71,7 +77,7 @@ async function find(
   cliFrom: readonly string[],
   signal: AbortSignal,
   count: (bytes: number) => void,
-): Promise<Program> {
+): Promise<ImporterProgram> {
   const others: string[] = []
   for (const path of files) {
     if ((await platformOf(path)) !== platform) continue

@@ -1,5 +1,5 @@
 import type { LoadedSpec } from '../bundle/spec/bundled.ts'
-import type { ExportOptions } from '../bundle/export/export.ts'
+import type { BundleExportOptions } from '../bundle/export/export.ts'
 import type { LockedExport } from '../bundle/spec/lock-export.ts'
 import type { Lock } from '../bundle/spec/lock-file.ts'
 import { parseSpec } from '../bundle/spec/spec.ts'
@@ -12,7 +12,7 @@ import type { OnNotice, SourceSettings } from './source.ts'
 export interface ChosenSource {
   readonly spec: LoadedSpec
   readonly options: Pick<
-    ExportOptions,
+    BundleExportOptions,
     'groups' | 'without' | 'platforms' | 'allowMissingPlatforms' | 'referrers' | 'dropAttestations'
   >
   /** Undefined when the settings ask for something else than the lock was made with; it then only pins digests. */

@@ -11,7 +11,7 @@ import type { Layout } from '../bundle/format/destination.ts'
 import { parseMaps, parseTemplate } from '../bundle/format/destinations/names.ts'
 import { ecrTarget, registryTarget } from '../bundle/import/target.ts'
 import { createUploadRecords } from '../bundle/import/upload-state.ts'
-import type { Session as Journey } from '../bundle/run/network.ts'
+import type { Network } from '../bundle/run/network.ts'
 import type { Surroundings } from '../bundle/run/surroundings.ts'
 import type { ImportTarget } from '../bundle/run/target.ts'
 import { connect, type NetworkSettings } from './network.ts'
@@ -96,7 +96,7 @@ export interface TargetSettings {
 
 export interface OpenedTarget {
   readonly target: ImportTarget
-  readonly network: Journey
+  readonly network: Network
   readonly isEcr: boolean
   /** The registry's own API, for what the registry protocol has no call. */
   readonly ecr?: Ecr

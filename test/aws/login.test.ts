@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { Ecr } from '../../src/aws/ecr/client.ts'
 import { AwsError } from '../../src/aws/errors.ts'
 import { parseEcrHost } from '../../src/aws/host.ts'
-import { ecrLogin, sharedLogin, type Token } from '../../src/aws/ecr/login.ts'
+import { ecrLogin, sharedLogin, type EcrToken } from '../../src/aws/ecr/login.ts'
 import { BundleError } from '../../src/lib/errors.ts'
 import { openEcr, refusalOf } from '../support/ecr-client.ts'
 import { startEcr, type Ecr as Double, type EcrOptions } from '../support/ecr/server.ts'
@@ -116,7 +116,7 @@ describe('ecrLogin', () => {
 describe('sharedLogin', () => {
   const tokens = (...lives: (number | undefined)[]) => {
     let asked = 0
-    const fetchToken = async (): Promise<Token> => {
+    const fetchToken = async (): Promise<EcrToken> => {
       const life = lives[asked]
       asked += 1
       if (life === undefined && asked > lives.length) throw new BundleError('no more', { kind: 'network' })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Item, Part } from '../../src/bundle/inspect/sizes.ts'
+import type { Item, SizedPart } from '../../src/bundle/inspect/sizes.ts'
 import { sizeGroups } from '../../src/bundle/inspect/size-map.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 
@@ -15,7 +15,7 @@ const item = (kind: Item['kind']): Item => ({
   layers: 0,
   absent: 0,
 })
-const part = (size: number, items: readonly number[], isAbsent = false): Part => ({
+const part = (size: number, items: readonly number[], isAbsent = false): SizedPart => ({
   digest: digestOf(new TextEncoder().encode(`${size} ${items.join()}`)),
   size,
   items,

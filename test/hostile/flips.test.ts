@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openArchive } from '../../src/archive/reader.ts'
-import type { Placed } from '../../src/archive/tar.ts'
+import type { PlacedEntry } from '../../src/archive/tar.ts'
 import { decodeContents } from '../../src/bundle/format/contents.ts'
 import { makeSmallBundle, type SmallBundle } from '../support/small-bundle.ts'
 import { random } from '../support/random.ts'
@@ -13,7 +13,7 @@ import { startDouble, type RegistryDouble } from '../support/registry/double.ts'
 let folder: string
 let small: SmallBundle
 let target: RegistryDouble
-let entries: readonly Placed[]
+let entries: readonly PlacedEntry[]
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'flips-'))
   ;[small, target] = await Promise.all([makeSmallBundle(), startDouble()])

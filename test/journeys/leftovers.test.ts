@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { scanArchive } from '../../src/archive/scan.ts'
-import { encodeHeader, type Placed } from '../../src/archive/tar.ts'
+import { encodeHeader, type PlacedEntry } from '../../src/archive/tar.ts'
 import { openFile } from '../../src/lib/bytes/file.ts'
 import { runCli, startCli } from '../support/cli.ts'
 import { noise } from '../support/images.ts'
@@ -39,7 +39,7 @@ beforeEach(() => {
 })
 afterAll(() => small.remove())
 
-async function entriesIn(file: string): Promise<readonly Placed[]> {
+async function entriesIn(file: string): Promise<readonly PlacedEntry[]> {
   const reader = await openFile(file)
   try {
     return [...(await scanArchive(reader)).entries.values()]
@@ -212,7 +212,7 @@ it('what an older version left, with marks that hold no digest, is continued', a
   if (one === undefined || other === undefined) throw new Error('the bundle has no layers')
   // Of one the beginning is right; of the other it is not.
   const half = Math.floor(one.size / 2)
-  const mark = (entry: Placed, left: number): void => {
+  const mark = (entry: PlacedEntry, left: number): void => {
     bytes.fill(0, entry.headerAt, entry.headerAt + encodeHeader(entry).length)
     bytes.write(`ma-bundle partial\n${entry.path}\n${entry.size}\n${left}\n`, entry.headerAt)
     bytes.fill(0x45, entry.dataAt + left, entry.dataAt + entry.size)

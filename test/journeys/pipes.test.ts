@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { place, type Placed } from '../../src/archive/tar.ts'
+import { place, type PlacedEntry } from '../../src/archive/tar.ts'
 import { decodeContents } from '../../src/bundle/format/contents.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.ts'
@@ -34,7 +34,7 @@ let folder: string
 let source: EmbeddedSource
 let registry: DockerRegistry
 let bundle: Uint8Array
-let entries: readonly Placed[]
+let entries: readonly PlacedEntry[]
 /** Every run goes to a place of its own in the registry. */
 let runs = 0
 let to: string
@@ -137,7 +137,7 @@ function spoilt(offset: number): void {
   copy[offset] = (copy[offset] ?? 0) ^ 1
   writeFileSync(at('spoilt.tar'), copy)
 }
-const entryOf = (size: number): Placed => {
+const entryOf = (size: number): PlacedEntry => {
   const found = entries.findLast((entry) => entry.size === size)
   if (found === undefined) throw new Error(`no entry of ${size} bytes`)
   return found

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { backoff, createPatience, retry, retryAfter, sleep, type Verdict } from '../../src/lib/retry.ts'
+import { backoff, createPatience, retry, retryAfter, sleep, type RetryVerdict } from '../../src/lib/retry.ts'
 
 const policy = { attempts: 4, baseMs: 1, maxMs: 4 }
 
@@ -37,7 +37,7 @@ test('backoff doubles between half and all of its step, up to its bound', () => 
 })
 
 describe('retry', () => {
-  async function tries(verdict: Verdict, failures: number, progressAt?: number): Promise<number> {
+  async function tries(verdict: RetryVerdict, failures: number, progressAt?: number): Promise<number> {
     let count = 0
     const patience = createPatience({ judge: () => verdict, policy })
     await retry(patience, async () => {

@@ -1,6 +1,6 @@
 import { Readable, Writable } from 'node:stream'
 
-import type { Context, Output } from '../../src/cli/context.ts'
+import type { Context, OutputStream } from '../../src/cli/context.ts'
 import { main } from '../../src/cli/main.ts'
 import type { CommandTable } from '../../src/cli/table.ts'
 import { commands as ownCommands } from '../../src/commands/table.ts'
@@ -52,7 +52,7 @@ export async function runShell(argv: readonly string[], options: ShellOptions = 
   }
 }
 
-export interface MemoryOutput extends Output {
+export interface MemoryOutput extends OutputStream {
   text(): string
 }
 

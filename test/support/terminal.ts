@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream'
 
-import type { Output } from '../../src/cli/context.ts'
+import type { OutputStream } from '../../src/cli/context.ts'
 
 /** A terminal in memory: enough of ECMA-48 for a program that redraws in place. Anything it does not know, it refuses. */
-export interface Terminal extends Output {
+export interface Terminal extends OutputStream {
   columns: number
   rows: number
   readonly isTTY: true

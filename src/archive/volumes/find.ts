@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { Part } from '../../lib/bytes/bytes.ts'
+import type { FilePart } from '../../lib/bytes/bytes.ts'
 import { usageError, codeOf } from '../../lib/errors.ts'
 import { whyUnreadable } from '../../lib/file-errors.ts'
 import { openFile } from '../../lib/bytes/file.ts'
@@ -27,7 +27,7 @@ export interface FoundVolumes {
 
 /** The volumes of a set, and what is strange about the files that were found. */
 export interface ChosenVolumes {
-  readonly parts: readonly Part[]
+  readonly parts: readonly FilePart[]
   readonly warnings: readonly string[]
 }
 
@@ -72,7 +72,7 @@ export async function chooseListed(
   base: string,
 ): Promise<ChosenVolumes> {
   const warnings: string[] = []
-  const parts: Part[] = []
+  const parts: FilePart[] = []
   for (const [at, listed] of list.volumes.entries()) {
     const candidates = volumes.filter(({ number }) => number === at + 1)
     // The set may have been given another name since.
@@ -108,7 +108,7 @@ export async function chooseNumbered(
   const most = volumes.at(-1)?.number ?? 1
   const split = commonSize(most === 1 ? volumes : volumes.filter(({ number }) => number < most))
   const count = size === undefined ? most : Math.max(1, Math.ceil(size / Math.max(split, MIN_SPLIT)))
-  const parts: Part[] = []
+  const parts: FilePart[] = []
   for (let number = 1; number <= count; number += 1) {
     const offset = (number - 1) * split
     const candidates = volumes.filter((one) => one.number === number)
@@ -153,7 +153,7 @@ function commonSize(volumes: readonly FoundVolume[]): number {
   return [...counts].toSorted((a, b) => b[1] - a[1] || b[0] - a[0])[0]?.[0] ?? 0
 }
 
-type Choice = Pick<Part, 'size' | 'path' | 'fault'>
+type Choice = Pick<FilePart, 'size' | 'path' | 'fault'>
 
 async function choose(
   candidates: readonly FoundVolume[],

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { Bytes, Part, RandomReader } from '../../lib/bytes/bytes.ts'
+import type { Bytes, FilePart, RandomReader } from '../../lib/bytes/bytes.ts'
 import { BundleError, codeOf, integrityError } from '../../lib/errors.ts'
 import { whyUnreadable } from '../../lib/file-errors.ts'
 import { openFile } from '../../lib/bytes/file.ts'
@@ -8,7 +8,7 @@ import { openFile } from '../../lib/bytes/file.ts'
  * Volumes as one random reader, wherever each lies. Whatever touches a volume that cannot be read fails before its
  * first byte. A file is open only while it is read: there may be more volumes than files that may be open.
  */
-export function joinVolumes(parts: readonly Part[]): RandomReader {
+export function joinVolumes(parts: readonly FilePart[]): RandomReader {
   const last = parts.at(-1)
   const size = last === undefined ? 0 : last.offset + last.size
   return {
@@ -20,11 +20,15 @@ export function joinVolumes(parts: readonly Part[]): RandomReader {
 }
 
 /** The volumes that hold these bytes. */
-export const partsAt = <P extends Part>(parts: readonly P[], start: number, length: number): readonly P[] =>
+export const partsAt = <P extends FilePart>(
+  parts: readonly P[],
+  start: number,
+  length: number,
+): readonly P[] =>
   parts.filter(({ offset, size }) => offset < start + Math.max(length, 1) && offset + size > start)
 
 /** `a`, `a and b`, `a, b and c`; three and more in a row are `a to c`. */
-export function nameParts(parts: readonly Part[]): string {
+export function nameParts(parts: readonly FilePart[]): string {
   const names = runsOf(parts).flatMap((run) => {
     const own = run.map(({ name }) => name)
     return own.length < 3 ? own : [`${own[0]} to ${own.at(-1)}`]
@@ -37,7 +41,7 @@ export function nameParts(parts: readonly Part[]): string {
  * What to say of volumes that are needed and cannot be read.
  * @param together all that are needed at once
  */
-export function unreadable(parts: readonly Part[], together: readonly Part[] = []): BundleError {
+export function unreadable(parts: readonly FilePart[], together: readonly FilePart[] = []): BundleError {
   const [first] = parts
   const alike = parts.every(({ fault }) => fault === first?.fault)
   const isMissing = alike && first?.fault === MISSING
@@ -56,8 +60,8 @@ export const MISSING = 'is missing'
 // --- internal ---
 
 /** Those that follow each other. */
-function runsOf(parts: readonly Part[]): readonly Part[][] {
-  const runs: Part[][] = []
+function runsOf(parts: readonly FilePart[]): readonly FilePart[][] {
+  const runs: FilePart[][] = []
   for (const part of parts) {
     const run = runs.at(-1)
     const before = run?.at(-1)
@@ -70,7 +74,7 @@ function runsOf(parts: readonly Part[]): readonly Part[][] {
 
 const numberOf = (name: string): number => Number(/\.(\d+)$/.exec(name)?.[1] ?? 1)
 
-async function* readParts(parts: readonly Part[], size: number, start: number, length: number): Bytes {
+async function* readParts(parts: readonly FilePart[], size: number, start: number, length: number): Bytes {
   const end = start + length
   if (end > size) throw integrityError(`the volumes end at byte ${size}, before the ${end} they should have`)
   if (length === 0) return
@@ -83,7 +87,7 @@ async function* readParts(parts: readonly Part[], size: number, start: number, l
   }
 }
 
-async function* readPart({ path = '', name }: Part, start: number, length: number): Bytes {
+async function* readPart({ path = '', name }: FilePart, start: number, length: number): Bytes {
   try {
     const file = await openFile(path, name)
     try {

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Part, RandomReader } from '../../lib/bytes/bytes.ts'
+import type { FilePart, RandomReader } from '../../lib/bytes/bytes.ts'
 import { lockPath } from '../../lib/bytes/partial-file.ts'
 import { syncFolder } from '../file-writer.ts'
 import { cannotWrite, type RandomWriter } from '../random-writer.ts'
@@ -97,7 +97,7 @@ export async function openVolumeWriter(options: VolumeWriterOptions): Promise<Ra
       told(async () => {
         await files.sync()
         files.close()
-        const parts = volumes.map((volume): Part => ({
+        const parts = volumes.map((volume): FilePart => ({
           ...volume,
           path: join(folder, partialName(volume.name)),
         }))

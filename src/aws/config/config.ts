@@ -4,7 +4,7 @@ import type { ApiVariant } from '../partition.ts'
 import { readProfile, sharedFiles, untilded, type Profile, type SharedFiles } from './shared-files.ts'
 
 /** A role to assume with the credentials that were found. */
-export interface Role {
+export interface AssumedRole {
   readonly arn: string
   /** What the role's trust policy asks of others than its own account. */
   readonly externalId?: string
@@ -27,7 +27,7 @@ export interface AwsConfig {
   readonly variant: Required<ApiVariant>
   /** PEM file of CAs to trust besides. */
   readonly caFile: string | undefined
-  readonly role: Role | undefined
+  readonly role: AssumedRole | undefined
   /**
    * The URL in place of a service's own.
    * @throws a usage error when it is none
@@ -38,7 +38,7 @@ export interface AwsConfig {
 /** What flags say, for one side of a command. */
 export interface AwsFlags {
   readonly profile?: string | undefined
-  readonly role?: Role | undefined
+  readonly role?: AssumedRole | undefined
 }
 
 /**

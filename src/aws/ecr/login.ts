@@ -4,10 +4,12 @@ import { parseEcrHost } from '../host.ts'
 import type { Ecr } from './client.ts'
 
 /** Gives the value of the `Authorization` header for the registry; `refresh` after the registry refused the last one. */
-export type Login = (options?: { readonly refresh?: boolean }) => Promise<{ readonly authorization: string }>
+export type EcrLogin = (options?: {
+  readonly refresh?: boolean
+}) => Promise<{ readonly authorization: string }>
 
 /** What an API handed out: a token of `AWS:<password>` in base64. */
-export interface Token {
+export interface EcrToken {
   readonly authorizationToken: string
   readonly expiresAt?: Date | undefined
   readonly proxyEndpoint?: string | undefined
@@ -17,7 +19,7 @@ export interface Token {
  * Logs in to a private registry: one token for all callers, good for all repositories, renewed at 80 % of its life.
  * https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html
  */
-export function ecrLogin(ecr: Ecr): Login {
+export function ecrLogin(ecr: Ecr): EcrLogin {
   return sharedLogin(
     async () => {
       const token = await ecr.call('GetAuthorizationToken', async (api, options) => {
@@ -44,7 +46,7 @@ export function ecrLogin(ecr: Ecr): Login {
 }
 
 /** One token for many callers: fetched once, shared while in flight, renewed before its end. */
-export function sharedLogin(fetchToken: () => Promise<Token>, onLate: (reason: string) => void): Login {
+export function sharedLogin(fetchToken: () => Promise<EcrToken>, onLate: (reason: string) => void): EcrLogin {
   let held: Held | undefined
   let flight: Promise<Held> | undefined
 
@@ -88,7 +90,7 @@ const TWELVE_HOURS = 12 * 3600 * 1000
  * The clock here may be wrong, and emulators answer with a date long past: then the life is not known, and twelve
  * hours, the longest that ECR gives, are assumed; a refusal renews it anyway.
  */
-function hold({ authorizationToken, expiresAt }: Token): Held {
+function hold({ authorizationToken, expiresAt }: EcrToken): Held {
   const now = Date.now()
   const said = (expiresAt?.getTime() ?? 0) - now
   const life = said > 0 && said < TWELVE_HOURS ? said : TWELVE_HOURS

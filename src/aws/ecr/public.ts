@@ -5,7 +5,7 @@ import { awsCredentials, sdkLogger } from '../credentials.ts'
 import type { AwsEvent } from '../events.ts'
 import { COMMERCIAL, ecrPublicApi } from '../partition.ts'
 import { awsHttp, sdkTransport } from '../transport.ts'
-import { sharedLogin, type Login, type Token } from './login.ts'
+import { sharedLogin, type EcrLogin, type EcrToken } from './login.ts'
 
 /** Where ECR Public logs in, wherever one pulls from. https://docs.aws.amazon.com/general/latest/gr/ecr-public.html */
 export const PUBLIC_REGION = 'us-east-1'
@@ -24,7 +24,7 @@ export interface PublicLoginOptions {
  * credentials, or when they are refused, pulls stay anonymous, which is all that is needed; hence `undefined`
  * and no error. The result is Basic and belongs to the token endpoint of public.ecr.aws, which speaks Bearer.
  */
-export async function publicEcrLogin(options: PublicLoginOptions): Promise<Login | undefined> {
+export async function publicEcrLogin(options: PublicLoginOptions): Promise<EcrLogin | undefined> {
   const login = sharedLogin(
     () => fetchToken(options),
     () => undefined,
@@ -44,7 +44,7 @@ export async function publicEcrLogin(options: PublicLoginOptions): Promise<Login
 /** A step that is not needed may not hold up those that are, where a firewall swallows what is sent. */
 const PATIENCE_MS = 8_000
 
-async function fetchToken(options: PublicLoginOptions): Promise<Token> {
+async function fetchToken(options: PublicLoginOptions): Promise<EcrToken> {
   const { aws, caFiles, signal, emit = silent } = options
   const http = awsHttp(aws, caFiles)
   const [{ ECRPUBLIC }, credentials] = await Promise.all([

@@ -8,7 +8,7 @@ import { isMadeOnPush, prefixesMadeOnPush } from './creation-templates.ts'
 import { repositoryNameProblem } from './repository-name.ts'
 import { exclusionFilters, tagList, type RepositorySettings } from './settings/repository-settings.ts'
 
-export interface RepositoryOutcome {
+export interface PreparedRepository {
   readonly name: string
   /**
    * `assumed`: this identity may not create it, and somebody else has or ECR will with the first push; the push will
@@ -30,12 +30,12 @@ export async function ensureRepository(
   name: string,
   settings: RepositorySettings = {},
   templates: () => Promise<readonly string[] | undefined> = () => prefixesMadeOnPush(ecr),
-): Promise<RepositoryOutcome> {
+): Promise<PreparedRepository> {
   const problem = repositoryNameProblem(name)
   if (problem !== undefined) {
     throw usageError(`not a repository name of ECR: ${problem}`, { next: 'choose another --prefix' })
   }
-  const existing = async (repository: Repository): Promise<RepositoryOutcome> => ({
+  const existing = async (repository: Repository): Promise<PreparedRepository> => ({
     name,
     outcome: 'exists',
     differences: await differencesOf(ecr, repository, settings),

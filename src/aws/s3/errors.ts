@@ -1,6 +1,6 @@
 import { BundleError, messageOf, type ErrorKind } from '../../lib/errors.ts'
 import { HttpError, isNotTls } from '../../lib/http/error.ts'
-import type { Verdict } from '../../lib/retry.ts'
+import type { RetryVerdict } from '../../lib/retry.ts'
 import { AwsError, awsError, nextForPlain, type CallFacts } from '../errors.ts'
 import type { S3Location } from './location.ts'
 
@@ -78,7 +78,7 @@ export function s3Error(error: unknown, facts: S3CallFacts): BundleError {
 }
 
 /** Which failures pass. A clock that is off is set by the SDK from the first refusal, so one more try tells. */
-export function judgeS3(error: unknown): Verdict {
+export function judgeS3(error: unknown): RetryVerdict {
   if (error instanceof HttpError) return { retryable: error.retryable }
   if (!(error instanceof Error) || error instanceof BundleError) return { retryable: false }
   const status = statusOf(error)

@@ -1,6 +1,6 @@
 import { Document, isMap, isScalar, Scalar } from 'yaml'
 import type { Reference } from '../../oci/reference.ts'
-import { bind, type Bindable, type Leaf, type Unbound } from './write-known.ts'
+import { bind, type Bindable, type OverrideLine, type Unbound } from './write-known.ts'
 import { chartRepository, imageRepository, type Layout } from '../format/destination.ts'
 import { isMap as isValues, mergeValues, type Values } from '../../helm/values/tree.ts'
 import type { Consumer } from '../spec/model.ts'
@@ -106,7 +106,7 @@ const asConsumed = (chart: ChartThere, consumer: Consumer): readonly Bindable[] 
     return set === undefined ? binding : { ...binding, reference: set.reference }
   })
 
-function put(document: Document, { path, value, comment: why }: Leaf): void {
+function put(document: Document, { path, value, comment: why }: OverrideLine): void {
   const scalar = new Scalar(value)
   if (NOT_PLAIN.test(value)) scalar.type = Scalar.QUOTE_DOUBLE
   if (why !== undefined) scalar.comment = ` ${why}`

@@ -3,13 +3,13 @@ import type { Helm } from '../../helm/values/render/helm.ts'
 import { settled } from '../../lib/bytes/buffers.ts'
 import type { Cache } from '../../lib/bytes/cache.ts'
 import { createPool } from '../../lib/pool.ts'
-import type { Refusal } from '../../helm/values/binding.ts'
+import type { RenderRefusal } from '../../helm/values/binding.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
 import { findOperands } from '../../helm/values/operator/operands.ts'
 import { shareObjects, type AppliedObjects } from './judge/objects.ts'
 import { installOf, type GivenValues, type Install } from './judge/install.ts'
 import { renderChart, type RenderedChart } from './render.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 import { hintsOf } from '../spec/hints.ts'
 import type { BundleSpec } from '../spec/spec.ts'
 
@@ -46,7 +46,7 @@ export interface RenderedCharts {
 export async function renderCharts(
   charts: readonly ChartPackage[],
   { program, given, variants, spec, cache }: HelmSetup,
-  { emit, signal }: Pick<Session, 'emit' | 'signal'>,
+  { emit, signal }: Pick<Network, 'emit' | 'signal'>,
 ): Promise<RenderedCharts> {
   const install = installOf(spec, charts, given)
   const hints = hintsOf(spec)
@@ -121,7 +121,7 @@ function objectsOf(
   charts: readonly ChartPackage[],
   objects: readonly AppliedObjects[],
   consumer: string | undefined,
-  emit: Session['emit'],
+  emit: Network['emit'],
 ): ReadonlyMap<string, readonly AppliedObjects[]> {
   const lastResort = consumer ?? charts[0]?.chart
   if (objects.length === 0 || lastResort === undefined) return new Map()
@@ -140,7 +140,7 @@ function objectsOf(
 }
 
 /** That the chart does not take the values given alone, why, and what was rendered instead. */
-function refusalText({ message, instead, filled }: Refusal): string {
+function refusalText({ message, instead, filled }: RenderRefusal): string {
   const [line = ''] = message.replace(/^Error: (?:execution error at )?/, '').split('\n')
   const what = {
     filled: `rendered with made-up values for ${filled.join(', ')}`,

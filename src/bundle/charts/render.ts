@@ -2,7 +2,7 @@ import type { Cache } from '../../lib/bytes/cache.ts'
 import { effectiveValues } from '../../helm/values/chart/effective.ts'
 import type { Binding } from '../../helm/values/binding.ts'
 import { readChart } from '../../helm/values/chart/files.ts'
-import type { Helm, Renderer } from '../../helm/values/render/helm.ts'
+import type { Helm, HelmRenderer } from '../../helm/values/render/helm.ts'
 import { landOverride } from '../../helm/values/write/try-override.ts'
 import { prove, type Proof } from '../../helm/values/prove.ts'
 import type { Variant } from '../../helm/values/render/variant.ts'
@@ -28,7 +28,7 @@ import { createKeptChart, type Fresh } from './kept.ts'
 import { createPrivateImages, withAliases, type PrivateImages } from './private-images.ts'
 
 /** A place in the values that still names a public image. */
-export interface UnboundPlace {
+export interface UnboundReference {
   readonly path: string
   readonly reference: string
   readonly reason: string
@@ -90,8 +90,8 @@ export async function renderChart(
 ): Promise<RenderedChart | undefined> {
   const layers = install.layers.map(({ values }) => values)
   const kept = createKeptChart(cache, { helm: helm.version, chart: digestOf(tgz), layers, variants })
-  let opened: Renderer | undefined
-  const open = async (): Promise<Renderer> => (opened ??= await helm.open(tgz))
+  let opened: HelmRenderer | undefined
+  const open = async (): Promise<HelmRenderer> => (opened ??= await helm.open(tgz))
   const close = async (): Promise<void> => opened?.close()
   let milliseconds = 0
   const timed = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -181,7 +181,7 @@ export function boundValues(
   images: PrivateImages,
   layout: Layout,
   pinDigests = false,
-): { readonly values: Values; readonly unbound: readonly UnboundPlace[] } {
+): { readonly values: Values; readonly unbound: readonly UnboundReference[] } {
   const isThere = (reference: string): boolean => images.rewrite(reference) !== undefined
   const writable = bindings.filter(({ references, stem }) =>
     references.some(stem === true ? (one) => images.holdsUnder(one) : isThere),
@@ -192,7 +192,7 @@ export function boundValues(
       ? { digestOf: (reference: string) => images.find(parseReference(reference))?.digest }
       : {}),
   })
-  const about = ({ path, reference, variant, hook }: Binding, reason: string): UnboundPlace => ({
+  const about = ({ path, reference, variant, hook }: Binding, reason: string): UnboundReference => ({
     path: pathText(path),
     reference,
     reason,

@@ -23,7 +23,7 @@ export interface ValuesFiles {
   readonly unbound: readonly UnboundIn[]
 }
 
-export interface ValuesOptions {
+export interface OverrideOptions {
   /** Write digests too, where a rendered chart has a place for them. */
   readonly pinDigests?: boolean
 }
@@ -82,7 +82,7 @@ export async function overrideFacts(bundle: Bundle): Promise<OverrideFacts | und
 export async function valuesFor(
   bundle: Bundle,
   layout: Layout,
-  options: ValuesOptions = {},
+  options: OverrideOptions = {},
 ): Promise<ValuesFiles | undefined> {
   const facts = await overrideFacts(bundle)
   return facts === undefined ? undefined : computeValues(facts, layout, options)
@@ -92,7 +92,7 @@ export async function valuesFor(
 export function computeValues(
   facts: OverrideFacts,
   layout: Layout,
-  { pinDigests = false }: ValuesOptions = {},
+  { pinDigests = false }: OverrideOptions = {},
 ): ValuesFiles {
   const { name, version, spec, roots, install } = facts
   const images = roots.filter(({ kind }) => kind === 'image').map((root) => parseReference(root.name))

@@ -13,7 +13,7 @@ export interface Bindable {
 }
 
 /** One line of an override. */
-export interface Leaf {
+export interface OverrideLine {
   readonly path: readonly string[]
   readonly value: string
   /** Why it says something else than the chart does; for a comment. */
@@ -32,7 +32,7 @@ export interface Unbound {
 }
 
 export interface Bound {
-  readonly leaves: readonly Leaf[]
+  readonly leaves: readonly OverrideLine[]
   readonly unbound: readonly Unbound[]
 }
 
@@ -49,7 +49,7 @@ export function bind(
   images: readonly Reference[],
   destination: (image: Reference) => string,
 ): Bound {
-  const leaves = new Map<string, Leaf>()
+  const leaves = new Map<string, OverrideLine>()
   const unbound: Unbound[] = []
   for (const binding of bindings) {
     const refuse = (reference: string, reason: string): void => {
@@ -95,7 +95,7 @@ function choose(binding: Bindable, images: readonly Reference[], exactly = false
 }
 
 /** The leaves that make a binding name `target` (`registry/repository`), or why they cannot. */
-function write(binding: Bindable, image: Reference, target: string): readonly Leaf[] | string {
+function write(binding: Bindable, image: Reference, target: string): readonly OverrideLine[] | string {
   const { reference, leaves } = binding
   const at = binding.path.split('.')
   const name = reference.replace(/@.*$/, '').replace(/:[^:/]*$/, '')
@@ -113,9 +113,9 @@ function writeName(
   image: Reference,
   target: string,
   at: readonly string[],
-): readonly Leaf[] {
+): readonly OverrideLine[] {
   const repository = leaves.includes('repo') ? 'repo' : 'repository'
-  const split = (path: string): readonly Leaf[] => {
+  const split = (path: string): readonly OverrideLine[] => {
     if (!leaves.includes('name')) return [leaf([...at, repository], path)]
     const slash = path.lastIndexOf('/')
     return [
@@ -136,10 +136,14 @@ function writeName(
 }
 
 /** Tag and digest, where the bundle's differ from what the chart would say. */
-function writeVersion(binding: Bindable, image: Reference, at: readonly string[]): readonly Leaf[] | string {
+function writeVersion(
+  binding: Bindable,
+  image: Reference,
+  at: readonly string[],
+): readonly OverrideLine[] | string {
   const { leaves, reference } = binding
   const own = parseReference(reference)
-  const written: Leaf[] = []
+  const written: OverrideLine[] = []
   if (image.tag !== undefined && (binding.image !== undefined || image.tag !== tagIn(reference))) {
     if (!leaves.includes('tag'))
       return `the bundle has ${image.tag}, and no value of the chart changes the tag`
@@ -165,7 +169,7 @@ function tagComment({ reference, image: instead }: Bindable, image: Reference): 
 /** The tag as written; none is not `latest` here, because the chart finds it by other means. */
 const tagIn = (reference: string): string | undefined => /:([^:/@]+)(?:@|$)/.exec(reference)?.[1]
 
-const leaf = (path: readonly string[], value: string, comment?: string): Leaf => ({
+const leaf = (path: readonly string[], value: string, comment?: string): OverrideLine => ({
   path,
   value,
   ...(comment === undefined ? {} : { comment }),
@@ -178,7 +182,10 @@ function pathOf(name: string): string {
   return /[.:]/.test(first) || first === 'localhost' ? name.slice(slash + 1) : name
 }
 
-function clash(written: readonly Leaf[], leaves: ReadonlyMap<string, Leaf>): string | undefined {
+function clash(
+  written: readonly OverrideLine[],
+  leaves: ReadonlyMap<string, OverrideLine>,
+): string | undefined {
   const found = written.find(({ path, value }) => (leaves.get(path.join('.'))?.value ?? value) !== value)
   return found === undefined ? undefined : `${found.path.join('.')} already names another image`
 }

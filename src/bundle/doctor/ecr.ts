@@ -1,7 +1,7 @@
 import type { Ecr } from '../../aws/ecr/client.ts'
 import type { Identity } from '../../aws/identity.ts'
 import { layerBucketUrl, someBlobUrl } from '../../aws/ecr/layers/url.ts'
-import type { Login } from '../../aws/ecr/login.ts'
+import type { EcrLogin } from '../../aws/ecr/login.ts'
 import { blobMounting } from '../../aws/ecr/blob-mounting.ts'
 import { isOptionalAction } from '../../aws/ecr/actions.ts'
 import { tryPermissions } from '../../aws/ecr/permissions.ts'
@@ -14,7 +14,7 @@ import { fail, failed, ok, warn, type Check } from './check.ts'
 /** ECR as the doctor looks at it. */
 export interface EcrPatient {
   readonly ecr: Ecr
-  readonly login: Login
+  readonly login: EcrLogin
   readonly whoAmI: () => Promise<Identity>
   /** Where images and charts land. */
   readonly prefixes: readonly string[]

@@ -21,14 +21,14 @@ import { diffLock, formatChange, lockOf, pinnedBy } from '../spec/lock.ts'
 import type { LockedExport } from '../spec/lock-export.ts'
 import type { Lock } from '../spec/lock-file.ts'
 import { layOut, type Prepared } from './prepared.ts'
-import type { Program } from '../format/importer.ts'
+import type { ImporterProgram } from '../format/importer.ts'
 import { contentsOf, type Absent } from '../format/contents.ts'
 import type { KnownManifests } from '../resolve/image.ts'
 import type { Root } from '../format/root.ts'
 import { refuseSharedTags } from '../format/destinations/shared-tags.ts'
 import { imagesOf, selectGroups } from '../spec/spec.ts'
 
-export interface ExportOptions extends BindOptions {
+export interface BundleExportOptions extends BindOptions {
   /** The spec as written: it travels in the bundle. */
   readonly specText: string
   /** Optional groups to take along. */
@@ -48,7 +48,7 @@ export interface ExportOptions extends BindOptions {
   /** Replays these digests; what has moved since is an error. */
   readonly lock?: Lock
   /** The program itself, to be carried along. */
-  readonly programs?: readonly Program[]
+  readonly programs?: readonly ImporterProgram[]
   /**
    * What the lock says of the export it was written by: takes the same images along, signatures too, and the bindings
    * and the proof as they are. So the same lock makes the same bytes, whatever helm a machine has or lacks.
@@ -63,7 +63,7 @@ export interface ExportOptions extends BindOptions {
 }
 
 /** Phase one: resolve everything and lay the archive out. Nothing is written. */
-export async function prepareExport(options: ExportOptions): Promise<Prepared> {
+export async function prepareExport(options: BundleExportOptions): Promise<Prepared> {
   const { spec, session } = options
   const groups = selectGroups(spec, options.groups, options.without)
   const platforms = options.platforms ?? spec.platforms ?? DEFAULT_PLATFORMS

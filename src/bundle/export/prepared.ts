@@ -8,7 +8,7 @@ import type { HubBudget } from '../resolve/docker-hub-quota.ts'
 import type { LintFinding } from '../resolve/ecr-lint.ts'
 import { decodeLock, encodeLock, type Lock } from '../spec/lock-file.ts'
 import { HEAD, LOCK, plan, type Plan } from '../format/plan.ts'
-import { programContents, type Program, type ProgramContents } from '../format/importer.ts'
+import { programContents, type ImporterProgram, type ProgramContents } from '../format/importer.ts'
 import type { ChartProof } from '../format/chart-proof.ts'
 import { weigh, type RootWeight } from './weights.ts'
 import type { Root } from '../format/root.ts'
@@ -44,7 +44,7 @@ export interface Found extends Omit<Prepared, 'plan' | 'programs' | 'weights' | 
   readonly spec: { readonly name: string; readonly version?: string; readonly text: string }
   /** The roots as the bundle lists them. */
   readonly contents: readonly RootContents[]
-  readonly programs: readonly Program[]
+  readonly programs: readonly ImporterProgram[]
 }
 
 /**

@@ -13,14 +13,14 @@ import type { ChartProof } from '../format/chart-proof.ts'
 import { closeAll, renderCharts, type HelmSetup } from '../charts/render-all.ts'
 import { contentsOf } from '../format/contents.ts'
 import type { ChartRoot, Root } from '../format/root.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 import type { BundleSpec, SpecImage } from '../spec/spec.ts'
 
 /** Which images that the charts name and the list lacks are taken along. */
 export type AddMissing = 'none' | 'needed' | 'all'
 
 export interface BindOptions {
-  readonly session: Session
+  readonly session: Network
   readonly spec: BundleSpec
   /** A real helm, to find where the charts' values name images. */
   readonly helm?: HelmSetup

@@ -10,7 +10,7 @@ import { blobPath, LOCK } from '../format/plan.ts'
 import type { Root } from '../format/root.ts'
 
 /** What the other side has already: an earlier bundle that was imported there, its lock, or what it told of itself. */
-export type Base =
+export type SinceBase =
   | { readonly kind: 'bundle'; readonly bundle: Bundle }
   | { readonly kind: 'lock'; readonly lock: Lock }
   | { readonly kind: 'inventory'; readonly inventory: Inventory }
@@ -19,7 +19,7 @@ export type Base =
  * The blobs below `roots` that the base has, and that a bundle for it need not carry. Only what the base has in a
  * repository that `roots` go to as well is left out, because there the import can find it.
  */
-export async function absentBlobs(roots: readonly Root[], base: Base): Promise<readonly Absent[]> {
+export async function absentBlobs(roots: readonly Root[], base: SinceBase): Promise<readonly Absent[]> {
   const has = await knownTo(base, new Set(roots.flatMap(repositoryOf)))
   const absent = new Map<Digest, Absent>()
   for (const root of roots) {
@@ -62,7 +62,10 @@ const repositoryOf = (root: Root): readonly string[] =>
 
 const imageAt = (name: string): string => imageRepository(BARE, parseReference(name))
 
-async function knownTo(base: Base, repositories: ReadonlySet<string>): Promise<(digest: Digest) => boolean> {
+async function knownTo(
+  base: SinceBase,
+  repositories: ReadonlySet<string>,
+): Promise<(digest: Digest) => boolean> {
   if (base.kind === 'inventory') return base.inventory.has
   if (base.kind === 'lock') {
     const { images, charts } = base.lock

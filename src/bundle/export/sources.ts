@@ -16,7 +16,7 @@ export interface Watched {
 }
 
 /** Bytes that came from sources in this run. */
-export interface Tally {
+export interface FetchTally {
   fetched: number
 }
 
@@ -85,7 +85,7 @@ export async function* continued(
 }
 
 /** Room for one more connection, to be given back; undefined when there is none. */
-export type Spare = () => (() => void) | undefined
+export type SpareConnection = () => (() => void) | undefined
 
 /**
  * What a source has of the content from byte `start` on; it is not asked for nothing.
@@ -95,7 +95,7 @@ export function fetchRest(
   source: Source,
   descriptor: Transfer['descriptor'],
   start: number,
-  spare?: Spare,
+  spare?: SpareConnection,
 ): Promise<Bytes> {
   const { size } = descriptor
   if (start >= size) return Promise.resolve(bytesOf(new Uint8Array()))
@@ -122,7 +122,7 @@ async function* windowOf(bytes: Bytes): Bytes {
 /** Bytes are not what their digest says. */
 export const isWrong = (error: unknown): boolean => error instanceof BundleError && error.kind === 'integrity'
 
-export async function* counted(bytes: Bytes, tally: Tally): Bytes {
+export async function* counted(bytes: Bytes, tally: FetchTally): Bytes {
   for await (const chunk of bytes) {
     tally.fetched += chunk.length
     yield chunk

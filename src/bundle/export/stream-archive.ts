@@ -1,11 +1,11 @@
-import { encodeHeader, END_MARK, padded, place, type Placed } from '../../archive/tar.ts'
+import { encodeHeader, END_MARK, padded, place, type PlacedEntry } from '../../archive/tar.ts'
 import { release, transferred } from '../../lib/bytes/buffers.ts'
 import { bytesOf, type Bytes } from '../../lib/bytes/bytes.ts'
 import { messageOf } from '../../lib/errors.ts'
 import { readAhead, type Lane } from '../../lib/bytes/read-ahead.ts'
 import { verified } from '../../oci/verify.ts'
 import type { Plan, Transfer } from '../format/plan.ts'
-import { continued, counted, fetchRest, fromSources, type Tally, type Watched } from './sources.ts'
+import { continued, counted, fetchRest, fromSources, type FetchTally, type Watched } from './sources.ts'
 
 /** Transfers up to this size are verified whole before their turn. */
 export const SMALL = 8 * 1024 * 1024
@@ -26,7 +26,7 @@ export interface StreamOptions extends Watched {
   /** Bytes that may wait in memory for their turn; 48 MiB unless told. */
   readonly budget?: number
   /** Counts the bytes that come from sources. */
-  readonly tally?: Tally
+  readonly tally?: FetchTally
 }
 
 /**
@@ -79,9 +79,13 @@ const BUDGET = 24 * 1024 * 1024
 const BEGINNING = 2 * 1024 * 1024
 
 /** Behind its padding. */
-const endOf = ({ dataAt, size }: Placed): number => dataAt + padded(size)
+const endOf = ({ dataAt, size }: PlacedEntry): number => dataAt + padded(size)
 
-async function* contentOf(turn: IteratorResult<Bytes>, { path, size }: Placed, signal: AbortSignal): Bytes {
+async function* contentOf(
+  turn: IteratorResult<Bytes>,
+  { path, size }: PlacedEntry,
+  signal: AbortSignal,
+): Bytes {
   if (turn.done === true) throw new Error(`never opened: ${path}`)
   for await (const piece of turn.value) {
     signal.throwIfAborted()

@@ -16,7 +16,7 @@ import { FailuresError, settleAll } from '../run/failures.ts'
 import { openBundle } from '../format/open.ts'
 import { HEAD, type Plan, type Transfer } from '../format/plan.ts'
 import { SUMS } from '../format/sums.ts'
-import { counted, fetchRest, fromSources, isWrong, type Spare, type Tally } from './sources.ts'
+import { counted, fetchRest, fromSources, isWrong, type SpareConnection, type FetchTally } from './sources.ts'
 
 export interface FillOptions {
   readonly emit: Emit<BundleEvent>
@@ -44,7 +44,7 @@ export async function fillArchive(medium: RandomWriter, plan: Plan, options: Fil
     const begun = await checkAll(plan.transfers, writer, options)
     const lacking = plan.transfers.filter((transfer) => !writer.has(transfer.path))
     options.emit({ type: 'phase', phase: 'transfer', items: lacking.length, bytes: sizeOf(lacking) })
-    const tally: Tally = { fetched: 0 }
+    const tally: FetchTally = { fetched: 0 }
     const kept =
       sizeOf(plan.transfers) - sizeOf(lacking) + [...begun.values()].reduce((sum, { size }) => sum + size, 0)
     await fetchAll(lacking, { writer, begun, tally, options })
@@ -123,10 +123,10 @@ interface Fetching {
   readonly writer: ArchiveWriter
   /** What is there of entries that are not whole; who fetches one takes it out. */
   readonly begun: Map<string, Beginning>
-  readonly tally: Tally
+  readonly tally: FetchTally
   readonly options: FillOptions
   /** Further connections for large content. */
-  readonly spare?: Spare
+  readonly spare?: SpareConnection
 }
 
 async function fetchAll(transfers: readonly Transfer[], fetching: Fetching): Promise<void> {

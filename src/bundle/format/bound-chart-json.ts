@@ -2,14 +2,14 @@ import { createDecoder } from './json-decoder.ts'
 import type {
   Binding,
   ImageUse,
-  Leaf,
+  ValuesLeaf,
   Need,
   Piece,
   Recipe,
-  Refusal,
-  Role,
+  RenderRefusal,
+  LeafRole,
   Shape,
-  Spare,
+  SpareLeaf,
   Where,
 } from '../../helm/values/binding.ts'
 import type { Path } from '../../helm/values/tree.ts'
@@ -52,7 +52,7 @@ export const decodeOperands = (value: unknown): readonly OperandKind[] =>
 
 // --- internal ---
 
-function refusalOf(value: unknown): Refusal {
+function refusalOf(value: unknown): RenderRefusal {
   const { message, instead, filled } = decoder.object(value)
   if (instead !== 'filled' && instead !== 'example' && instead !== 'unchecked') throw decoder.damaged()
   return { message: decoder.string(message), instead, filled: decoder.list(filled).map(decoder.string) }
@@ -78,9 +78,9 @@ const ROLES: readonly string[] = [
   'name',
   'tag',
   'digest',
-] satisfies Role[]
+] satisfies LeafRole[]
 const WHERES: readonly string[] = ['image', 'arg', 'env', 'configmap', 'secret', 'cr'] satisfies Where[]
-const isRole = (text: string): text is Role => ROLES.includes(text)
+const isRole = (text: string): text is LeafRole => ROLES.includes(text)
 const isWhere = (text: string): text is Where => WHERES.includes(text)
 
 function texts<Key extends string>(value: unknown, ...keys: readonly Key[]): Record<Key, string> {
@@ -116,7 +116,7 @@ function binding(value: unknown): Binding {
   }
 }
 
-function leaf(value: unknown): Leaf {
+function leaf(value: unknown): ValuesLeaf {
   const from = decoder.object(value)
   const role = decoder.string(from['role'])
   if (!isRole(role)) throw decoder.damaged()
@@ -150,7 +150,7 @@ function piece(value: unknown): Piece {
   }
 }
 
-function spare(value: unknown): Spare {
+function spare(value: unknown): SpareLeaf {
   const { path: at, before, after, replacesTag } = decoder.object(value)
   return {
     path: path(at),

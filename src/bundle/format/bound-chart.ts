@@ -1,4 +1,4 @@
-import type { Binding, ImageUse, Refusal } from '../../helm/values/binding.ts'
+import type { Binding, ImageUse, RenderRefusal } from '../../helm/values/binding.ts'
 
 /** A kind of objects for which a chart's controller runs pods: their images are in no render of the chart. */
 export interface OperandKind {
@@ -26,7 +26,7 @@ export interface BoundChart {
   /** Absent for a chart without a controller for kinds of its own. */
   readonly operands?: readonly OperandKind[]
   /** When it does not render with the values given alone: what was rendered in their place. */
-  readonly refusal?: Refusal
+  readonly refusal?: RenderRefusal
   /** References that no value reaches. */
   readonly unreachable: readonly {
     readonly reference: string

@@ -1,5 +1,5 @@
 import { isOurHeader } from '../../archive/reader.ts'
-import { BLOCK, END_MARK, padded, type Placed } from '../../archive/tar.ts'
+import { BLOCK, END_MARK, padded, type PlacedEntry } from '../../archive/tar.ts'
 import { collect, type RandomReader } from '../../lib/bytes/bytes.ts'
 
 /** An entry whose bytes are not what they have to be. */
@@ -14,7 +14,7 @@ export interface Damage {
 /** What lies between the entries of a bundle of ours, and behind them: only zeros, and of one length. */
 export async function frameDamage(
   file: RandomReader,
-  entries: readonly Placed[],
+  entries: readonly PlacedEntry[],
 ): Promise<readonly Damage[]> {
   const damages: Damage[] = []
   for (const { path, dataAt, size } of entries) {
@@ -44,9 +44,9 @@ export async function frameDamage(
  */
 export async function headerDamage(
   file: RandomReader,
-  entries: readonly Placed[],
+  entries: readonly PlacedEntry[],
 ): Promise<readonly Damage[]> {
-  const foreign: Placed[] = []
+  const foreign: PlacedEntry[] = []
   for (const entry of entries) {
     if (!isOurHeader(await collect(file.read(entry.headerAt, BLOCK)), entry)) foreign.push(entry)
   }

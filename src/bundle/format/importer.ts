@@ -15,7 +15,7 @@ export interface ProgramContents extends Build {
   readonly size: number
 }
 
-export interface Program extends ProgramContents {
+export interface ImporterProgram extends ProgramContents {
   readonly source: Source
 }
 
@@ -23,7 +23,13 @@ export interface Program extends ProgramContents {
 export const programPath = (platform: string): string =>
   platform === 'linux/amd64' ? 'ma-bundle' : `ma-bundle-${platform.slice(platform.indexOf('/') + 1)}`
 
-export const programContents = ({ path, platform, version, digest, size }: Program): ProgramContents => ({
+export const programContents = ({
+  path,
+  platform,
+  version,
+  digest,
+  size,
+}: ImporterProgram): ProgramContents => ({
   path,
   platform,
   version,

@@ -4,7 +4,7 @@ import { digestOf, hexOf, type Digest } from '../../oci/digest.ts'
 import { encodeContents, HEAD, type Contents } from './contents.ts'
 import { encodeLayoutIndex, LAYOUT_FILE, type LayoutRoot } from './oci-layout.ts'
 import { chartPath, filePath, type Root, type TransferSource } from './root.ts'
-import { programContents, type Program } from './importer.ts'
+import { programContents, type ImporterProgram } from './importer.ts'
 import { encodeSums, SUMS, sumsSize } from './sums.ts'
 
 /** An entry whose content has to be fetched. */
@@ -38,7 +38,7 @@ export const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest
 /** What is not told by the roots. */
 export type PlanFacts = Omit<Contents, 'entries' | 'programs'> & {
   readonly lock: string
-  readonly programs?: readonly Program[]
+  readonly programs?: readonly ImporterProgram[]
 }
 
 /** Lays the archive out. Pure: the same roots and facts give the same bytes. */
@@ -116,7 +116,7 @@ export function plan(roots: readonly Root[], { lock, programs = [], ...facts }: 
 
 // --- internal ---
 
-const transferOf = ({ path, digest, size, source }: Program): Transfer => ({
+const transferOf = ({ path, digest, size, source }: ImporterProgram): Transfer => ({
   path,
   name: path,
   descriptor: { mediaType: 'application/octet-stream', digest, size },

@@ -4,7 +4,7 @@ import type { Graph } from '../../oci/graph.ts'
 import { refuseBadDestinations } from '../format/destinations/check.ts'
 import { destinationOf, type Layout } from '../format/destination.ts'
 import { FailuresError, settleAll } from '../run/failures.ts'
-import type { ImportOptions } from './import.ts'
+import type { BundleImportOptions } from './import.ts'
 import type { ImportRepository, ImportTarget } from '../run/target.ts'
 import { digestOfRoot, type Root } from '../format/root.ts'
 
@@ -31,7 +31,7 @@ export interface RootAtDestination {
 export async function lookAtDestination(
   roots: readonly Root[],
   target: ImportTarget,
-  { layout, emit, signal, concurrency }: ImportOptions,
+  { layout, emit, signal, concurrency }: BundleImportOptions,
 ): Promise<AtDestination> {
   const arriving = roots.filter((root): root is Arriving => root.kind !== 'file')
   refuseBadDestinations(

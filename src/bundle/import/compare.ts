@@ -38,7 +38,7 @@ export interface RootRegistry {
   open(repository: string): ImportRepository
 }
 
-export interface CheckOptions {
+export interface CompareOptions {
   readonly layout: Layout
   readonly repair?: Repair
   readonly emit: Emit<BundleEvent>
@@ -49,7 +49,7 @@ export interface CheckOptions {
 export async function checkRoots(
   bundle: Bundle,
   target: RootRegistry,
-  options: CheckOptions,
+  options: CompareOptions,
 ): Promise<CheckedRoots> {
   const roots = bundle.roots.filter((root) => root.kind !== 'file')
   refuseBadDestinations(roots, options.layout)
@@ -69,7 +69,7 @@ async function check(
   root: ImageContents | ChartContents,
   bundle: Bundle,
   target: RootRegistry,
-  options: CheckOptions,
+  options: CompareOptions,
 ): Promise<Checked> {
   const { layout, signal, repair = 'none' } = options
   signal.throwIfAborted()

@@ -9,7 +9,7 @@ import { verified } from '../../oci/verify.ts'
 import { locateAbsent } from './left-out.ts'
 import { checkRoots, type Checked } from './compare.ts'
 import type { Failure } from '../run/failures.ts'
-import { allOf, placeRoots, type ImportedRoot, type ImportOptions, repositoriesOf } from './import.ts'
+import { allOf, placeRoots, type ImportedRoot, type BundleImportOptions, repositoriesOf } from './import.ts'
 import type { ImportTarget } from '../run/target.ts'
 import { createPassage } from './replay-buffer.ts'
 import type { BundlePipe, PipedBlob } from '../media/open-stream.ts'
@@ -26,7 +26,7 @@ import { blobPath } from '../format/plan.ts'
 export async function importPipe(
   pipe: BundlePipe,
   target: ImportTarget,
-  options: ImportOptions,
+  options: BundleImportOptions,
 ): Promise<readonly ImportedRoot[]> {
   const { bundle } = pipe
   const { checked, failures } = await checkRoots(bundle, target, options)
@@ -100,7 +100,7 @@ async function bringBlobs(
   pipe: BundlePipe,
   wanted: ReadonlyMap<Digest, Wanted>,
   target: ImportTarget,
-  { emit, signal, concurrency }: ImportOptions,
+  { emit, signal, concurrency }: BundleImportOptions,
 ): Promise<Brought> {
   const brought = new Map<Digest, string>()
   const failed = new Map<Digest, unknown>()

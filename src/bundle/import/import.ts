@@ -20,7 +20,7 @@ import { pushGraph } from './push.ts'
 import type { ImportTarget, ImportRepository } from '../run/target.ts'
 import { isGone } from '../../registry/error.ts'
 
-export interface ImportOptions {
+export interface BundleImportOptions {
   readonly layout: Layout
   readonly emit: Emit<BundleEvent>
   readonly signal: AbortSignal
@@ -47,7 +47,7 @@ export interface ImportedRoot {
 export async function importRoots(
   bundle: Bundle,
   target: ImportTarget,
-  options: ImportOptions,
+  options: BundleImportOptions,
 ): Promise<readonly ImportedRoot[]> {
   const { checked, failures } = await checkRoots(bundle, target, options)
   await target.settle(repositoriesOf(checked))
@@ -58,14 +58,14 @@ export async function importRoots(
   return allOf(placed.imported, [...failures, ...placed.failures], options)
 }
 
-export interface PlaceOptions extends ImportOptions {
+export interface PlaceOptions extends BundleImportOptions {
   /** Called when it is known that all can begin. */
   readonly start: () => void
   /** Blobs that are in the registry already, and in which repository: that of the first root which needs them. */
   readonly brought?: ReadonlyMap<Digest, string>
 }
 
-export interface Placed {
+export interface PushResult {
   readonly imported: readonly ImportedRoot[]
   readonly failures: readonly Failure[]
 }
@@ -76,7 +76,7 @@ export async function placeRoots(
   checked: readonly Checked[],
   target: ImportTarget,
   options: PlaceOptions,
-): Promise<Placed> {
+): Promise<PushResult> {
   const { brought = new Map<Digest, string>() } = options
   const missing = checked.filter((one) => one.graph !== undefined)
   const elsewhere = await locateAbsent(bundle, missing, checked, target, options)
@@ -163,7 +163,7 @@ export const repositoriesOf = (checked: readonly Checked[]): readonly string[] =
 export function allOf(
   imported: readonly ImportedRoot[],
   failures: readonly Failure[],
-  { emit }: Pick<ImportOptions, 'emit'>,
+  { emit }: Pick<BundleImportOptions, 'emit'>,
   next = 'mend what is listed and run the same command again: what is there already costs one request each',
 ): readonly ImportedRoot[] {
   if (failures.length === 0) return imported

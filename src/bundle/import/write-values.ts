@@ -7,7 +7,7 @@ import { BundleError, codeOf, usageError } from '../../lib/errors.ts'
 import { whyUnwritable } from '../../lib/file-errors.ts'
 import type { UnboundIn } from '../charts/override.ts'
 import { privateManifests, type PrivateManifest, type PrivateManifests } from '../charts/private-manifests.ts'
-import { valuesFor, type ValuesOptions } from '../charts/values.ts'
+import { valuesFor, type OverrideOptions } from '../charts/values.ts'
 import type { Layout } from '../format/destination.ts'
 import type { Bundle } from '../format/open.ts'
 
@@ -42,7 +42,7 @@ export async function writeValues(
   file: string,
   bundle: Bundle,
   layout: Layout,
-  options: ValuesOptions = {},
+  options: OverrideOptions = {},
 ): Promise<WrittenValues | undefined> {
   const values = await valuesFor(bundle, layout, options)
   if (values === undefined) return undefined

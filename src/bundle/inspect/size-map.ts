@@ -1,4 +1,4 @@
-import type { Anatomy, Part } from './sizes.ts'
+import type { Anatomy, SizedPart } from './sizes.ts'
 import type { RootKind } from '../run/events.ts'
 
 /** Bytes of the bundle that the same items have: those of one item alone, or those that several share. */
@@ -53,9 +53,9 @@ export function sizeGroups({ items, blobs }: Pick<Anatomy, 'items' | 'blobs'>): 
 const SMALLEST_GROUP = 500
 const SMALLEST_PART = 1500
 
-const sizeOf = (parts: readonly Part[]): number => parts.reduce((sum, { size }) => sum + size, 0)
+const sizeOf = (parts: readonly SizedPart[]): number => parts.reduce((sum, { size }) => sum + size, 0)
 
-function visibleParts(parts: readonly Part[], least: number): readonly number[] {
+function visibleParts(parts: readonly SizedPart[], least: number): readonly number[] {
   const large = parts.filter(({ size }) => size >= least).map(({ size }) => size)
   const small = sizeOf(parts.filter(({ size }) => size < least))
   return small === 0 ? large : [...large, small].toSorted((a, b) => b - a)

@@ -10,7 +10,7 @@ export interface Anatomy {
   readonly report: BundleReport
   readonly items: readonly Item[]
   /** Every blob and manifest once, the largest first. */
-  readonly blobs: readonly Part[]
+  readonly blobs: readonly SizedPart[]
   readonly platforms: readonly PlatformWeight[]
 }
 
@@ -26,7 +26,7 @@ export interface Item extends ReportedRoot {
 }
 
 /** One blob, manifest or file. */
-export interface Part {
+export interface SizedPart {
   readonly digest: Digest
   readonly size: number
   /** The items that have it, by their place in `items`. */
@@ -60,7 +60,11 @@ export async function anatomyOf(bundle: Bundle, size: number, tool: string): Pro
     if (graph !== undefined && root.kind === 'image') addPlatforms(platforms, root, graph)
   }
   const absent = new Set(bundle.contents?.absent?.map(({ digest }) => digest))
-  const blobs = [...parts].map(([digest, part]): Part => ({ digest, ...part, isAbsent: absent.has(digest) }))
+  const blobs = [...parts].map(([digest, part]): SizedPart => ({
+    digest,
+    ...part,
+    isAbsent: absent.has(digest),
+  }))
   return {
     report,
     items: report.contents.map((item, at) => ({ ...item, ...weightOf(blobs, at), layers: layers[at] ?? 0 })),
@@ -112,9 +116,9 @@ function addPlatforms(platforms: Map<string, PlatformParts>, root: RootContents,
   }
 }
 
-function weightOf(parts: readonly Part[], item: number): Pick<Item, 'own' | 'shared' | 'absent'> {
+function weightOf(parts: readonly SizedPart[], item: number): Pick<Item, 'own' | 'shared' | 'absent'> {
   const mine = parts.filter(({ items }) => items.includes(item))
-  const bytes = (is: (part: Part) => boolean): number => sum(mine.filter(is).map(({ size }) => size))
+  const bytes = (is: (part: SizedPart) => boolean): number => sum(mine.filter(is).map(({ size }) => size))
   return {
     own: bytes(({ items }) => items.length === 1),
     shared: bytes(({ items }) => items.length > 1),

@@ -5,7 +5,7 @@ import { openBundle, type Bundle } from '../format/open.ts'
 import { decodeLock, type Lock } from '../spec/lock-file.ts'
 import { mediumAt } from './at.ts'
 import type { MediumOptions } from './medium.ts'
-import { checkTrust, type TrustOptions } from './trust.ts'
+import { checkTrust, type SignatureOptions } from './trust.ts'
 
 /** A file that tells what somebody has: a bundle, a lock, or an inventory as text. */
 export type BaseFile =
@@ -20,7 +20,7 @@ export type BaseFile =
  */
 export async function openBase(
   path: string,
-  options: MediumOptions & TrustOptions,
+  options: MediumOptions & SignatureOptions,
   inventory?: string,
 ): Promise<BaseFile> {
   const medium = await mediumAt(path, options)

@@ -7,7 +7,7 @@ import { usageError } from '../../lib/errors.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Prepared } from '../export/prepared.ts'
 import type { Filled } from '../export/write-archive.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 import type { Surroundings } from '../run/surroundings.ts'
 
 /** A place that holds a whole bundle. No command, and no room but this one, knows which kind it is. */
@@ -35,7 +35,7 @@ export interface Medium {
   /** Hands its bytes over once, in order; whatever it holds is let go of when `use` ends. */
   stream<Result>(use: (bytes: Bytes) => Promise<Result>): Promise<Result>
   /** Writes the bundle; it gets its name when all of it is there. */
-  write(prepared: Prepared, network: Session): Promise<Written>
+  write(prepared: Prepared, network: Network): Promise<WrittenBundle>
   /** Opens it to be mended in place. @throws a usage error where that is impossible */
   edit(): Promise<RepairWriter>
   /** Deletes what an unfinished export left there. @returns whether there was one */
@@ -53,7 +53,7 @@ export const SIDECARS = { '.lock.json': 'lock', '.sig': 'signature' } as const
 export type SidecarSuffix = keyof typeof SIDECARS
 
 /** What a bundle came to, once it was written. */
-export interface Written extends Filled {
+export interface WrittenBundle extends Filled {
   /** What names it on the next command line; without folders. */
   readonly name: string
   /** How it gets to the other side: carried by hand, read from where it is, or sent already. */

@@ -1,6 +1,6 @@
 import { openInOrder, readFirstInOrder, type OrderedArchive } from '../../archive/sequential-reader.ts'
 import type { ArchiveReader } from '../../archive/reader.ts'
-import { place, type Placed } from '../../archive/tar.ts'
+import { place, type PlacedEntry } from '../../archive/tar.ts'
 import { release } from '../../lib/bytes/buffers.ts'
 import { bytesOf, collect, type Bytes } from '../../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
@@ -96,7 +96,7 @@ const digestIn = (path: string): Digest | undefined => {
 async function readManifests(
   archive: OrderedArchive,
   { roots }: Contents,
-  entries: readonly Placed[],
+  entries: readonly PlacedEntry[],
   memory: Memory,
 ): Promise<number> {
   const listed = new Set(entries.map(({ path }) => path))
@@ -145,12 +145,12 @@ interface Memory {
   readonly archive: ArchiveReader
   get(path: string): Uint8Array | undefined
   /** @throws when it does not fit */
-  room(entry: Placed): void
-  put(entry: Placed, content: Uint8Array): void
+  room(entry: PlacedEntry): void
+  put(entry: PlacedEntry, content: Uint8Array): void
 }
 
 function createMemory(): Memory {
-  const entries = new Map<string, Placed>()
+  const entries = new Map<string, PlacedEntry>()
   const contents = new Map<string, Uint8Array>()
   let held = 0
   const read = (path: string, start?: number): Bytes => {
@@ -158,7 +158,7 @@ function createMemory(): Memory {
     if (content === undefined) throw integrityError(`"${path}" is not in the bundle`)
     return bytesOf(content, start)
   }
-  const room = ({ path, size }: Placed): void => {
+  const room = ({ path, size }: PlacedEntry): void => {
     if (held + size <= LIMIT) return
     throw integrityError(
       `what is read into memory from a pipe is more than ${formatBytes(LIMIT)}: "${path}" has ${formatBytes(size)}`,

@@ -18,7 +18,7 @@ import { parseSums, SUMS } from '../format/sums.ts'
 import type { Medium } from './medium.ts'
 
 /** Who must have signed a bundle before anything of it is used. */
-export interface TrustOptions {
+export interface SignatureOptions {
   /** Public key (PEM file). */
   readonly verifyKey?: string | undefined
   /** Where the signature is, when not beside the bundle. */
@@ -52,7 +52,7 @@ export type SignatureState =
 export async function checkTrust(
   bundle: Bundle,
   medium: Medium,
-  options: TrustOptions,
+  options: SignatureOptions,
 ): Promise<CheckedSignature | undefined> {
   const checked = await checkSignature(bundle, medium, options)
   if (checked !== undefined) await checkPrograms(bundle)
@@ -63,7 +63,7 @@ export async function checkTrust(
 export async function checkSignature(
   bundle: Pick<Bundle, 'sums'> & Partial<Pick<Bundle, 'contents'>>,
   medium: Medium,
-  { verifyKey, signature, requireSignature = false }: TrustOptions,
+  { verifyKey, signature, requireSignature = false }: SignatureOptions,
 ): Promise<CheckedSignature | undefined> {
   if (verifyKey === undefined) {
     if (!requireSignature) return undefined
@@ -113,7 +113,7 @@ export async function checkSignature(
  * Whether a signature can be found at all, for a bundle that can be read only once.
  * @throws a usage error when a key is given and no place for a signature is known
  */
-export function checkTrustOptions(medium: Medium, { verifyKey, signature }: TrustOptions): void {
+export function checkTrustOptions(medium: Medium, { verifyKey, signature }: SignatureOptions): void {
   if (verifyKey !== undefined && signature === undefined) medium.sidecarAt('.sig')
 }
 
@@ -121,7 +121,7 @@ export function checkTrustOptions(medium: Medium, { verifyKey, signature }: Trus
 export async function signatureStateOf(
   medium: Medium,
   signed: CheckedSignature | undefined,
-  { signature }: TrustOptions,
+  { signature }: SignatureOptions,
 ): Promise<SignatureState> {
   if (signed !== undefined) return { state: 'checked', ...signed }
   return (await isThere(medium, signature))

@@ -2,7 +2,7 @@ import type { RandomReader } from '../../lib/bytes/bytes.ts'
 import { openBundle, type Bundle } from '../format/open.ts'
 import { mediumAt } from './at.ts'
 import type { Medium, MediumOptions } from './medium.ts'
-import { checkTrust, type CheckedSignature, type TrustOptions } from './trust.ts'
+import { checkTrust, type CheckedSignature, type SignatureOptions } from './trust.ts'
 
 /** A bundle that is open, for as long as `withBundle` runs. */
 export interface BundleAt {
@@ -20,7 +20,7 @@ export interface BundleAt {
  */
 export async function withBundle<Result>(
   name: string,
-  options: MediumOptions & TrustOptions,
+  options: MediumOptions & SignatureOptions,
   use: (opened: BundleAt) => Promise<Result>,
 ): Promise<Result> {
   return withBundleOn(await mediumAt(name, options), options, use)
@@ -29,7 +29,7 @@ export async function withBundle<Result>(
 /** The same of a medium that is known. */
 export async function withBundleOn<Result>(
   medium: Medium,
-  options: TrustOptions,
+  options: SignatureOptions,
   use: (opened: BundleAt) => Promise<Result>,
 ): Promise<Result> {
   const file = await medium.open()

@@ -2,14 +2,14 @@ import { usageError } from '../../lib/errors.ts'
 import { plural } from '../../lib/format.ts'
 import type { BoundChart } from '../format/bound-chart.ts'
 import type { RootContents } from '../format/contents.ts'
-import type { Part } from './part.ts'
+import type { MergePart } from './part.ts'
 
 export type Preference = 'first' | 'last'
 
 /** A root of the joined bundle and the part it is taken from. */
 export interface Chosen {
   readonly root: RootContents
-  readonly part: Part
+  readonly part: MergePart
 }
 
 /** What is taken from which part. */
@@ -19,7 +19,7 @@ export interface Choice {
   readonly lost: ReadonlySet<string>
   readonly bound: readonly BoundChart[]
   /** Parts in the order in which they win. */
-  readonly ranked: readonly Part[]
+  readonly ranked: readonly MergePart[]
 }
 
 /**
@@ -27,7 +27,7 @@ export interface Choice {
  * one override can name in one version only, another program, other bindings of a chart.
  * @throws a usage error that names all of it, unless `prefer` tells who wins
  */
-export function choose(parts: readonly Part[], prefer: Preference | undefined): Choice {
+export function choose(parts: readonly MergePart[], prefer: Preference | undefined): Choice {
   const ranked = prefer === 'last' ? parts.toReversed() : parts
   const conflicts: string[] = []
   const chosen = new Map<string, Chosen>()
@@ -78,7 +78,7 @@ function told({ root, part }: Chosen): string {
 
 /** What helm showed is better than what the names of keys suggest, whoever says it. */
 function chooseBound(
-  ranked: readonly Part[],
+  ranked: readonly MergePart[],
   chosen: readonly Chosen[],
   conflicts: string[],
 ): readonly BoundChart[] {
@@ -103,9 +103,9 @@ function chooseBound(
 }
 
 /** What specs write down of the same chart, consumers, and programs. */
-function chooseOthers(ranked: readonly Part[], lost: ReadonlySet<string>, conflicts: string[]): void {
-  const said = new Map<string, { readonly value: unknown; readonly part: Part }>()
-  const say = (what: string, value: unknown, part: Part): void => {
+function chooseOthers(ranked: readonly MergePart[], lost: ReadonlySet<string>, conflicts: string[]): void {
+  const said = new Map<string, { readonly value: unknown; readonly part: MergePart }>()
+  const say = (what: string, value: unknown, part: MergePart): void => {
     const before = said.get(what)
     if (before === undefined) said.set(what, { value, part })
     else if (!Bun.deepEquals(before.value, value))

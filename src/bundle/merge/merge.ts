@@ -5,11 +5,11 @@ import { formatReference } from '../../oci/reference.ts'
 import type { Absent, RootContents } from '../format/contents.ts'
 import { LOCK_FORMAT, type Lock } from '../spec/lock-file.ts'
 import { choose, type Choice, type Chosen, type Preference } from './choice.ts'
-import { contentIn, type Part } from './part.ts'
+import { contentIn, type MergePart } from './part.ts'
 import { joinSpecs, type JoinedSpec } from './spec.ts'
 import { rootManifest } from '../format/open.ts'
 import type { Plan } from '../format/plan.ts'
-import type { Program } from '../format/importer.ts'
+import type { ImporterProgram } from '../format/importer.ts'
 import { chartPath, type Root } from '../format/root.ts'
 import { layOut, type Prepared } from '../export/prepared.ts'
 import { refuseSharedTags } from '../format/destinations/shared-tags.ts'
@@ -28,7 +28,7 @@ export interface MergeOptions {
  * @throws a usage error for parts that contradict each other; an integrity error for content that is nowhere
  */
 export async function prepareMerge(
-  parts: readonly Part[],
+  parts: readonly MergePart[],
   { prefer, fill = false }: MergeOptions,
 ): Promise<Prepared> {
   const listed = fill ? parts.slice(-1) : parts
@@ -84,7 +84,7 @@ function inOrder(chosen: readonly Chosen[], { text, name, groups, without }: Joi
 
 function joinLocks(
   ordered: readonly Chosen[],
-  listed: readonly Part[],
+  listed: readonly MergePart[],
   spec: JoinedSpec,
   found: Pick<Prepared, 'bound' | 'proof'>,
 ): Lock {
@@ -130,7 +130,7 @@ function joinLocks(
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0
 
-async function rootOf(root: RootContents, { bundle, name: file }: Part): Promise<Root> {
+async function rootOf(root: RootContents, { bundle, name: file }: MergePart): Promise<Root> {
   const { source } = bundle
   const { name, digest, size } = root
   if (root.kind === 'file') {
@@ -145,7 +145,7 @@ async function rootOf(root: RootContents, { bundle, name: file }: Part): Promise
 }
 
 /** Blobs that some part leaves out and no part has. */
-function absentFrom(roots: readonly Root[], parts: readonly Part[]): readonly Absent[] {
+function absentFrom(roots: readonly Root[], parts: readonly MergePart[]): readonly Absent[] {
   const left = new Set(parts.flatMap(({ contents }) => (contents.absent ?? []).map(({ digest }) => digest)))
   const readers = parts.map(contentIn)
   const needed = roots.flatMap((root) =>
@@ -160,7 +160,7 @@ function absentFrom(roots: readonly Root[], parts: readonly Part[]): readonly Ab
 }
 
 /** Every part that has a blob can give it: when it is damaged in one, another serves. */
-function fromParts(layout: Plan, parts: readonly Part[]): Plan {
+function fromParts(layout: Plan, parts: readonly MergePart[]): Plan {
   const readers = parts.map(contentIn)
   const sourcesOf = (blob: Descriptor) => readers.flatMap((read) => read(blob) ?? [])
   const transfers = layout.transfers.map((transfer) => ({
@@ -177,8 +177,8 @@ function fromParts(layout: Plan, parts: readonly Part[]): Plan {
   return { ...layout, transfers }
 }
 
-function programsOf({ ranked }: Choice): readonly Program[] {
-  const programs = new Map<string, Program>()
+function programsOf({ ranked }: Choice): readonly ImporterProgram[] {
+  const programs = new Map<string, ImporterProgram>()
   for (const { contents, bundle } of ranked) {
     for (const program of contents.programs ?? []) {
       if (!programs.has(program.path)) programs.set(program.path, { ...program, source: bundle.source })

@@ -12,7 +12,7 @@ import { lockIn } from '../export/since.ts'
 import { parseSpec, selectGroups, type BundleSpec, type SpecGroup } from '../spec/spec.ts'
 
 /** A bundle that is to be joined with others, read as far as its tables go. */
-export interface Part {
+export interface MergePart {
   /** The file's name, for messages. */
   readonly name: string
   readonly bundle: Bundle
@@ -26,7 +26,7 @@ export interface Part {
 }
 
 /** @throws a usage error for a layout of another tool: it has no spec, so nobody knows what its names are to a chart */
-export async function readPart(name: string, bundle: Bundle): Promise<Part> {
+export async function readPart(name: string, bundle: Bundle): Promise<MergePart> {
   const { contents, roots } = bundle
   const lock = await lockIn(bundle)
   if (contents === undefined || lock === undefined) {
@@ -53,7 +53,7 @@ export async function readPart(name: string, bundle: Bundle): Promise<Part> {
 }
 
 /** Where a part has this content; undefined when it does not carry it. */
-export function contentIn({ bundle, contents }: Part): (blob: Descriptor) => Source | undefined {
+export function contentIn({ bundle, contents }: MergePart): (blob: Descriptor) => Source | undefined {
   const { archive } = bundle
   const named = new Map<Digest, string>([
     ...bundle.roots.filter(isFile).map(({ name, digest }): [Digest, string] => [digest, filePath(name)]),

@@ -2,7 +2,7 @@ import { sameVersion } from '../../helm/version.ts'
 import { parsePlatform } from '../../oci/platform.ts'
 import { formatReference } from '../../oci/reference.ts'
 import type { Choice } from './choice.ts'
-import type { Part } from './part.ts'
+import type { MergePart } from './part.ts'
 import type { BundleSpec, SpecChart, SpecFile, SpecGroup, SpecImage } from '../spec/spec.ts'
 import { nameOf } from '../spec/spec.ts'
 import { specText } from '../spec/print.ts'
@@ -23,7 +23,7 @@ export interface JoinedSpec {
  * One spec that lists what the parts list, each thing once, with what they know of the charts. Equal specs stay as they
  * were written.
  */
-export function joinSpecs(parts: readonly Part[], choice: Choice): JoinedSpec {
+export function joinSpecs(parts: readonly MergePart[], choice: Choice): JoinedSpec {
   const [first] = parts
   if (first === undefined) throw new Error('nothing to join')
   const platforms = commonPlatforms(parts)
@@ -75,10 +75,10 @@ export function joinSpecs(parts: readonly Part[], choice: Choice): JoinedSpec {
 
 // --- internal ---
 
-const isSame = (text: string, groups: readonly SpecGroup[], first: Part): boolean =>
+const isSame = (text: string, groups: readonly SpecGroup[], first: MergePart): boolean =>
   text === first.contents.spec && Bun.deepEquals(groups, first.groups)
 
-const takenIn = ({ groups }: Part): readonly string[] =>
+const takenIn = ({ groups }: MergePart): readonly string[] =>
   groups
     .filter(({ optional }) => optional)
     .map(({ name }) => name)
@@ -91,7 +91,7 @@ const joined = (texts: readonly string[], by: string): string =>
   [...new Set(texts.filter((text) => text !== ''))].join(by).slice(0, 100)
 
 /** What all parts took; where they differ, `all` or the first's, and each image of another part says its own. */
-function commonPlatforms(parts: readonly Part[]): JoinedSpec['platforms'] {
+function commonPlatforms(parts: readonly MergePart[]): JoinedSpec['platforms'] {
   const said = parts.map(({ lock }) => lock.export?.platforms)
   if (said.includes(undefined)) return undefined
   return said.includes('all') ? 'all' : said[0]
@@ -102,7 +102,11 @@ interface Joining {
   readonly taken: string[]
 }
 
-function joinGroups(parts: readonly Part[], choice: Choice, platforms: JoinedSpec['platforms']): Joining {
+function joinGroups(
+  parts: readonly MergePart[],
+  choice: Choice,
+  platforms: JoinedSpec['platforms'],
+): Joining {
   const owner = ownersIn(choice)
   const groups: SpecGroup[] = []
   const taken: string[] = []
@@ -161,8 +165,8 @@ const imageId = (image: SpecImage): string => `image ${formatReference(nameOf(im
 const fileId = ({ name }: SpecFile): string => `file ${name}`
 
 /** Whose listing of a thing stands: of a part that has it, the one that wins. */
-function ownersIn({ ranked }: Choice): (id: string) => Part | undefined {
-  const owners = new Map<string, Part>()
+function ownersIn({ ranked }: Choice): (id: string) => MergePart | undefined {
+  const owners = new Map<string, MergePart>()
   const idsOf = (groups: readonly SpecGroup[]): readonly string[] =>
     groups.flatMap(({ charts, images, files }) => [
       ...charts.map(chartId),
@@ -181,14 +185,18 @@ const isLost = ({ name, version }: SpecChart, { lost }: Choice): boolean =>
     return one.slice(0, colon) === name && sameVersion(one.slice(colon + 1), version)
   })
 
-function withOwnPlatforms(image: SpecImage, { lock }: Part, platforms: JoinedSpec['platforms']): SpecImage {
+function withOwnPlatforms(
+  image: SpecImage,
+  { lock }: MergePart,
+  platforms: JoinedSpec['platforms'],
+): SpecImage {
   const own = lock.export?.platforms
   if (image.platforms !== undefined || own === undefined || own === 'all' || Bun.deepEquals(own, platforms))
     return image
   return { ...image, platforms: own.map((name) => parsePlatform(name)) }
 }
 
-function joinMirrors(ranked: readonly Part[]): BundleSpec['mirrors'] {
+function joinMirrors(ranked: readonly MergePart[]): BundleSpec['mirrors'] {
   const mirrors = new Map<string, readonly string[]>()
   for (const { spec } of ranked)
     for (const [host, list] of spec.mirrors)
@@ -198,9 +206,9 @@ function joinMirrors(ranked: readonly Part[]): BundleSpec['mirrors'] {
 
 /** What the first part that lists a chart in this version, and knows something of it, knows. */
 function known<Item>(
-  ranked: readonly Part[],
+  ranked: readonly MergePart[],
   charts: readonly { readonly name: string; readonly version: string }[],
-  of: (part: Part) => ReadonlyMap<string, readonly Item[]>,
+  of: (part: MergePart) => ReadonlyMap<string, readonly Item[]>,
 ): ReadonlyMap<string, readonly Item[]> {
   const found = charts.flatMap(({ name, version }): [string, readonly Item[]][] => {
     const knowing = ranked.find(

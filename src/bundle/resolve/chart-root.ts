@@ -5,7 +5,7 @@ import type { RawManifest, Source } from '../../oci/content.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { walk } from '../../oci/graph.ts'
 import type { ChartRoot } from '../format/root.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 import type { SpecChart } from '../spec/spec.ts'
 
 /**
@@ -19,7 +19,7 @@ export async function chartRoot(
   manifest: RawManifest,
   source: Source,
   place: string,
-  { session, locked }: { readonly session: Session; readonly locked?: Digest },
+  { session, locked }: { readonly session: Network; readonly locked?: Digest },
 ): Promise<ChartRoot> {
   const where = `chart ${chart.name} ${chart.version}`
   const { name, version } = readChartMetadata(tgz, where)

@@ -11,7 +11,7 @@ import type { MemorySource } from '../../oci/memory.ts'
 import { formatPlatform, matchesPlatform, type Platform } from '../../oci/platform.ts'
 import { isAttestation, lacks, platformsIn, selectPlatforms, type Selection } from '../../oci/select.ts'
 import { isGone } from '../../registry/error.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 
 /** Which platforms an image is wanted for. */
 export interface Wanted {
@@ -25,7 +25,7 @@ export interface Wanted {
 }
 
 export interface ChooseOptions {
-  readonly session: Session
+  readonly session: Network
   readonly where: string
   /** The reference has a digest, so the index has to stay as it is. */
   readonly isPinned: boolean

@@ -16,7 +16,7 @@ import { resolveImage, resolveImageFile, type KnownManifests } from './image.ts'
 import { createMirrorLog, type MirrorLog } from './mirrored.ts'
 import { resolveReferrers } from './referrers.ts'
 import { digestOfRoot, type Root } from '../format/root.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 import {
   imagesOf,
   nameOf,
@@ -27,7 +27,7 @@ import {
 } from '../spec/spec.ts'
 
 export interface CollectOptions {
-  readonly session: Session
+  readonly session: Network
   /** From the command line; absent, the spec's own, else what EKS runs. */
   readonly platforms?: readonly Platform[] | 'all'
   readonly specPlatforms?: readonly Platform[]

@@ -4,7 +4,7 @@ import { isIndex } from '../../oci/media-types.ts'
 import { candidates, type Mirrors } from '../../registry/mirror.ts'
 import { openRepository } from '../../registry/repository.ts'
 import type { KnownManifests } from './image.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 import type { SpecImage } from '../spec/spec.ts'
 
 /** What an export takes from Docker Hub's quota. */
@@ -28,7 +28,7 @@ export async function hubBudget(
   images: readonly SpecImage[],
   mirrors: Mirrors,
   platforms: number | undefined,
-  session: Session,
+  session: Network,
   known?: KnownManifests,
 ): Promise<HubBudget | undefined> {
   const own = images.flatMap(({ reference, file }) => {

@@ -4,9 +4,9 @@ import { resumed } from '../../lib/http/resume.ts'
 import { messageOf } from '../../lib/errors.ts'
 import { createPatience, retry, type Patience } from '../../lib/retry.ts'
 import { redactUrl } from '../../lib/url.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 
-type Connected = Pick<Session, 'http' | 'emit' | 'signal'>
+type Connected = Pick<Network, 'http' | 'emit' | 'signal'>
 
 /**
  * Content at a URL from byte `start` on. After a cut it goes on where it stopped, by Range where the server knows

@@ -7,9 +7,9 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import { digestOf, type Digest } from '../../oci/digest.ts'
 import { urlCandidates, type Mirrors } from '../../registry/mirror.ts'
 import { downloadFrom, sizeAt } from './download-file.ts'
-import { firstOf, sourcesOf, type MirrorLog, type Place } from './mirrored.ts'
+import { firstOf, sourcesOf, type MirrorLog, type MirrorOrOrigin } from './mirrored.ts'
 import type { FileRoot } from '../format/root.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 import type { SpecFile } from '../spec/spec.ts'
 
 /** What is not pinned has to be read before the bundle can be planned. */
@@ -17,7 +17,7 @@ const UNPINNED_LIMIT = 64 * 1024 * 1024
 const FILE = 'application/octet-stream'
 
 export interface FileOptions {
-  readonly session: Session
+  readonly session: Network
   readonly mirrors: Mirrors
   readonly locked?: Digest
   readonly log: MirrorLog
@@ -44,7 +44,7 @@ export async function resolveFile(file: SpecFile, options: FileOptions): Promise
 
 // --- internal ---
 
-interface WebPlace extends Place {
+interface WebPlace extends MirrorOrOrigin {
   readonly url: string
 }
 
@@ -82,12 +82,12 @@ const inMemory = (content: Uint8Array): Source => ({
   fetch: (_, start) => Promise.resolve(bytesOf(content, start)),
 })
 
-const webSource = (url: string, session: Session): Source => ({
+const webSource = (url: string, session: Network): Source => ({
   resolve: () => Promise.reject(new Error('a file has no manifest')),
   fetch: (_, start) => Promise.resolve(downloadFrom(session, url, start)),
 })
 
-async function readSmall(url: string, name: string, session: Session): Promise<Uint8Array> {
+async function readSmall(url: string, name: string, session: Network): Promise<Uint8Array> {
   let size = 0
   const limited = async function* () {
     for await (const chunk of downloadFrom(session, url)) {

@@ -14,14 +14,14 @@ import { verified } from '../../oci/verify.ts'
 import { candidates, type Mirrors } from '../../registry/mirror.ts'
 import { openRepository, type Repository } from '../../registry/repository.ts'
 import type { ImageRoot, TransferSource } from '../format/root.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 import { formatImageFile, type ImageFile } from '../spec/local/image-file.ts'
 import { chooseImage, openImages } from '../spec/local/open-images.ts'
 import { chooseChildren, type ChooseOptions, type Wanted } from './choose-children.ts'
-import { fetchWhole, firstOf, sourcesOf, type MirrorLog, type Place } from './mirrored.ts'
+import { fetchWhole, firstOf, sourcesOf, type MirrorLog, type MirrorOrOrigin } from './mirrored.ts'
 
 export interface ResolveOptions {
-  readonly session: Session
+  readonly session: Network
   readonly mirrors: Mirrors
   readonly log: MirrorLog
   /** Digest from the lock: what the tag has to stand for. */
@@ -121,7 +121,7 @@ async function wantedPart(
 /** Real configs have kilobytes; a larger one is fetched with the layers, and its platform is not looked at. */
 const CONFIG_LIMIT = 4 * 1024 * 1024
 
-interface ImagePlace extends Place {
+interface ImagePlace extends MirrorOrOrigin {
   readonly repository: Repository
   readonly name: string
 }
@@ -187,7 +187,7 @@ async function checkPlatform(
   memory: MemorySource,
   contentOf: (target: Descriptor) => Promise<Uint8Array>,
   wanted: Wanted,
-  session: Session,
+  session: Network,
   where: string,
 ): Promise<void> {
   const { config } = parseManifest(raw, where)
@@ -203,7 +203,7 @@ async function checkPlatform(
   tolerate(lacks(missing, [offered], where), fits || wanted.allowMissing, session)
 }
 
-function tolerate(problem: BundleError, allowed: boolean, { emit }: Session): void {
+function tolerate(problem: BundleError, allowed: boolean, { emit }: Network): void {
   if (!allowed) throw problem
   emit({
     type: 'warning',

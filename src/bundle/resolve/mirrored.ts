@@ -70,7 +70,7 @@ export function createMirrorLog(emit: Emit<BundleEvent>): MirrorLog {
 }
 
 /** One place that content can be had from; the origin has no mirror. */
-export interface Place {
+export interface MirrorOrOrigin {
   readonly source: Source
   readonly mirror?: Mirror
 }
@@ -80,7 +80,7 @@ export interface Place {
  * sends the request on to the next one. When none has it, the origin's failure is the one that counts.
  * @param name what is wanted, for people
  */
-export async function firstOf<P extends Pick<Place, 'mirror'>, Result>(
+export async function firstOf<P extends Pick<MirrorOrOrigin, 'mirror'>, Result>(
   places: readonly P[],
   name: string,
   log: MirrorLog,
@@ -105,7 +105,7 @@ export async function firstOf<P extends Pick<Place, 'mirror'>, Result>(
 
 /** The places as sources of one root: manifests from the first that has them, blobs from each in turn. */
 export function sourcesOf(
-  places: readonly Place[],
+  places: readonly MirrorOrOrigin[],
   name: string,
   log: MirrorLog,
 ): { readonly first: Source; readonly all: readonly TransferSource[] } {
@@ -124,7 +124,7 @@ export function sourcesOf(
 
 /** Something small as a whole, from the first place that has it right. */
 export const fetchWhole = (
-  places: readonly Place[],
+  places: readonly MirrorOrOrigin[],
   target: Descriptor,
   name: string,
   log: MirrorLog,

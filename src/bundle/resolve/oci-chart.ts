@@ -10,13 +10,13 @@ import { isGone } from '../../registry/error.ts'
 import { candidates, type Mirrors } from '../../registry/mirror.ts'
 import { openRepository } from '../../registry/repository.ts'
 import type { ChartRoot } from '../format/root.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 import type { SpecChart } from '../spec/spec.ts'
 import { chartRoot } from './chart-root.ts'
-import { fetchWhole, firstOf, sourcesOf, type MirrorLog, type Place } from './mirrored.ts'
+import { fetchWhole, firstOf, sourcesOf, type MirrorLog, type MirrorOrOrigin } from './mirrored.ts'
 
 export interface OciChartOptions {
-  readonly session: Session
+  readonly session: Network
   readonly mirrors: Mirrors
   readonly locked?: Digest
   readonly log: MirrorLog
@@ -87,11 +87,11 @@ export async function ociChart(
 
 // --- internal ---
 
-interface ChartPlace extends Place {
+interface ChartPlace extends MirrorOrOrigin {
   readonly name: string
 }
 
-function placeOf(place: Reference, origin: string, { client }: Session): ChartPlace {
+function placeOf(place: Reference, origin: string, { client }: Network): ChartPlace {
   const name = repositoryName(place)
   const source = openRepository(client, place.registry, place.repository)
   return name === origin ? { name, source } : { name, source, mirror: { host: place.registry, place: name } }

@@ -11,7 +11,7 @@ import { parseReference, repositoryName, type Reference } from '../../oci/refere
 import { candidates, type Mirrors } from '../../registry/mirror.ts'
 import { openRepository, type Repository } from '../../registry/repository.ts'
 import type { ChartRoot, ImageRoot } from '../format/root.ts'
-import type { Session } from '../run/network.ts'
+import type { Network } from '../run/network.ts'
 import type { Mirror, MirrorLog } from './mirrored.ts'
 
 /** Where cosign keeps what it has to say about a digest: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md */
@@ -21,7 +21,7 @@ const COSIGN_SUFFIXES = ['sig', 'att', 'sbom'] as const
 const MAX_DEPTH = 3
 
 export interface ReferrersOptions {
-  readonly session: Session
+  readonly session: Network
   readonly mirrors: Mirrors
   readonly log: MirrorLog
 }
@@ -146,7 +146,7 @@ async function rootAt(
 }
 
 /** A chart of a web server is made an artifact here, so nobody has signed what it becomes; its tgz may be signed. */
-async function warnAboutProvenance(root: ImageRoot | ChartRoot, session: Session): Promise<void> {
+async function warnAboutProvenance(root: ImageRoot | ChartRoot, session: Network): Promise<void> {
   if (root.kind === 'image' || root.provenance === undefined) return
   if (!(await isServed(root.provenance, session))) return
   session.emit({
@@ -157,7 +157,7 @@ async function warnAboutProvenance(root: ImageRoot | ChartRoot, session: Session
   })
 }
 
-async function isServed(url: string, { http, signal }: Session): Promise<boolean> {
+async function isServed(url: string, { http, signal }: Network): Promise<boolean> {
   try {
     await (await getFollowing(http, url, { signal })).discard()
     return true

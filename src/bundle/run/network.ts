@@ -6,7 +6,7 @@ import type { Credentials } from '../../registry/auth/credentials.ts'
 import type { BundleEvent } from './events.ts'
 
 /** What every journey that talks to registries is handed: connections, ears, and a way to be stopped. */
-export interface Session {
+export interface Network {
   readonly http: Http
   readonly client: RegistryClient
   /** Who we are for a host; registries ask by themselves, chart repositories are told. */

@@ -3,7 +3,7 @@ import { BundleError } from '../../lib/errors.ts'
 import type { BoundChart } from '../format/bound-chart.ts'
 import { decodeBoundCharts } from '../format/bound-chart-json.ts'
 import { decodeProofs, type ChartProof } from '../format/chart-proof.ts'
-import { fields, items, nodeOf, problem, type Place } from './yaml-reader.ts'
+import { fields, items, nodeOf, problem, type YamlNode } from './yaml-reader.ts'
 import { flag, text } from './yaml-values.ts'
 
 /**
@@ -56,7 +56,7 @@ export function encodeLockedExport({
 }
 
 /** Notes what is wrong as `decodeLock` does. */
-export function readLockedExport(place: Place): LockedExport | undefined {
+export function readLockedExport(place: YamlNode): LockedExport | undefined {
   const block = fields(place, [
     'platforms',
     'groups',
@@ -91,7 +91,7 @@ export function readLockedExport(place: Place): LockedExport | undefined {
 
 // --- internal ---
 
-function platformsAt(place: Place | undefined): LockedExport['platforms'] | undefined {
+function platformsAt(place: YamlNode | undefined): LockedExport['platforms'] | undefined {
   if (place === undefined) return undefined
   const node = nodeOf(place)
   if (isScalar(node) && node.value === 'all') return 'all'
@@ -99,7 +99,7 @@ function platformsAt(place: Place | undefined): LockedExport['platforms'] | unde
 }
 
 /** Lines may be empty, which no other text of a lock may. */
-function linesOf(place: Place | undefined): string {
+function linesOf(place: YamlNode | undefined): string {
   const lines = items(place, 'lines of the spec').map((item) => {
     const node = nodeOf(item)
     if (isScalar(node) && typeof node.value === 'string') return node.value
@@ -110,7 +110,7 @@ function linesOf(place: Place | undefined): string {
 }
 
 /** What bundle.json holds too is read by the same decoders. */
-function decoded<T>(place: Place | undefined, decode: (value: unknown) => T): T | undefined {
+function decoded<T>(place: YamlNode | undefined, decode: (value: unknown) => T): T | undefined {
   if (place === undefined) return undefined
   const node = nodeOf(place)
   try {

@@ -1,6 +1,6 @@
 import { parseDigest, type Digest } from '../../oci/digest.ts'
 import { encodeLockedExport, readLockedExport, type LockedExport } from './lock-export.ts'
-import { entries, fields, finish, items, openSpec, problem, type Place } from './yaml-reader.ts'
+import { entries, fields, finish, items, openSpec, problem, type YamlNode } from './yaml-reader.ts'
 import { oneOf, parsed, size, text } from './yaml-values.ts'
 
 /** What every reference of a spec was resolved to: an export with it gives the same bundle, or says what moved. */
@@ -104,13 +104,13 @@ export function decodeLock(content: string, fileName: string): Lock {
 /** Bindings of hundreds of charts; parsing YAML takes some hundred times the memory of its text. */
 const MAX_CHARACTERS = 4 * 1024 * 1024
 
-const digestAt = (place: Place | undefined): Digest | undefined =>
+const digestAt = (place: YamlNode | undefined): Digest | undefined =>
   parsed(place, 'sha256: and 64 hex digits', (written) => parseDigest(written))
 
 function listOf<Item>(
-  place: Place | undefined,
+  place: YamlNode | undefined,
   what: string,
-  read: (place: Place) => Item | undefined,
+  read: (place: YamlNode) => Item | undefined,
   nameOf: (item: Item) => string,
 ): readonly Item[] {
   const known = new Set<string>()
@@ -124,7 +124,7 @@ function listOf<Item>(
   })
 }
 
-function readImage(place: Place): LockedImage | undefined {
+function readImage(place: YamlNode): LockedImage | undefined {
   const image = fields(place, ['name', 'digest', 'bundled', 'platforms'])
   const name = text(image?.need('name'), 'an image reference')
   const digest = digestAt(image?.need('digest'))
@@ -142,7 +142,7 @@ function readImage(place: Place): LockedImage | undefined {
   }
 }
 
-function readChart(place: Place): LockedChart | undefined {
+function readChart(place: YamlNode): LockedChart | undefined {
   const chart = fields(place, ['name', 'version', 'repository', 'digest'])
   const name = text(chart?.need('name'), 'a chart name')
   const version = text(chart?.need('version'), 'a version')
@@ -152,7 +152,7 @@ function readChart(place: Place): LockedChart | undefined {
   return digest === undefined ? undefined : { name, version, repository, digest }
 }
 
-function readFile(place: Place): LockedFile | undefined {
+function readFile(place: YamlNode): LockedFile | undefined {
   const file = fields(place, ['name', 'digest', 'size'])
   const name = text(file?.need('name'), 'a file name')
   const digest = digestAt(file?.need('digest'))

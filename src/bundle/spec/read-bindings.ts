@@ -9,12 +9,12 @@ import {
   type SpecChart,
   type SpecHint,
 } from './model.ts'
-import { entries, fields, items, problem, type Place } from './yaml-reader.ts'
+import { entries, fields, items, problem, type YamlNode } from './yaml-reader.ts'
 import { flag, matching, oneOf, parsed, text } from './yaml-values.ts'
 
 /** `bindings:` by chart name. */
 export const readBindings = (
-  place: Place | undefined,
+  place: YamlNode | undefined,
   charts: readonly SpecChart[],
 ): ReadonlyMap<string, readonly SpecBinding[]> =>
   byChart(
@@ -26,7 +26,7 @@ export const readBindings = (
 
 /** `hints:` by chart name; the consumer chart may have some too. */
 export const readHints = (
-  place: Place | undefined,
+  place: YamlNode | undefined,
   charts: readonly SpecChart[],
   consumer: Consumer | undefined,
 ): ReadonlyMap<string, readonly SpecHint[]> =>
@@ -37,7 +37,10 @@ export const readHints = (
     readHint,
   )
 
-export function readConsumer(place: Place | undefined, charts: readonly SpecChart[]): Consumer | undefined {
+export function readConsumer(
+  place: YamlNode | undefined,
+  charts: readonly SpecChart[],
+): Consumer | undefined {
   if (place === undefined) return undefined
   const found = fields(place, [
     'chart',
@@ -78,7 +81,7 @@ const WHERE =
   /^(?:image|arg|env|cr|configmap|script|code|values)(?:\+(?:image|arg|env|cr|configmap|script))*$/
 const WHERE_RULE = 'image, arg, env, cr, configmap, script, code or values, joined by +'
 
-function readInstall(place: Place | undefined): ConsumerInstall | undefined {
+function readInstall(place: YamlNode | undefined): ConsumerInstall | undefined {
   if (place === undefined) return undefined
   const found = fields(place, ['release', 'namespace', 'set', 'script', 'files', 'scriptSetsImages'])
   const script = text(found?.get('script'), 'a command')
@@ -98,10 +101,10 @@ function readInstall(place: Place | undefined): ConsumerInstall | undefined {
 }
 
 function byChart<Item>(
-  place: Place | undefined,
+  place: YamlNode | undefined,
   what: string,
   charts: readonly string[],
-  read: (place: Place) => Item | undefined,
+  read: (place: YamlNode) => Item | undefined,
 ): ReadonlyMap<string, readonly Item[]> {
   const found = entries(place, `lists of ${what} by chart`).map(([chart, list]) => {
     if (!charts.includes(chart)) {
@@ -113,7 +116,7 @@ function byChart<Item>(
   return new Map(found)
 }
 
-function readBinding(place: Place): SpecBinding | undefined {
+function readBinding(place: YamlNode): SpecBinding | undefined {
   const found = fields(place, [
     'path',
     'leaves',
@@ -150,7 +153,7 @@ function readBinding(place: Place): SpecBinding | undefined {
   }
 }
 
-function readHint(place: Place): SpecHint | undefined {
+function readHint(place: YamlNode): SpecHint | undefined {
   const found = fields(place, ['path', 'reference', 'where', 'reason', 'when', 'take', 'action'])
   const path = matching(found?.get('path'), PATH, PATH_RULE)
   const reference = text(found?.need('reference'), 'an image reference')
@@ -173,7 +176,7 @@ function readHint(place: Place): SpecHint | undefined {
   }
 }
 
-function readSet(place: Place): ConsumerSet | undefined {
+function readSet(place: YamlNode): ConsumerSet | undefined {
   const found = fields(place, ['path', 'reference', 'off'])
   const off = flag(found?.get('off'))
   const path = matching(found?.need('path'), PATH, PATH_RULE)
@@ -184,7 +187,7 @@ function readSet(place: Place): ConsumerSet | undefined {
 }
 
 /** Kept as written, because the chart's own spelling decides what has to be overridden; but it has to parse. */
-const readReference = (place: Place | undefined): string | undefined =>
+const readReference = (place: YamlNode | undefined): string | undefined =>
   parsed(place, 'an image reference', (written) => {
     parseReference(written)
     return written

@@ -1,11 +1,11 @@
 import { parseReference } from '../../oci/reference.ts'
 import type { BundleSpec, SpecChart, SpecImage } from './model.ts'
 import { checkChart } from './read.ts'
-import { expected, fields, isMapping, items, keysOf, type Place } from './yaml-reader.ts'
+import { expected, fields, isMapping, items, keysOf, type YamlNode } from './yaml-reader.ts'
 import { parsed, text } from './yaml-values.ts'
 
 /** Whether a file is the list Migration Assistant ships: it says no apiVersion, and has charts or images at the top. */
-export function isList(root: Place): boolean {
+export function isList(root: YamlNode): boolean {
   if (!isMapping(root)) return false
   const keys = keysOf(root)
   return (
@@ -20,7 +20,7 @@ export function isList(root: Place): boolean {
  * `charts: ["name|version|repository"]` and `images: [reference]`, without name or version: the list is called after
  * its file. It has no groups, so it becomes one.
  */
-export function readList(root: Place): BundleSpec {
+export function readList(root: YamlNode): BundleSpec {
   const found = fields(root, ['charts', 'images'])
   const charts = items(found?.get('charts'), CHART).flatMap((place) => readChart(place) ?? [])
   const images = items(found?.get('images'), 'images').flatMap((place): SpecImage[] => {
@@ -41,7 +41,7 @@ export function readList(root: Place): BundleSpec {
 
 const CHART = '"name|version|repository"'
 
-function readChart(place: Place): SpecChart | undefined {
+function readChart(place: YamlNode): SpecChart | undefined {
   const line = text(place, CHART)
   if (line === undefined) return undefined
   const [name, version, repository, ...rest] = line.split('|').map((part) => part.trim())

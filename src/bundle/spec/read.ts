@@ -8,13 +8,13 @@ import { parseImageFile } from './local/image-file.ts'
 import { parseMirrors } from '../../registry/mirror.ts'
 import { readBindings, readConsumer, readHints } from './read-bindings.ts'
 import type { BundleSpec, SpecChart, SpecFile, SpecGroup, SpecImage, SpecManifest } from './model.ts'
-import { entries, expected, fields, isMapping, items, problem, type Place } from './yaml-reader.ts'
+import { entries, expected, fields, isMapping, items, problem, type YamlNode } from './yaml-reader.ts'
 import { flag, matching, oneOf, parsed, size, text } from './yaml-values.ts'
 
 export const API_VERSION = 'ma-bundle/v1'
 
 /** Reads the file's own format. What is wrong is noted; the result counts only when nothing was. */
-export function readBundleSpec(root: Place): BundleSpec {
+export function readBundleSpec(root: YamlNode): BundleSpec {
   const top = fields(root, TOP)
   oneOf(top?.need('apiVersion'), [API_VERSION])
   oneOf(top?.need('kind'), ['BundleSpec'])
@@ -40,7 +40,7 @@ export function readBundleSpec(root: Place): BundleSpec {
 }
 
 /** The parts of a chart, checked; shared with the list format, where all stand in one text. */
-export function checkChart(chart: SpecChart, at: (part: keyof SpecChart) => Place): SpecChart | undefined {
+export function checkChart(chart: SpecChart, at: (part: keyof SpecChart) => YamlNode): SpecChart | undefined {
   const faults = (['name', 'version', 'repository'] as const)
     .map((part) => [part, chartPartFault(part, chart[part])] as const)
     .filter(([, rule]) => rule !== undefined)
@@ -86,7 +86,7 @@ const CHART_NAME_RULE = 'lower-case letters, digits, . _ and -'
 const CHART_VERSION_RULE = 'an exact version, as in 1.17.2'
 const CHART_VERSION = /^v?\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/
 
-function readGroup(place: Place): SpecGroup {
+function readGroup(place: YamlNode): SpecGroup {
   const group = fields(place, ['name', 'description', 'optional', 'charts', 'images', 'files', 'manifests'])
   const description = text(group?.get('description'), 'a description')
   const manifests = items(group?.get('manifests'), 'manifests').flatMap((one) => readManifest(one) ?? [])
@@ -101,7 +101,7 @@ function readGroup(place: Place): SpecGroup {
   }
 }
 
-function readChart(place: Place): SpecChart | undefined {
+function readChart(place: YamlNode): SpecChart | undefined {
   const chart = fields(place, ['name', 'version', 'repository', 'key'])
   const name = text(chart?.need('name'), 'a chart name')
   const version = text(chart?.need('version'), 'a chart version')
@@ -125,7 +125,7 @@ function repositoryFault(repository: string): string | undefined {
     : 'an address without credentials, for the list travels in the bundle: let helm keep them (helm repo add <name> <address>), and write the address without them'
 }
 
-function readImage(place: Place): SpecImage | undefined {
+function readImage(place: YamlNode): SpecImage | undefined {
   if (!isMapping(place)) {
     const named = parsed(place, 'an image reference or a mapping', (written) => sourceOf(written, place))
     return named === undefined ? undefined : { ...named, allowMissingPlatforms: false }
@@ -152,7 +152,7 @@ function readImage(place: Place): SpecImage | undefined {
  */
 function sourceOf(
   written: string,
-  { file: { folder } }: Place,
+  { file: { folder } }: YamlNode,
   as?: Reference,
 ): Pick<SpecImage, 'reference' | 'file'> {
   const file = parseImageFile(written, folder)
@@ -164,7 +164,7 @@ function sourceOf(
   })
 }
 
-function readPlatforms(place: Place | undefined): readonly Platform[] | undefined {
+function readPlatforms(place: YamlNode | undefined): readonly Platform[] | undefined {
   if (place === undefined) return undefined
   const platforms = items(place, 'platforms').flatMap(
     (item) => parsed(item, 'os/architecture', parsePlatform) ?? [],
@@ -173,7 +173,7 @@ function readPlatforms(place: Place | undefined): readonly Platform[] | undefine
   return platforms
 }
 
-function readFile(place: Place): SpecFile | undefined {
+function readFile(place: YamlNode): SpecFile | undefined {
   const file = fields(place, ['name', 'url', 'sha256', 'size'])
   const name = matching(file?.need('name'), NAME, 'a file name without folders')
   const url = matching(file?.need('url'), /^https?:\/\/[^\s@]+$/, 'https://… without credentials')
@@ -191,7 +191,7 @@ function readFile(place: Place): SpecFile | undefined {
 }
 
 /** A path beside the spec, or what one was read to. */
-function readManifest(place: Place): SpecManifest | undefined {
+function readManifest(place: YamlNode): SpecManifest | undefined {
   if (!isMapping(place)) {
     const path = matching(place, /^\.{0,2}[^/\s].*$|^\.\.?\//, 'a path beside the spec')
     if (path === undefined) return undefined
@@ -204,7 +204,7 @@ function readManifest(place: Place): SpecManifest | undefined {
   return path === undefined || content === undefined ? undefined : { path, text: content }
 }
 
-function readMirrors([origin, place]: readonly [string, Place]): [string, readonly string[]] {
+function readMirrors([origin, place]: readonly [string, YamlNode]): [string, readonly string[]] {
   const places = items(place, 'mirrors').flatMap(
     (item) => parsed(item, 'host or host/path', (text) => mirrorsOf(origin, text)) ?? [],
   )
@@ -216,7 +216,7 @@ const mirrorsOf = (origin: string, text: string): readonly string[] =>
   [...parseMirrors([`${origin}=${text}`]).values()].flat()
 
 /** Names that must differ: of groups, of files, of the keys a consumer knows charts by. */
-function checkNames(place: Place, spec: BundleSpec): void {
+function checkNames(place: YamlNode, spec: BundleSpec): void {
   const twice = (what: string, names: readonly string[]): void => {
     for (const name of new Set(names.filter((name, at) => names.indexOf(name) !== at))) {
       problem(place, `two ${what} are called "${name}"`)

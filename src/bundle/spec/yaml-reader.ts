@@ -25,7 +25,7 @@ export interface SpecFileReader {
 }
 
 /** A value of the file and where it stands. */
-export interface Place {
+export interface YamlNode {
   readonly file: SpecFileReader
   readonly node: Node | null
   /** Offset in the text; for an empty value, that of its key. */
@@ -36,8 +36,8 @@ export interface Place {
 
 /** The fields of one mapping; `need` notes a problem when the key is missing. */
 export interface Fields {
-  get(key: string): Place | undefined
-  need(key: string): Place | undefined
+  get(key: string): YamlNode | undefined
+  need(key: string): YamlNode | undefined
 }
 
 /** All that is wrong with a file, each with its place. */
@@ -67,7 +67,7 @@ export function openSpec(
   fileName: string,
   next = DESCRIBED,
   { most = MAX_CHARACTERS, folder }: { readonly most?: number; readonly folder?: string } = {},
-): Place {
+): YamlNode {
   if (text.length > most) {
     throw usageError(`${fileName}: ${text.length} characters are too many (at most ${most})`)
   }
@@ -107,16 +107,16 @@ export function finish(file: SpecFileReader): void {
 }
 
 /** Notes a problem of a place in words of its own. */
-export function problem(place: Place, message: string): undefined {
+export function problem(place: YamlNode, message: string): undefined {
   note(place.file, place.at, prefixed(place, message))
 }
 
 /** Notes that a value is not what it has to be. */
-export const expected = (place: Place, what: string): undefined =>
+export const expected = (place: YamlNode, what: string): undefined =>
   problem(place, `found ${describe(place)}, expected ${what}`)
 
 /** The node of a place, through an alias. Repetition by aliases is counted: a small file must not become a huge one. */
-export function nodeOf({ file, node }: Place): Node | null | undefined {
+export function nodeOf({ file, node }: YamlNode): Node | null | undefined {
   file.values += 1
   if (file.values > file.mostValues) {
     note(file, offsetOf(node) ?? 0, `more than ${file.mostValues} values, counting what aliases repeat`)
@@ -126,10 +126,10 @@ export function nodeOf({ file, node }: Place): Node | null | undefined {
 }
 
 /** The fields of a mapping that may have the `known` keys and no others. */
-export function fields(place: Place, known: readonly string[]): Fields | undefined {
+export function fields(place: YamlNode, known: readonly string[]): Fields | undefined {
   const node = nodeOf(place)
   if (!isMap(node)) return expected(place, `a mapping of ${known.join(', ')}`)
-  const found = new Map<string, Place>()
+  const found = new Map<string, YamlNode>()
   for (const { key, value } of node.items) {
     const name = isScalar(key) && typeof key.value === 'string' ? key.value : undefined
     const at = offsetOf(key) ?? place.at
@@ -153,17 +153,17 @@ export function fields(place: Place, known: readonly string[]): Fields | undefin
   }
 }
 
-export const isMapping = (place: Place): boolean => isMap(nodeOf(place))
+export const isMapping = (place: YamlNode): boolean => isMap(nodeOf(place))
 
 /** The text keys of a mapping. */
-export function keysOf(place: Place): readonly string[] {
+export function keysOf(place: YamlNode): readonly string[] {
   const node = nodeOf(place)
   if (!isMap(node)) return []
   return node.items.flatMap(({ key }) => (isScalar(key) && typeof key.value === 'string' ? [key.value] : []))
 }
 
 /** The items of a list; an absent list is empty. */
-export function items(place: Place | undefined, what: string): readonly Place[] {
+export function items(place: YamlNode | undefined, what: string): readonly YamlNode[] {
   if (place === undefined) return []
   const node = nodeOf(place)
   if (isSeq(node)) return node.items.map((item, at) => child(place, item, place.at, `${place.path}[${at}]`))
@@ -172,7 +172,7 @@ export function items(place: Place | undefined, what: string): readonly Place[] 
 }
 
 /** The entries of a mapping whose keys are free; an absent mapping is empty. */
-export function entries(place: Place | undefined, what: string): readonly (readonly [string, Place])[] {
+export function entries(place: YamlNode | undefined, what: string): readonly (readonly [string, YamlNode])[] {
   if (place === undefined) return []
   const node = nodeOf(place)
   if (!isMap(node)) {
@@ -206,10 +206,10 @@ function note(file: SpecFileReader, at: number, message: string): void {
   file.problems.push({ line: Math.max(line, 1), column: Math.max(col, 1), message: redact(message) })
 }
 
-const prefixed = (place: Place, message: string): string =>
+const prefixed = (place: YamlNode, message: string): string =>
   place.path === '' ? message : `${place.path}: ${message}`
 
-const child = (parent: Place, value: unknown, at: number, path: string): Place => ({
+const child = (parent: YamlNode, value: unknown, at: number, path: string): YamlNode => ({
   file: parent.file,
   // The parsed document holds nodes only; the type of `items` does not say so.
   node: value as Node | null,
@@ -217,7 +217,7 @@ const child = (parent: Place, value: unknown, at: number, path: string): Place =
   path,
 })
 
-function describe(place: Place): string {
+function describe(place: YamlNode): string {
   const node = nodeOf(place)
   if (isMap(node)) return 'a mapping'
   if (isSeq(node)) return 'a list'

@@ -1,11 +1,11 @@
 import { isScalar } from 'yaml'
 import { BundleError } from '../../lib/errors.ts'
-import { expected, nodeOf, problem, type Place } from './yaml-reader.ts'
+import { expected, nodeOf, problem, type YamlNode } from './yaml-reader.ts'
 
 // Each reader returns undefined for an absent place and for a wrong value; the latter is noted.
 
 /** A text that is not empty. YAML reads `1.10` as a number and would lose the zero: such a value needs quotes. */
-export function text(place: Place | undefined, what: string): string | undefined {
+export function text(place: YamlNode | undefined, what: string): string | undefined {
   if (place === undefined) return undefined
   const node = nodeOf(place)
   if (!isScalar(node) || typeof node.value !== 'string') {
@@ -16,7 +16,7 @@ export function text(place: Place | undefined, what: string): string | undefined
 }
 
 /** A text that looks like `pattern`. */
-export function matching(place: Place | undefined, pattern: RegExp, what: string): string | undefined {
+export function matching(place: YamlNode | undefined, pattern: RegExp, what: string): string | undefined {
   const found = text(place, what)
   if (found === undefined || place === undefined) return undefined
   return pattern.test(found) ? found : expected(place, what)
@@ -24,7 +24,7 @@ export function matching(place: Place | undefined, pattern: RegExp, what: string
 
 /** One of a few words. */
 export function oneOf<Word extends string>(
-  place: Place | undefined,
+  place: YamlNode | undefined,
   words: readonly Word[],
 ): Word | undefined {
   const found = text(place, words.join(' or '))
@@ -32,14 +32,14 @@ export function oneOf<Word extends string>(
   return words.find((word) => word === found) ?? expected(place, words.join(' or '))
 }
 
-export function flag(place: Place | undefined): boolean | undefined {
+export function flag(place: YamlNode | undefined): boolean | undefined {
   if (place === undefined) return undefined
   const node = nodeOf(place)
   return isScalar(node) && typeof node.value === 'boolean' ? node.value : expected(place, 'true or false')
 }
 
 /** A number of bytes. */
-export function size(place: Place | undefined): number | undefined {
+export function size(place: YamlNode | undefined): number | undefined {
   if (place === undefined) return undefined
   const node = nodeOf(place)
   const value: unknown = isScalar(node) ? node.value : undefined
@@ -48,7 +48,11 @@ export function size(place: Place | undefined): number | undefined {
 }
 
 /** A text that `parse` turns into a value; what `parse` refuses is a problem of this place. */
-export function parsed<T>(place: Place | undefined, what: string, parse: (text: string) => T): T | undefined {
+export function parsed<T>(
+  place: YamlNode | undefined,
+  what: string,
+  parse: (text: string) => T,
+): T | undefined {
   const found = text(place, what)
   if (found === undefined || place === undefined) return undefined
   try {

@@ -5,7 +5,7 @@ import type { ChartContents, ImageContents, RootContents } from '../format/conte
 import { destinationOf } from '../format/destination.ts'
 import { blobPath } from '../format/plan.ts'
 import { FailuresError, settleAll } from '../run/failures.ts'
-import type { ImportOptions } from '../import/import.ts'
+import type { BundleImportOptions } from '../import/import.ts'
 import { holesBelow } from '../import/holes.ts'
 import type { ImportTarget } from '../run/target.ts'
 import { rootManifest, type Bundle } from '../format/open.ts'
@@ -31,7 +31,7 @@ export interface RegistryState {
   readonly extra: readonly string[]
 }
 
-export interface VerifyRegistryOptions extends ImportOptions {
+export interface VerifyRegistryOptions extends BundleImportOptions {
   /** Read every byte of every blob; else existence and size are asked for, and nothing is downloaded. */
   readonly deep: boolean
   /** All of the bundle, when only a part is compared: the tags of the rest are not extra. */

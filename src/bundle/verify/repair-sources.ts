@@ -1,4 +1,4 @@
-import type { Placed } from '../../archive/tar.ts'
+import type { PlacedEntry } from '../../archive/tar.ts'
 import { bytesOf, type Bytes } from '../../lib/bytes/bytes.ts'
 import { BundleError } from '../../lib/errors.ts'
 import type { Digest } from '../../oci/digest.ts'
@@ -24,7 +24,7 @@ export interface Donor {
 
 /** What the bundle itself has a second time (a chart is a layer too), or can tell. */
 export async function localContent(
-  entry: Placed,
+  entry: PlacedEntry,
   digest: Digest,
   { archive, roots }: Bundle,
   damaged: ReadonlySet<string>,

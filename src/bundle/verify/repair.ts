@@ -1,5 +1,5 @@
 import type { RepairWriter } from '../../archive/edit-in-place.ts'
-import { encodeHeader, place, type Placed } from '../../archive/tar.ts'
+import { encodeHeader, place, type PlacedEntry } from '../../archive/tar.ts'
 import { collect, type RandomReader } from '../../lib/bytes/bytes.ts'
 import { BundleError, integrityError } from '../../lib/errors.ts'
 import { digestOf, type Digest } from '../../oci/digest.ts'
@@ -147,7 +147,7 @@ async function mendAll(
 /** From the bundle itself, where it has the same content twice or can tell it, else from the donor. */
 async function mendOne(
   mending: RepairWriter,
-  entry: Placed,
+  entry: PlacedEntry,
   digest: Digest,
   bundle: Bundle,
   damaged: ReadonlySet<string>,

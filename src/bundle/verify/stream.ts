@@ -1,5 +1,5 @@
 import { openInOrder, readFirstInOrder } from '../../archive/sequential-reader.ts'
-import { place, type Placed } from '../../archive/tar.ts'
+import { place, type PlacedEntry } from '../../archive/tar.ts'
 import type { Bytes } from '../../lib/bytes/bytes.ts'
 import { integrityError } from '../../lib/errors.ts'
 import { readInOrder } from '../../lib/bytes/sequential.ts'
@@ -86,7 +86,7 @@ export async function verifyPipe(
 
 // --- internal ---
 
-function roomFor({ path, size }: Placed): Uint8Array {
+function roomFor({ path, size }: PlacedEntry): Uint8Array {
   if (size > SUMS_LIMIT)
     throw integrityError(`"${path}" has ${size} bytes; at most ${SUMS_LIMIT} are read into memory`)
   return new Uint8Array(size)
@@ -94,7 +94,7 @@ function roomFor({ path, size }: Placed): Uint8Array {
 
 /** What is wrong with the content of an entry; nothing of SHA256SUMS, which no digest is known of. */
 function faultOf(
-  { path }: Placed,
+  { path }: PlacedEntry,
   found: ReadonlyMap<string, Digest>,
   sums: ReadonlyMap<string, Digest>,
 ): string | undefined {

@@ -7,7 +7,7 @@ import type { Digest } from '../../oci/digest.ts'
 import { verified } from '../../oci/verify.ts'
 import type { ArchiveReader } from '../../archive/reader.ts'
 import { scanArchive } from '../../archive/scan.ts'
-import type { Placed } from '../../archive/tar.ts'
+import type { PlacedEntry } from '../../archive/tar.ts'
 import type { BundleEvent } from '../run/events.ts'
 import { openOversized } from '../format/open.ts'
 import { HEAD } from '../format/plan.ts'
@@ -97,7 +97,7 @@ async function openDamaged(
 
 async function check(
   archive: ArchiveReader,
-  { path, size, dataAt }: Placed,
+  { path, size, dataAt }: PlacedEntry,
   sums: ReadonlyMap<string, Digest>,
   emit: Emit<BundleEvent>,
   signal: AbortSignal,

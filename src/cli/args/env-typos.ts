@@ -1,5 +1,5 @@
 import { suggest } from '../../lib/suggest.ts'
-import type { Catalog, CommandSpec } from '../command-spec.ts'
+import type { CommandCatalog, CommandSpec } from '../command-spec.ts'
 import { envName, isFlag } from './flags.ts'
 
 export interface Stray {
@@ -14,7 +14,7 @@ export interface Stray {
 export async function strayVariables(
   env: Readonly<Record<string, string | undefined>>,
   spec: CommandSpec,
-  catalog: Catalog,
+  catalog: CommandCatalog,
 ): Promise<readonly Stray[]> {
   const own = variablesOf(spec)
   const suspects = Object.keys(env).flatMap((name) => {

@@ -1,4 +1,4 @@
-import { readAwsConfig, type AwsConfig, type AwsFlags, type Role } from '../../aws/config/config.ts'
+import { readAwsConfig, type AwsConfig, type AwsFlags, type AssumedRole } from '../../aws/config/config.ts'
 import { AWS_SIDES, type AwsConfigs, type AwsSide } from '../../aws/config/sides.ts'
 import { usageError } from '../../lib/errors.ts'
 import type { Env } from '../../lib/http/proxy.ts'
@@ -62,7 +62,7 @@ function flagsFor(side: AwsSide, args: AwsArgs): AwsFlags {
   return { ...(profile === undefined ? {} : { profile }), ...(role === undefined ? {} : { role }) }
 }
 
-function roleFor(side: AwsSide, args: AwsArgs): Role | undefined {
+function roleFor(side: AwsSide, args: AwsArgs): AssumedRole | undefined {
   const arn = valueFor(side, 'role-arn', args.roleArn)
   const externalId = valueFor(side, 'external-id', args.externalId)
   const sessionName = valueFor(side, 'role-session-name', args.roleSessionName)

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { BundleError, codeOf, usageError } from '../../lib/errors.ts'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 
 /** What kubectl is asked for: all that names images, the nodes, and why pulls failed. */
 const KINDS = 'pods,deploy,sts,ds,rs,jobs,cronjobs,rc,podtemplates,events,nodes'
@@ -11,7 +11,7 @@ const OUTPUT_LIMIT = 512 * 1024 * 1024
  * to read only.
  * @throws a usage error where there is no kubectl, and kubectl's own words when it fails
  */
-export function readCluster({ env, signal }: Pick<Session, 'env' | 'signal'>): Promise<string> {
+export function readCluster({ env, signal }: Pick<CommandSession, 'env' | 'signal'>): Promise<string> {
   const args = ['get', KINDS, '--all-namespaces', '--output', 'json']
   const options = { env: { ...env }, signal, maxBuffer: OUTPUT_LIMIT }
   return new Promise((resolve, reject) => {

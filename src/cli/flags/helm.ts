@@ -4,7 +4,7 @@ import { usageError } from '../../lib/errors.ts'
 import { findHelm, type HelmSettings, type OpenedHelm } from '../../setup/helm.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
 import { noticeText } from '../output/notice-text.ts'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 
 /** Flags for rendering charts with a real helm. */
 export const helmArgs = {
@@ -71,7 +71,7 @@ export const helmArgs = {
 export type HelmArgs = Args<typeof helmArgs>
 
 /** The helm that the flags name; says when there is none. */
-export const openHelm = (args: HelmArgs, spec: BundleSpec, session: Session): Promise<OpenedHelm> =>
+export const openHelm = (args: HelmArgs, spec: BundleSpec, session: CommandSession): Promise<OpenedHelm> =>
   findHelm(helmSettings(args), spec, session, () => session.note(noticeText({ type: 'no-helm' })))
 
 /** What the flags say of rendering. */

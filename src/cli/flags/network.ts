@@ -1,5 +1,5 @@
 import type { AwsSide } from '../../aws/config/sides.ts'
-import type { Session as Journey } from '../../bundle/run/network.ts'
+import type { Network } from '../../bundle/run/network.ts'
 import {
   connect,
   DEFAULT_CONCURRENCY,
@@ -10,7 +10,7 @@ import { usageError } from '../../lib/errors.ts'
 import type { ClientCertificate } from '../../lib/http/tls.ts'
 import { awsArgs } from './aws.ts'
 import type { Args, ArgsDef } from '../args/flags.ts'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 
 /** Flags of every command that talks to registries. */
 export const networkArgs = {
@@ -52,7 +52,7 @@ export const networkArgs = {
 /** Those of AWS are with the session. */
 export type NetworkArgs = Args<Omit<typeof networkArgs, keyof typeof awsArgs>>
 
-export interface NetworkOptions {
+export interface ConnectOptions {
   /** The registry that `--username` without a host is for. */
   readonly home?: string
   /** Whose AWS credentials and CAs count: those of the registry that is `home`, else those of the sources. */
@@ -62,16 +62,16 @@ export interface NetworkOptions {
 /** Opens connections as the flags and the environment say. */
 export async function openNetwork(
   args: NetworkArgs,
-  session: Session,
-  { home, side = home === undefined ? 'source' : 'registry' }: NetworkOptions = {},
-): Promise<Journey> {
+  session: CommandSession,
+  { home, side = home === undefined ? 'source' : 'registry' }: ConnectOptions = {},
+): Promise<Network> {
   return connect(await networkSettings(args, session, home), session, { side })
 }
 
 /** What the flags say of the network; passwords are read from standard input. */
 export async function networkSettings(
   args: NetworkArgs,
-  session: Session,
+  session: CommandSession,
   home?: string,
 ): Promise<NetworkSettings> {
   return {
@@ -83,13 +83,13 @@ export async function networkSettings(
   }
 }
 
-export type Login = Pick<NetworkArgs, 'username' | 'passwordStdin'>
+export type LoginArgs = Pick<NetworkArgs, 'username' | 'passwordStdin'>
 
 /** The one user name there can be is for the registry that is written to, unless it names another host. */
 export function splitLogin(
-  { username, passwordStdin }: Login,
+  { username, passwordStdin }: LoginArgs,
   registry: string,
-): { readonly source: Login; readonly target: Login } {
+): { readonly source: LoginArgs; readonly target: LoginArgs } {
   const given = { username, passwordStdin }
   const isForSource = username.some(
     (text) => text.includes('=') && text.slice(0, text.indexOf('=')) !== registry,
@@ -99,7 +99,7 @@ export function splitLogin(
 
 // --- internal ---
 
-const NO_LOGIN: Login = { username: [], passwordStdin: false }
+const NO_LOGIN: LoginArgs = { username: [], passwordStdin: false }
 
 function clientCertificates(texts: readonly string[]): Record<string, ClientCertificate> {
   return Object.fromEntries(
@@ -115,7 +115,7 @@ function clientCertificates(texts: readonly string[]): Record<string, ClientCert
 
 async function loginsOf(
   args: NetworkArgs,
-  session: Session,
+  session: CommandSession,
   home?: string,
 ): Promise<readonly RegistryLogin[]> {
   if (args.username.length === 0) {
@@ -138,7 +138,7 @@ async function loginsOf(
 }
 
 /** One a line when there are several; a single one may be anything but that its last line break is none of it. */
-async function readPasswords(session: Session, count: number): Promise<readonly string[]> {
+async function readPasswords(session: CommandSession, count: number): Promise<readonly string[]> {
   const text = await readText(session)
   const found = count === 1 ? [text] : text.split(/\r?\n/)
   if (found.length === count) return found
@@ -150,7 +150,7 @@ async function readPasswords(session: Session, count: number): Promise<readonly 
   )
 }
 
-async function readText({ stdin }: Session): Promise<string> {
+async function readText({ stdin }: CommandSession): Promise<string> {
   let text = ''
   for await (const chunk of stdin) {
     text += String(chunk)

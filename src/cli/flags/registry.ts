@@ -9,7 +9,7 @@ import {
 import type { Args, ArgsDef } from '../args/flags.ts'
 import { networkSettings, type NetworkArgs } from './network.ts'
 import { readSettings, type RepositoryArgs } from './repository.ts'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 
 /** Flags that say where things land. */
 export const layoutArgs = {
@@ -67,13 +67,13 @@ export type EcrArgs = Args<typeof ecrArgs>
 /** Connects to the destination that the flags name. */
 export const openTarget = async (
   args: LayoutArgs & EcrArgs & NetworkArgs & RepositoryArgs,
-  session: Session,
+  session: CommandSession,
 ): Promise<OpenedTarget> => connectTarget(await targetSettings(args, session), session)
 
 /** What the flags say of the registry that is written to; passwords are read from standard input. */
 export async function targetSettings(
   args: LayoutArgs & EcrArgs & NetworkArgs & RepositoryArgs,
-  session: Session,
+  session: CommandSession,
 ): Promise<TargetSettings> {
   const { registry } = layoutOf(args)
   return {

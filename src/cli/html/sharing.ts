@@ -1,4 +1,4 @@
-import type { Anatomy, Item, Part } from '../../bundle/inspect/sizes.ts'
+import type { Anatomy, Item, SizedPart } from '../../bundle/inspect/sizes.ts'
 import { formatBytes, plural } from '../../lib/format.ts'
 import { html, nameOf, visible, type Markup } from './markup.ts'
 
@@ -64,9 +64,9 @@ export function platformTable({ platforms }: Anatomy): Markup {
 const SHOWN = 40
 const NAMED = 6
 
-const savedBy = ({ size, items }: Part): number => size * (items.length - 1)
+const savedBy = ({ size, items }: SizedPart): number => size * (items.length - 1)
 
-function row(blob: Part, items: readonly Item[]): Markup {
+function row(blob: SizedPart, items: readonly Item[]): Markup {
   const names = blob.items.map((at) => items[at]?.name ?? '')
   const named = names.slice(0, NAMED).map((name) => html`<li>${nameOf(name)}</li>`)
   const others =

@@ -1,4 +1,4 @@
-import type { Program } from '../../bundle/format/importer.ts'
+import type { ImporterProgram } from '../../bundle/format/importer.ts'
 import { hexOf } from '../../oci/digest.ts'
 
 /** How a bundle was signed. */
@@ -14,7 +14,7 @@ export interface SignedAs {
  */
 export function carryNext(
   bundle: string,
-  program: Program | undefined,
+  program: ImporterProgram | undefined,
   signed: SignedAs | undefined,
 ): string {
   const run = `import ${bundle} --registry <host>${signed === undefined ? '' : ` --verify-key ${KEY}`}`

@@ -2,7 +2,7 @@ import type { BoundChart } from '../../bundle/format/bound-chart.ts'
 import type { ChartProof } from '../../bundle/format/chart-proof.ts'
 import type { Effort } from '../../bundle/charts/render.ts'
 import { plural } from '../../lib/format.ts'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 import { table, type Column } from '../ui/table.ts'
 
 /** How one chart came out: numbers of references. */
@@ -66,7 +66,7 @@ export function tallyOfBound(bound: BoundChart, values: readonly string[]): Char
 /** A line a chart in 80 columns, then what each was rendered with. */
 export function chartTable(
   tallies: readonly ChartTally[],
-  { columns, style }: Pick<Session, 'columns' | 'style'>,
+  { columns, style }: Pick<CommandSession, 'columns' | 'style'>,
 ): string {
   const number = (title: string): Column => ({ title, align: 'right', whole: true })
   const titles = ['found', 'bound', 'missing', 'unreachable', 'on demand', 'unknown']

@@ -5,11 +5,11 @@ import type { Prepared } from '../../bundle/export/prepared.ts'
 import type { HubBudget } from '../../bundle/resolve/docker-hub-quota.ts'
 import { formatChange, type LockChange } from '../../bundle/spec/lock.ts'
 import { platformsOf } from '../../bundle/format/root.ts'
-import type { Session as Journey } from '../../bundle/run/network.ts'
+import type { Network } from '../../bundle/run/network.ts'
 import { formatReference } from '../../oci/reference.ts'
 import { formatBytes, formatDuration, plural } from '../../lib/format.ts'
 import type { ArgsDef } from '../args/flags.ts'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 import { exportSummary } from './summary.ts'
 
 export const rateArgs = {
@@ -25,7 +25,7 @@ export const rateArgs = {
 export interface Outlook {
   /** Bytes per second. */
   readonly rate: number
-  readonly network: Journey
+  readonly network: Network
   /** Bytes free where the bundle would be written; undefined when none would be. */
   readonly free?: number | undefined
   /** The most that a volume may have, bytes; undefined for one file. */
@@ -40,7 +40,7 @@ export interface Outlook {
 export function forecast(
   prepared: Prepared,
   { rate, network, free, split, against, destination }: Outlook,
-  session: Session,
+  session: CommandSession,
 ): [data: object, text: () => string] {
   const { size, toFetch, weights, findings, absent } = prepared
   const hub = hubAfter(prepared.hub, network)
@@ -133,7 +133,7 @@ const LABEL = 12
 /** Manifests were fetched to make the plan; Docker Hub has counted these, and counts them again in the export. */
 function hubAfter(
   hub: HubBudget | undefined,
-  { client }: Journey,
+  { client }: Network,
 ): (HubBudget & { readonly taken?: number }) | undefined {
   const now = client.rateLimit('docker.io')?.remaining
   if (hub?.remaining === undefined || now === undefined) return hub

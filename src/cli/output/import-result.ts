@@ -9,7 +9,7 @@ import { plural } from '../../lib/format.ts'
 import { signedByLines } from './signed-by.ts'
 import { verdictLine } from '../../bundle/charts/judge/verdict.ts'
 import type { ArgsDef } from '../args/flags.ts'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 import { nextSteps } from '../ui/next.ts'
 import { shortened, table } from '../ui/table.ts'
 import { tallyText } from '../ui/words.ts'
@@ -33,7 +33,7 @@ export const valuesArgs = {
 export function showImport(
   { name, bundle, imported, layout, seconds, signed, values }: ImportDone,
   data: object,
-  session: Session,
+  session: CommandSession,
 ): void {
   const { proof } = bundle.contents ?? {}
   const hasCharts = imported.some(({ root }) => root.kind === 'chart')
@@ -93,7 +93,11 @@ function manifestLines(manifests: WrittenManifests | undefined): readonly string
   ]
 }
 
-function landed(imported: readonly ImportedRoot[], registry: string, session: Session): readonly string[] {
+function landed(
+  imported: readonly ImportedRoot[],
+  registry: string,
+  session: CommandSession,
+): readonly string[] {
   const all = imported.map(({ root, repository, tags, outcome }) => [
     root.kind,
     `${registry}/${repository}${tags.length === 0 ? `@${root.digest}` : `:${tags.at(-1) ?? ''}`}`,

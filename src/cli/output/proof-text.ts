@@ -1,10 +1,10 @@
 import { verdictLines } from '../../bundle/charts/judge/verdict.ts'
 import type { ChartProof } from '../../bundle/format/chart-proof.ts'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 import { chartTable, tallyOfProof } from './chart-table.ts'
 
 /** How each chart came out, then every open reference with its remedy. */
-export function proofText(proofs: readonly ChartProof[], session: Session): string {
+export function proofText(proofs: readonly ChartProof[], session: CommandSession): string {
   const head = chartTable(proofs.map(tallyOfProof), session)
   const details = [
     ...verdictLines(proofs),

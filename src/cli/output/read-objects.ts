@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
 import { textOfList } from '../../bundle/spec/lists/source-text.ts'
 import { usageError } from '../../lib/errors.ts'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 
 /** Ten thousand pods, as kubectl prints them. */
 const LIMIT = 256 * 1024 * 1024
@@ -11,7 +11,7 @@ const LIMIT = 256 * 1024 * 1024
  * The text of Kubernetes objects: a file, or standard input for `-`.
  * @throws a usage error for what cannot be read, is empty or far too large
  */
-export async function readObjects(name: string, { stdin }: Pick<Session, 'stdin'>): Promise<string> {
+export async function readObjects(name: string, { stdin }: Pick<CommandSession, 'stdin'>): Promise<string> {
   const text = name === '-' ? await readAll(stdin) : await readFile(name)
   if (text.trim() !== '') return text
   throw usageError('there are no Kubernetes objects: the text is empty', {
@@ -33,7 +33,7 @@ async function readFile(name: string): Promise<string> {
   return textOfList(bytes, basename(name))
 }
 
-async function readAll(stdin: Session['stdin']): Promise<string> {
+async function readAll(stdin: CommandSession['stdin']): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of stdin) {

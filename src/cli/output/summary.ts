@@ -1,13 +1,13 @@
 import type { AtDestination } from '../../bundle/import/compare-plan.ts'
 import type { RootWeight } from '../../bundle/export/weights.ts'
 import { formatBytes } from '../../lib/format.ts'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 import { shortened, table } from '../ui/table.ts'
 
 /** What is in a bundle and what each item weighs, largest first; and what a registry has of it, when that was asked. */
 export function exportSummary(
   weights: readonly RootWeight[],
-  session: Session,
+  session: CommandSession,
   destination?: AtDestination,
 ): string {
   const states = new Map(destination?.roots.map(({ kind, name, state }) => [`${kind} ${name}`, state]))

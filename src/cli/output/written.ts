@@ -1,4 +1,4 @@
-import type { Written } from '../../bundle/media/medium.ts'
+import type { WrittenBundle } from '../../bundle/media/medium.ts'
 import { formatBytes } from '../../lib/format.ts'
 
 /** What there is to say of a bundle that was written, besides its contents. */
@@ -12,7 +12,7 @@ export interface WrittenText {
 }
 
 /** @param carry the next step for one file that is carried */
-export function writtenText({ name, travels, volumes, remade }: Written, carry: string): WrittenText {
+export function writtenText({ name, travels, volumes, remade }: WrittenBundle, carry: string): WrittenText {
   if (volumes !== undefined) return volumesText(name, volumes)
   if (remade !== undefined) return remadeText(remade)
   const nexts = {
@@ -25,7 +25,7 @@ export function writtenText({ name, travels, volumes, remade }: Written, carry: 
 
 // --- internal ---
 
-function volumesText(base: string, { list, files }: NonNullable<Written['volumes']>): WrittenText {
+function volumesText(base: string, { list, files }: NonNullable<WrittenBundle['volumes']>): WrittenText {
   const names = files.map(({ name }) => name)
   const range = names.length === 1 ? names[0] : `${names[0]} to ${names.at(-1)?.slice(base.length)}`
   return {
@@ -37,7 +37,7 @@ function volumesText(base: string, { list, files }: NonNullable<Written['volumes
   }
 }
 
-const remadeText = ({ volume, list, compared }: NonNullable<Written['remade']>): WrittenText => ({
+const remadeText = ({ volume, list, compared }: NonNullable<WrittenBundle['remade']>): WrittenText => ({
   data: { volume, compared },
   lines: [
     compared

@@ -1,5 +1,5 @@
 import type { BundleEvent } from '../../bundle/run/events.ts'
-import type { Renderer } from './renderer.ts'
+import type { EventRenderer } from './renderer.ts'
 
 /** Milliseconds between two `progress` lines of one transfer; a line per chunk would drown a log. */
 const progressEveryMs = 1000
@@ -9,7 +9,7 @@ export function createJsonRenderer(
   stdout: (text: string) => void,
   stderr: (text: string) => void,
   now: () => number = () => performance.now(),
-): Renderer {
+): EventRenderer {
   const lastProgress = new Map<string, number>()
   return {
     emit(event: BundleEvent) {

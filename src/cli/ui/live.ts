@@ -1,8 +1,8 @@
 import type { BundleEvent } from '../../bundle/run/events.ts'
-import type { Output } from '../context.ts'
+import type { OutputStream } from '../context.ts'
 import { frameLines } from './frame.ts'
 import { createProgress } from './progress.ts'
-import type { Renderer } from './renderer.ts'
+import type { EventRenderer } from './renderer.ts'
 import { widthOf, type Style } from './style.ts'
 import { rootText, warningText } from './words.ts'
 
@@ -22,7 +22,7 @@ const idleMs = 1000
  * everything that is printed and at the end. It changes no mode of the terminal, so there is nothing to restore when
  * the process is killed.
  */
-export function createLiveRenderer(terminal: Output, options: LiveOptions): Renderer {
+export function createLiveRenderer(terminal: OutputStream, options: LiveOptions): EventRenderer {
   const { style, verbose, now = () => performance.now() } = options
   const progress = createProgress()
   let drawn: readonly string[] = []
@@ -81,7 +81,7 @@ export function createLiveRenderer(terminal: Output, options: LiveOptions): Rend
 
 const eraseLine = '\u001B[K'
 
-const columnsOf = (terminal: Output): number => Math.max(1, terminal.columns ?? 80)
+const columnsOf = (terminal: OutputStream): number => Math.max(1, terminal.columns ?? 80)
 
 /** Rows on the screen: a terminal that got narrower has wrapped the lines meanwhile. */
 const rowsOf = (lines: readonly string[], columns: number): number =>

@@ -1,10 +1,10 @@
 import { box } from 'consola/utils'
-import type { Session } from '../session.ts'
+import type { CommandSession } from '../session.ts'
 
 /** What to do next, at the end of a result: in a frame on a terminal, as plain lines elsewhere. */
 export function nextSteps(
   lines: readonly string[],
-  { stdout, style }: Pick<Session, 'stdout' | 'style'>,
+  { stdout, style }: Pick<CommandSession, 'stdout' | 'style'>,
 ): string {
   const isWide = (stdout.columns || 80) >= Math.max(...lines.map((line) => line.length)) + FRAME
   if (stdout.isTTY !== true || !isWide) return lines.map((line) => `Next: ${line}`).join('\n')

@@ -1,7 +1,7 @@
 import type { BundleEvent } from '../../bundle/run/events.ts'
 import { formatBytes, plural } from '../../lib/format.ts'
 import { createProgress, type Progress } from './progress.ts'
-import type { Renderer } from './renderer.ts'
+import type { EventRenderer } from './renderer.ts'
 import type { Style } from './style.ts'
 import {
   percent,
@@ -25,7 +25,7 @@ const everyMs = 10_000
 const everyPercent = 10
 
 /** Lines that only ever append, for CI logs, pipes and dumb terminals. */
-export function createPlainRenderer(write: (text: string) => void, options: PlainOptions): Renderer {
+export function createPlainRenderer(write: (text: string) => void, options: PlainOptions): EventRenderer {
   const { style, verbose, now = () => performance.now() } = options
   const progress = createProgress()
   let saidAt = now()

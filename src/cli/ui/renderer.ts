@@ -1,7 +1,7 @@
 import type { BundleEvent } from '../../bundle/run/events.ts'
 
 /** Turns events into text while a command runs. */
-export interface Renderer {
+export interface EventRenderer {
   emit(event: BundleEvent): void
   /** Whole lines for people on stderr, above whatever is live. */
   print(text: string): void
@@ -12,6 +12,6 @@ export interface Renderer {
 }
 
 /** `--quiet`: nothing but what is printed on purpose. */
-export function createQuietRenderer(write: (text: string) => void): Renderer {
+export function createQuietRenderer(write: (text: string) => void): EventRenderer {
   return { emit: () => undefined, print: write, clear: () => undefined, close: () => undefined }
 }

@@ -1,4 +1,4 @@
-import type { Output } from '../context.ts'
+import type { OutputStream } from '../context.ts'
 import { clip, oneLine, pad, widthOf, type Style } from './style.ts'
 
 export interface Column {
@@ -43,7 +43,7 @@ export function table(
  */
 export function shortened<Row>(
   rows: readonly Row[],
-  { stdout, verbose }: { readonly stdout: Output; readonly verbose: boolean },
+  { stdout, verbose }: { readonly stdout: OutputStream; readonly verbose: boolean },
 ): { readonly rows: readonly Row[]; readonly more: readonly string[] } {
   if (stdout.isTTY !== true || verbose || rows.length <= MOST_ROWS) return { rows, more: [] }
   const shown = MOST_ROWS - 4

@@ -38,13 +38,13 @@ export const rootText = ({ kind, name, outcome, digest }: EventOf<'root'>): stri
   [kind, oneLine(name), outcome, ...(digest === undefined ? [] : [digest])].join(' ')
 
 /** What went wrong and was mended. */
-export interface Tally {
+export interface ProblemTally {
   readonly retries: number
   readonly warnings: number
 }
 
 /** ` (3 retries, 1 warning)`, for the end of a sentence; nothing when all went well. */
-export function tallyText({ retries, warnings }: Tally): string {
+export function tallyText({ retries, warnings }: ProblemTally): string {
   const parts = [
     ...(retries === 0 ? [] : [plural(retries, 'retry', 'retries')]),
     ...(warnings === 0 ? [] : [plural(warnings, 'warning')]),

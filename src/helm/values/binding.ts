@@ -1,14 +1,14 @@
 import type { Path } from './tree.ts'
 
 /** What a leaf of the values contributes to a reference. */
-export type Role = 'reference' | 'registry' | 'repository' | 'name' | 'tag' | 'digest'
+export type LeafRole = 'reference' | 'registry' | 'repository' | 'name' | 'tag' | 'digest'
 
 /** Where a rendered reference stands: a pod's `image:`, an argument, an environment variable, … */
 export type Where = 'image' | 'arg' | 'env' | 'configmap' | 'secret' | 'cr'
 
-export interface Leaf {
+export interface ValuesLeaf {
   readonly path: Path
-  readonly role: Role
+  readonly role: LeafRole
   /** False when values.yaml does not name it but a template reads it. */
   readonly declared: boolean
 }
@@ -31,7 +31,7 @@ export interface Shape {
 }
 
 /** A leaf that is empty now; once set it gives the tag or the digest. */
-export interface Spare {
+export interface SpareLeaf {
   readonly path: Path
   /** What the template puts before and after it: `v` before a tag, `sha256:` before a bare digest. */
   readonly before: string
@@ -43,15 +43,15 @@ export interface Spare {
 /** A way to write one reference. A binding has several when the first cannot be used. */
 export interface Recipe {
   readonly shape: Shape
-  readonly tag?: Spare
-  readonly digest?: Spare
+  readonly tag?: SpareLeaf
+  readonly digest?: SpareLeaf
 }
 
 /** A place in a chart's values that decides what image is pulled. */
 export interface Binding {
   /** The map that holds the leaves, or the leaf itself. */
   readonly path: Path
-  readonly leaves: readonly Leaf[]
+  readonly leaves: readonly ValuesLeaf[]
   /** The normalised reference under the given layers of values. */
   readonly reference: string
   /** All of them, when the template makes several out of one place. */
@@ -117,7 +117,7 @@ export interface OpenName {
 }
 
 /** A chart that does not render with the values given alone, and what was done about it. */
-export interface Refusal {
+export interface RenderRefusal {
   /** Helm's words. */
   readonly message: string
   /** `filled`: values were made up. `example`: its authors' own were taken. `unchecked`: its checks were left out. */

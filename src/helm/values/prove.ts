@@ -1,5 +1,5 @@
 import type { Where } from './binding.ts'
-import type { Renderer } from './render/helm.ts'
+import type { HelmRenderer } from './render/helm.ts'
 import { stacked } from './write/stages.ts'
 import {
   destinationText,
@@ -18,7 +18,7 @@ import type { Variant } from './render/variant.ts'
  * `bound`: the private registry has it under this name. `not-bundled`: values reach it, but the bundle lacks the
  * image. `unreachable`: no value turns it into the bundled image.
  */
-export type Verdict = 'bound' | 'not-bundled' | 'unreachable'
+export type ProofVerdict = 'bound' | 'not-bundled' | 'unreachable'
 
 export interface ProvenReference {
   /** As rendered with the override. */
@@ -32,7 +32,7 @@ export interface ProvenReference {
   readonly path: string
   readonly where: Where
   readonly hook?: string
-  readonly verdict: Verdict
+  readonly verdict: ProofVerdict
   /** What to do about it, for all but `bound`. */
   readonly remedy?: string
   /** The variant that first shows it. */
@@ -68,7 +68,7 @@ const AS_GIVEN: Variant = { name: 'as given', values: {} }
 export async function prove(
   layers: readonly Values[],
   override: Values,
-  renderer: Renderer,
+  renderer: HelmRenderer,
   search: Search,
   options: ProveOptions,
 ): Promise<Proof> {

@@ -1,8 +1,8 @@
 import { assembleBindings } from './find/assemble.ts'
-import type { Binding, OpenName, Refusal, Unreachable } from './binding.ts'
+import type { Binding, OpenName, RenderRefusal, Unreachable } from './binding.ts'
 import type { Chart } from './chart/files.ts'
 import { effectiveValues } from './chart/effective.ts'
-import type { Renderer } from './render/helm.ts'
+import type { HelmRenderer } from './render/helm.ts'
 import { baseVariant, firstThatRenders } from './render/fix-rendering.ts'
 import { normalisedReference } from './reference-text.ts'
 import { createLooker, type Looker } from './find/looker.ts'
@@ -26,7 +26,7 @@ export interface Search {
   /** Looks once more, at every knob there is: for bindings of which nothing that was written landed. */
   readonly again?: () => Promise<Search>
   /** When the chart does not render with the user's layers alone. */
-  readonly refusal?: Refusal
+  readonly refusal?: RenderRefusal
   /** Helm's words when nothing made the chart render. */
   readonly failure?: string
 }
@@ -45,7 +45,7 @@ export interface SearchOptions {
 export async function findByRendering(
   chart: Chart,
   layers: readonly Values[],
-  renderer: Renderer,
+  renderer: HelmRenderer,
   { variants: given = [], digests = false }: SearchOptions = {},
 ): Promise<Search> {
   const values = effectiveValues(chart, layers)
@@ -143,7 +143,7 @@ function refusalOf(
   unchecked: boolean,
   own: Variant,
   base: Variant,
-): Refusal | undefined {
+): RenderRefusal | undefined {
   if (message === undefined) return undefined
   const filled = [...leavesOf(base.values)]
     .filter(({ path, value }) => path.length > 0 && valueAt(own.values, path) !== value)

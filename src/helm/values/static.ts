@@ -1,5 +1,5 @@
 import { formatReference, isTag, parseReference } from '../../oci/reference.ts'
-import type { Binding, Leaf, Piece, Recipe, Role } from './binding.ts'
+import type { Binding, ValuesLeaf, Piece, Recipe, LeafRole } from './binding.ts'
 import { chartTree, type Chart } from './chart/files.ts'
 import { effectiveValues } from './chart/effective.ts'
 import { familiesOf, hasVersion, type Family } from './find/sibling-keys.ts'
@@ -41,16 +41,20 @@ function bindingOf(
   family: Family,
   appVersion: string | undefined,
 ): Binding | undefined {
-  const text = (role: Role): string | undefined => {
+  const text = (role: LeafRole): string | undefined => {
     const key = family.leaves.find(([named]) => named === role)?.[1]
     const value = key === undefined ? undefined : valueAt(values, [...path, key])
     return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
   }
-  const pathOf = (role: Role): Path | undefined => {
+  const pathOf = (role: LeafRole): Path | undefined => {
     const key = family.leaves.find(([named]) => named === role)?.[1]
     return key === undefined ? undefined : [...path, key]
   }
-  const leaves: Leaf[] = family.leaves.map(([role, key]) => ({ path: [...path, key], role, declared: true }))
+  const leaves: ValuesLeaf[] = family.leaves.map(([role, key]) => ({
+    path: [...path, key],
+    role,
+    declared: true,
+  }))
   const whole = text('reference')
   if (whole === undefined && (text('repository') ?? '') === '') return emptyBinding(family, leaves)
   const made =
@@ -70,7 +74,7 @@ function bindingOf(
 }
 
 /** A place for an image that names none yet, or takes its name from another key: only a render can tell. */
-const emptyBinding = (family: Family, leaves: readonly Leaf[]): Binding => ({
+const emptyBinding = (family: Family, leaves: readonly ValuesLeaf[]): Binding => ({
   path: family.at,
   leaves,
   reference: '',
@@ -116,8 +120,8 @@ function wholeShape(text: string, leaf: Path): Recipe['shape'] {
 }
 
 function shapeOfMap(
-  text: (role: Role) => string | undefined,
-  pathOf: (role: Role) => Path | undefined,
+  text: (role: LeafRole) => string | undefined,
+  pathOf: (role: LeafRole) => Path | undefined,
   appVersion: string | undefined,
 ): Made | undefined {
   const repository = text('repository')

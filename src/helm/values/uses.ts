@@ -2,7 +2,7 @@ import type { Binding, ImageUse, Need } from './binding.ts'
 import { chartTree, type Chart } from './chart/files.ts'
 import { normalisedReference } from './reference-text.ts'
 import type { RenderedDocument } from './render/documents.ts'
-import type { Renderer } from './render/helm.ts'
+import type { HelmRenderer } from './render/helm.ts'
 import { isMadeUp } from './render/made-up.ts'
 import { placeKey, referencesOf, type RenderedReference } from './render/rendered.ts'
 import type { Variant } from './render/variant.ts'
@@ -21,7 +21,7 @@ export async function findUses(
   chart: Chart,
   layers: readonly Values[],
   search: Search,
-  renderer: Renderer,
+  renderer: HelmRenderer,
 ): Promise<readonly ImageUse[]> {
   const [base] = search.variants
   const rendered = base === undefined ? undefined : await renderer.template(stacked(layers, base, {}))

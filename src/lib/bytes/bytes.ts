@@ -12,11 +12,11 @@ export interface RandomReader {
   read(start: number, length: number): Bytes
   close(): Promise<void>
   /** The files it is made of, in order, when there are several. */
-  readonly parts?: readonly Part[]
+  readonly parts?: readonly FilePart[]
 }
 
 /** One of the files that a reader is made of. */
-export interface Part {
+export interface FilePart {
   /** Without folders. */
   readonly name: string
   /** Where it begins in the whole, bytes. */

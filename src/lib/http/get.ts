@@ -1,7 +1,7 @@
 import { BundleError, integrityError, messageOf } from '../errors.ts'
 import { HttpError, isUnreached } from './error.ts'
 import type { Http, HttpResponse } from './client.ts'
-import { createPatience, retry, retryAfter, type RetryPolicy, type Verdict } from '../retry.ts'
+import { createPatience, retry, retryAfter, type RetryPolicy, type RetryVerdict } from '../retry.ts'
 import { mayLeadTo, redactUrl } from '../url.ts'
 
 export interface FollowOptions {
@@ -92,7 +92,7 @@ export async function getFollowing(
 }
 
 /** Which failures of a web server may pass. */
-export function judge(error: unknown): Verdict {
+export function judge(error: unknown): RetryVerdict {
   if (error instanceof HttpError) {
     const { retryable } = error
     // A host that is not reached is most likely none that is there.

@@ -1,7 +1,7 @@
 import type { Challenge } from './challenge.ts'
 import type { Credential, Credentials } from './credential.ts'
 import { noting } from './credentials.ts'
-import { basicOf, fetchToken, type Exchange, type Token } from './token.ts'
+import { basicOf, fetchToken, type Exchange, type BearerToken } from './token.ts'
 
 /** Who asks for what, where. */
 export interface Asking {
@@ -57,7 +57,7 @@ export function createAuthorizer(exchange: Exchange, source: Credentials | undef
   const credentials = source === undefined ? undefined : noting(source)
   const schemes = new Map<string, Challenge>()
   const held = new Map<string, Promise<Credential | undefined>>()
-  const tokens = new Map<string, Promise<Token>>()
+  const tokens = new Map<string, Promise<BearerToken>>()
   const generations = new Map<string, number>()
   const renewals = new Map<string, Promise<boolean>>()
   const firsts = new Map<string, PromiseWithResolvers<void>>()
@@ -78,7 +78,11 @@ export function createAuthorizer(exchange: Exchange, source: Credentials | undef
   }
 
   /** The token held under `key`, or a new one when that is over or stale; fetched once for all who wait. */
-  const tokenFor = async (key: string, fetchNew: () => Promise<Token>, stale?: string): Promise<string> => {
+  const tokenFor = async (
+    key: string,
+    fetchNew: () => Promise<BearerToken>,
+    stale?: string,
+  ): Promise<string> => {
     const before = tokens.get(key)
     if (before !== undefined) {
       const token = await before
@@ -93,7 +97,7 @@ export function createAuthorizer(exchange: Exchange, source: Credentials | undef
     return `Bearer ${(await fetched).value}`
   }
   const bearer = (asking: Asking, challenge: Challenge, stale?: string): Promise<string> => {
-    const fetchNew = async (): Promise<Token> =>
+    const fetchNew = async (): Promise<BearerToken> =>
       fetchToken(exchange, asking, challenge, scopesFor(asking, challenge), await credentialFor(asking))
     return tokenFor(keyOf(asking), fetchNew, stale)
   }

@@ -7,7 +7,7 @@ import type { Challenge } from './challenge.ts'
 import type { Credential } from './credential.ts'
 import { errorFrom } from '../error.ts'
 
-export interface Token {
+export interface BearerToken {
   readonly value: string
   /** Of performance.now(). */
   readonly expiresAt: number
@@ -27,7 +27,7 @@ export async function fetchToken(
   challenge: Challenge,
   scopes: readonly string[],
   credential: Credential | undefined,
-): Promise<Token> {
+): Promise<BearerToken> {
   const { realm = '', service } = challenge.params
   const { where } = asker
   const url = realmUrl(realm, asker.origin, where)

@@ -1,12 +1,12 @@
 import type { Descriptor } from '../../oci/descriptor.ts'
-import { callTo, nameOf, type Place } from '../repository-calls.ts'
+import { callTo, nameOf, type RepositoryHandle } from '../repository-calls.ts'
 import { headOrGet } from './head.ts'
 
 /**
  * Whether the repository has a blob of this size. Only a 404 says no: a 401 or 403 to HEAD says nothing about the blob.
  * Object stores that a HEAD is redirected to refuse it when the URL was signed for GET.
  */
-export async function blobExists(place: Place, target: Descriptor): Promise<boolean> {
+export async function blobExists(place: RepositoryHandle, target: Descriptor): Promise<boolean> {
   const call = callTo(place, {
     method: 'HEAD',
     path: `blobs/${target.digest}`,

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RegistryClient } from '../client.ts'
 import { RegistryError } from '../error.ts'
-import { callTo, nameOf, type Place } from '../repository-calls.ts'
+import { callTo, nameOf, type RepositoryHandle } from '../repository-calls.ts'
 import { pages } from './listing.ts'
 
 /**
@@ -9,7 +9,7 @@ import { pages } from './listing.ts'
  * https://github.com/opencontainers/distribution-spec/blob/main/spec.md#deleting-manifests
  * @throws with advice where the registry does not let anybody delete
  */
-export async function deleteManifest(place: Place, digest: Digest): Promise<void> {
+export async function deleteManifest(place: RepositoryHandle, digest: Digest): Promise<void> {
   const where = nameOf(place, digest)
   try {
     const response = await place.client.send(
@@ -37,7 +37,7 @@ export async function deleteManifest(place: Place, digest: Digest): Promise<void
  */
 export async function listCatalog(client: RegistryClient, registry: string): Promise<readonly string[]> {
   const names: string[] = []
-  const place: Place = { client, registry, repository: '' }
+  const place: RepositoryHandle = { client, registry, repository: '' }
   for await (const page of pages(place, '/v2/_catalog?n=1000', { scopes: ['registry:catalog:*'] })) {
     const repositories = page?.['repositories']
     if (Array.isArray(repositories)) names.push(...repositories.filter((name) => typeof name === 'string'))

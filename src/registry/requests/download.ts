@@ -10,7 +10,7 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import { ACCEPT_MANIFESTS, isForeignLayer, isManifest } from '../../oci/media-types.ts'
 import type { Call } from '../client.ts'
 import { isGone, RegistryError } from '../error.ts'
-import { callTo, nameOf, type Place } from '../repository-calls.ts'
+import { callTo, nameOf, type RepositoryHandle } from '../repository-calls.ts'
 
 /**
  * The bytes of a blob (or manifest) from `start` to its size. Cuts and stalls are continued with `Range` within one
@@ -18,7 +18,7 @@ import { callTo, nameOf, type Place } from '../repository-calls.ts'
  * @param end only the bytes before it
  * @throws RangesRefused when `end` is not that of the content, and something else than this range is sent
  */
-export function download(place: Place, target: Descriptor, start = 0, end = target.size): Bytes {
+export function download(place: RepositoryHandle, target: Descriptor, start = 0, end = target.size): Bytes {
   const { digest, size } = target
   const where = nameOf(place, digest)
   const patience = place.client.patience(place.registry, where)
@@ -59,7 +59,7 @@ const PROGRESS = 64 * 1024
 const PROGRESS_PARTS = 64
 
 /** The registry first; for foreign layers, when they are wanted, the places their descriptor names. */
-function callsFor(place: Place, target: Descriptor, where: string): [Call, ...Call[]] {
+function callsFor(place: RepositoryHandle, target: Descriptor, where: string): [Call, ...Call[]] {
   const manifest = isManifest(target.mediaType)
   const own = callTo(place, {
     method: 'GET',

@@ -1,5 +1,5 @@
 import { isGone, RegistryError } from '../error.ts'
-import type { Place } from '../repository-calls.ts'
+import type { RepositoryHandle } from '../repository-calls.ts'
 
 /** An answer to HEAD that lacks the headers which say what is there. */
 export const UNCLEAR = Symbol('an answer without its headers')
@@ -16,7 +16,7 @@ export interface Question<Found> {
  * @returns undefined when there is no such content
  */
 export async function headOrGet<Found>(
-  { client, registry }: Place,
+  { client, registry }: RepositoryHandle,
   about: 'manifest' | 'blob',
   { head, get }: Question<Found>,
 ): Promise<Found | undefined> {

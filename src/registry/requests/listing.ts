@@ -1,7 +1,7 @@
 import { BundleError, integrityError } from '../../lib/errors.ts'
 import { parseObject } from '../../oci/manifest.ts'
 import { readBody } from './body.ts'
-import { callTo, type Place } from '../repository-calls.ts'
+import { callTo, type RepositoryHandle } from '../repository-calls.ts'
 
 export interface PageOptions {
   readonly headers?: Readonly<Record<string, string>>
@@ -17,7 +17,7 @@ export interface PageOptions {
  * @throws an integrity error for pages that are too large or do not end: what was read of them is not the list
  */
 export async function* pages(
-  place: Place,
+  place: RepositoryHandle,
   path: string,
   { headers, scopes, most = PAGE_LIMIT }: PageOptions = {},
 ): AsyncIterable<Record<string, unknown> | undefined> {
@@ -53,7 +53,7 @@ export async function* pages(
  * Tags as the registry lists them: any order, all pages.
  * @throws for an answer that is no list: taken for an empty one, it would say that nothing is there
  */
-export async function* listTags(place: Place): AsyncIterable<string> {
+export async function* listTags(place: RepositoryHandle): AsyncIterable<string> {
   // ECR refuses more than 1000 a page: https://github.com/google/go-containerregistry/issues/1091
   for await (const page of pages(place, 'tags/list?n=1000')) {
     if (page === undefined) {
@@ -79,7 +79,7 @@ const PAGE_LIMIT = 16 * 1024 * 1024
  * The path of the next page. Registries behind gateways put their own name, or a path that only the gateway knows, into
  * the link; the list goes on where it began, and only its query says from where on.
  */
-function nextOf(link: string | null, path: string, place: Place): string | undefined {
+function nextOf(link: string | null, path: string, place: RepositoryHandle): string | undefined {
   const target = /<([^>]*)>\s*;[^,]*\brel\s*=\s*"?next\b/i.exec(link ?? '')?.[1]
   const here = `https://registry/v2/${place.repository}/${path}`
   if (target === undefined || !URL.canParse(target, here)) return undefined

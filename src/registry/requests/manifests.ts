@@ -10,14 +10,14 @@ import { ACCEPT_MANIFESTS, bareMediaType, isManifest } from '../../oci/media-typ
 import { readBody } from './body.ts'
 import { headOrGet, UNCLEAR } from './head.ts'
 import { isGone, RegistryError } from '../error.ts'
-import { callTo, nameOf, type Place } from '../repository-calls.ts'
+import { callTo, nameOf, type RepositoryHandle } from '../repository-calls.ts'
 import { isHtml } from '../error-body.ts'
 
 /**
  * HEAD of a manifest: costs no pull at Docker Hub. Falls back to GET where HEAD is not answered in full.
  * @returns undefined when there is no such manifest
  */
-export function headManifest(place: Place, reference: string): Promise<Descriptor | undefined> {
+export function headManifest(place: RepositoryHandle, reference: string): Promise<Descriptor | undefined> {
   const where = nameOf(place, reference)
   return headOrGet(place, 'manifest', {
     async head() {
@@ -48,7 +48,7 @@ export function headManifest(place: Place, reference: string): Promise<Descripto
  * The manifest's own bytes, hashed here; checked against the digest asked for, else against the one the registry
  * names. Never translated: all types are accepted.
  */
-export async function getManifest(place: Place, reference: string): Promise<RawManifest> {
+export async function getManifest(place: RepositoryHandle, reference: string): Promise<RawManifest> {
   const where = nameOf(place, reference)
   const patience = place.client.patience(place.registry, where)
   return retry(patience, async () => {
@@ -61,7 +61,7 @@ export async function getManifest(place: Place, reference: string): Promise<RawM
 
 /** PUT of the exact bytes under a tag or under their digest. */
 export async function putManifest(
-  place: Place,
+  place: RepositoryHandle,
   { descriptor, raw }: RawManifest,
   reference: string,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import { integrityError } from '../../lib/errors.ts'
 import type { HttpResponse } from '../../lib/http/client.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
-import { callTo, nameOf, type Place } from '../repository-calls.ts'
+import { callTo, nameOf, type RepositoryHandle } from '../repository-calls.ts'
 
 /**
  * Asks for the first and the last byte of a blob, each through the registry's redirect, as a pull begins and ends. HEAD
@@ -9,7 +9,7 @@ import { callTo, nameOf, type Place } from '../repository-calls.ts'
  * @returns how many requests it took
  * @throws what a pull would fail with; an integrity error when the registry has another size
  */
-export async function probeBlob(place: Place, target: Descriptor): Promise<number> {
+export async function probeBlob(place: RepositoryHandle, target: Descriptor): Promise<number> {
   if (target.size === 0) return 0
   const ranged = await probe(place, target, 0)
   if (!ranged || target.size === 1) return 1
@@ -20,7 +20,7 @@ export async function probeBlob(place: Place, target: Descriptor): Promise<numbe
 // --- internal ---
 
 /** Whether the range was honoured. */
-async function probe(place: Place, { digest, size }: Descriptor, at: number): Promise<boolean> {
+async function probe(place: RepositoryHandle, { digest, size }: Descriptor, at: number): Promise<boolean> {
   const where = nameOf(place, digest)
   const response = await place.client.send(
     callTo(place, {

@@ -6,14 +6,14 @@ import { OCI_INDEX } from '../../oci/media-types.ts'
 import { isGone, RegistryError } from '../error.ts'
 import { pages } from './listing.ts'
 import { getManifest } from './manifests.ts'
-import { nameOf, type Place } from '../repository-calls.ts'
+import { nameOf, type RepositoryHandle } from '../repository-calls.ts'
 
 /**
  * Manifests whose `subject` is `digest`: by the API of OCI 1.1, else from the tag that stands in for it, else none.
  * @throws an integrity error for a list that is too large: taken for none, it would lose signatures without a word
  * https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
  */
-export async function listReferrers(place: Place, digest: Digest): Promise<readonly Descriptor[]> {
+export async function listReferrers(place: RepositoryHandle, digest: Digest): Promise<readonly Descriptor[]> {
   const found = new Map<Digest, Descriptor>()
   try {
     for await (const page of pages(place, `referrers/${digest}`, ASK)) {
@@ -43,7 +43,7 @@ const ASK = { headers: { accept: OCI_INDEX }, most: MANIFEST_LIMIT }
 /** Of one digest; each becomes a root of its own, so a list without end must not fill the memory. */
 const MOST = 10_000
 
-async function fallback(place: Place, digest: Digest): Promise<readonly Descriptor[]> {
+async function fallback(place: RepositoryHandle, digest: Digest): Promise<readonly Descriptor[]> {
   try {
     return parseManifest(await getManifest(place, digest.replace(':', '-'))).manifests
   } catch (error) {

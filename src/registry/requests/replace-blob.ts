@@ -3,7 +3,7 @@ import { BundleError, integrityError } from '../../lib/errors.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { verified } from '../../oci/verify.ts'
 import { RegistryError } from '../error.ts'
-import { callTo, nameOf, type Place } from '../repository-calls.ts'
+import { callTo, nameOf, type RepositoryHandle } from '../repository-calls.ts'
 import { download } from './download.ts'
 import { uploadBlob } from './upload.ts'
 
@@ -12,7 +12,7 @@ import { uploadBlob } from './upload.ts'
  * take them only after the old blob was deleted, and some keep its bytes until their garbage collection.
  * @throws an integrity error when the registry still gives the wrong ones
  */
-export async function replaceBlob(place: Place, target: Descriptor, open: Open): Promise<void> {
+export async function replaceBlob(place: RepositoryHandle, target: Descriptor, open: Open): Promise<void> {
   await uploadBlob(place, target, open)
   if (await isRight(place, target)) return
   await deleteBlob(place, target)
@@ -29,7 +29,7 @@ export async function replaceBlob(place: Place, target: Descriptor, open: Open):
 
 // --- internal ---
 
-async function isRight(place: Place, target: Descriptor): Promise<boolean> {
+async function isRight(place: RepositoryHandle, target: Descriptor): Promise<boolean> {
   try {
     const content = verified(download(place, target), target, nameOf(place, target.digest))
     for await (const _ of content) continue
@@ -41,7 +41,7 @@ async function isRight(place: Place, target: Descriptor): Promise<boolean> {
 }
 
 /** Many registries allow no deletion; whether the blob is replaced is seen when it is read. */
-async function deleteBlob(place: Place, target: Descriptor): Promise<void> {
+async function deleteBlob(place: RepositoryHandle, target: Descriptor): Promise<void> {
   try {
     const call = callTo(place, {
       method: 'DELETE',

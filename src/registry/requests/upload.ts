@@ -4,7 +4,7 @@ import type { HttpResponse } from '../../lib/http/client.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { verified } from '../../oci/verify.ts'
 import { RegistryError } from '../error.ts'
-import { callTo, nameOf, type Place } from '../repository-calls.ts'
+import { callTo, nameOf, type RepositoryHandle } from '../repository-calls.ts'
 import { blobExists } from './blob-exists.ts'
 import { resolveLocation } from '../transport/redirect.ts'
 
@@ -16,7 +16,7 @@ import { resolveLocation } from '../transport/redirect.ts'
  * https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
  */
 export async function uploadBlob(
-  place: Place,
+  place: RepositoryHandle,
   target: Descriptor,
   open: Open,
   from?: string,
@@ -51,7 +51,7 @@ export async function uploadBlob(
 }
 
 /** Mounts a blob another repository has; false when the registry would rather have it uploaded. */
-export async function mountBlob(place: Place, target: Descriptor, from: string): Promise<boolean> {
+export async function mountBlob(place: RepositoryHandle, target: Descriptor, from: string): Promise<boolean> {
   const session = await startSession(place, target, from)
   if (session === undefined) return true
   await cancel(place, session)
@@ -65,7 +65,7 @@ const LOST_SESSIONS = 2
 const POST = { method: 'POST', body: new Uint8Array(0), actions: 'pull,push' } as const
 
 async function put(
-  place: Place,
+  place: RepositoryHandle,
   target: Descriptor,
   session: URL,
   open: () => Promise<Bytes>,
@@ -98,7 +98,11 @@ const isSessionLost = (error: RegistryError): boolean =>
     ))
 
 /** The URL to upload to, or undefined when the mount was granted. */
-async function startSession(place: Place, target: Descriptor, from?: string): Promise<URL | undefined> {
+async function startSession(
+  place: RepositoryHandle,
+  target: Descriptor,
+  from?: string,
+): Promise<URL | undefined> {
   if (from === undefined) return openSession(place, target)
   const where = nameOf(place, target.digest)
   const query = new URLSearchParams({ mount: target.digest, from })
@@ -122,7 +126,7 @@ async function startSession(place: Place, target: Descriptor, from?: string): Pr
   }
 }
 
-async function openSession(place: Place, target: Descriptor): Promise<URL> {
+async function openSession(place: RepositoryHandle, target: Descriptor): Promise<URL> {
   const where = nameOf(place, target.digest)
   const response = await place.client.send(
     callTo(place, { ...POST, path: 'blobs/uploads/', expect: [202, 201], where }),
@@ -131,7 +135,7 @@ async function openSession(place: Place, target: Descriptor): Promise<URL> {
   return locationOf(response, place, where)
 }
 
-function locationOf(response: HttpResponse, place: Place, where: string): URL {
+function locationOf(response: HttpResponse, place: RepositoryHandle, where: string): URL {
   const location = response.headers.get('location')
   if (location === null) {
     throw new BundleError(`${place.registry} opened an upload without saying where to (no Location)`, {
@@ -144,7 +148,7 @@ function locationOf(response: HttpResponse, place: Place, where: string): URL {
 }
 
 /** Frees what the registry keeps of a session that came to nothing. It would time out there, so failing is no harm. */
-async function cancel(place: Place, session: URL): Promise<void> {
+async function cancel(place: RepositoryHandle, session: URL): Promise<void> {
   try {
     const call = callTo(place, {
       method: 'DELETE',

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { createLiveRenderer } from '../../../src/cli/ui/live.ts'
-import type { Renderer } from '../../../src/cli/ui/renderer.ts'
+import type { EventRenderer } from '../../../src/cli/ui/renderer.ts'
 import { createStyle } from '../../../src/cli/ui/style.ts'
 import { createTerminal, type Terminal } from '../../support/terminal.ts'
 
 const MiB = 1024 ** 2
 
 let terminal: Terminal
-let live: Renderer
+let live: EventRenderer
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance', 'Date'] })

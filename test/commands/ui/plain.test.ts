@@ -2,13 +2,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { createJsonRenderer } from '../../../src/cli/ui/json.ts'
 import { createPlainRenderer } from '../../../src/cli/ui/plain.ts'
-import type { Renderer } from '../../../src/cli/ui/renderer.ts'
+import type { EventRenderer } from '../../../src/cli/ui/renderer.ts'
 import { createStyle } from '../../../src/cli/ui/style.ts'
 
 const MiB = 1024 ** 2
 
 let text = ''
-let plain: Renderer
+let plain: EventRenderer
 
 const lines = (): string[] => text.trimEnd().split('\n')
 const start = (verbose = false): void => {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { parseReference, formatReference } from '../../../src/oci/reference.ts'
 import { readChart } from '../../../src/helm/values/chart/files.ts'
 import { effectiveValues } from '../../../src/helm/values/chart/effective.ts'
-import { createHelm, type Renderer, type RenderOptions } from '../../../src/helm/values/render/helm.ts'
+import { createHelm, type HelmRenderer, type RenderOptions } from '../../../src/helm/values/render/helm.ts'
 import { prove } from '../../../src/helm/values/prove.ts'
 import { findByRendering } from '../../../src/helm/values/search.ts'
 import { leavesOf, pathText, setAt, type Path, type Values } from '../../../src/helm/values/tree.ts'
@@ -169,7 +169,10 @@ export async function measureChart(path: string, binary: string): Promise<ChartR
 
 // --- internal ---
 
-async function objectsOf(renderer: Renderer, options: RenderOptions): Promise<JudgedObject[] | undefined> {
+async function objectsOf(
+  renderer: HelmRenderer,
+  options: RenderOptions,
+): Promise<JudgedObject[] | undefined> {
   const rendered = await renderer.template(options)
   return rendered.ok ? [...rendered.documents] : undefined
 }
@@ -180,7 +183,7 @@ const LIMIT = 40
 async function leafOf(
   seen: Seen,
   values: Values,
-  renderer: Renderer,
+  renderer: HelmRenderer,
   optionsOf: (layer: Values) => RenderOptions,
 ): Promise<string | undefined> {
   const name = seen.text.replace(/@.*$/, '').replace(/:[^:/]*$/, '')

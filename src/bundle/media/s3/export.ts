@@ -21,14 +21,14 @@ import { createProgress, type ObjectProgress } from './progress.ts'
 import { decodeRecord, encodeRecord, type ObjectRecord } from './record.ts'
 import { uploadParts } from './upload.ts'
 import type { Plan } from '../../format/plan.ts'
-import type { Session } from '../../run/network.ts'
+import type { Network } from '../../run/network.ts'
 
 /**
  * Writes the planned archive as an object of S3, in parts, without a file. It appears when all of it is there and S3
  * has the same sha256 of every part. An export that was cut off leaves its parts and a record beside the object; the
  * same plan goes on from there, another one gives them up.
  */
-export async function exportObject(target: S3Target, plan: Plan, session: Session): Promise<Filled> {
+export async function exportObject(target: S3Target, plan: Plan, session: Network): Promise<Filled> {
   const { s3, location } = target
   const placement = place(plan.entries)
   const parts = planParts(placement)

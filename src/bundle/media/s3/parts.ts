@@ -1,4 +1,4 @@
-import { BLOCK, type Placed, type Placement } from '../../../archive/tar.ts'
+import { BLOCK, type PlacedEntry, type Placement } from '../../../archive/tar.ts'
 import { BundleError } from '../../../lib/errors.ts'
 import { formatBytes } from '../../../lib/format.ts'
 import { SMALL } from '../../export/stream-archive.ts'
@@ -38,7 +38,7 @@ export function planParts({ entries, size }: Placement): readonly PlannedPart[] 
 
 // --- internal ---
 
-function cut(entries: readonly Placed[], size: number, target: number): readonly PlannedPart[] {
+function cut(entries: readonly PlacedEntry[], size: number, target: number): readonly PlannedPart[] {
   const parts: PlannedPart[] = []
   let from = 0
   for (const entry of entries) {

@@ -1,4 +1,4 @@
-import type { Placed, Placement } from '../../../archive/tar.ts'
+import type { PlacedEntry, Placement } from '../../../archive/tar.ts'
 import type { S3Part } from '../../../aws/s3/multipart.ts'
 import type { Midstate } from './resumable-sha256.ts'
 import type { PlannedPart } from './parts.ts'
@@ -19,13 +19,13 @@ export interface ObjectProgress {
   /** The state there, when it is known. */
   stateAt(at: number): Midstate | undefined
   /** Where the content of an entry is cut and its state is worth keeping: bytes of the archive. */
-  stopsIn(entry: Placed): readonly number[]
+  stopsIn(entry: PlacedEntry): readonly number[]
   /** The entry a byte of the archive belongs to, with its header and padding. */
-  entryAt(at: number): Placed | undefined
+  entryAt(at: number): PlacedEntry | undefined
   /** Index of the first part to be uploaded, with all behind it; that behind the last when none is. */
   begin(): number
   /** What was uploaded of the entry is wrong: all parts from the one it begins in on are to be uploaded again. */
-  forget(entry: Placed): void
+  forget(entry: PlacedEntry): void
   /** For the run that comes after this one. */
   record(): ObjectRecord
   /** All parts. */
@@ -50,7 +50,7 @@ export function createProgress(options: ProgressOptions): ObjectProgress {
   const states = new Map(options.states)
   const starts = new Set(parts.map(({ start }) => start))
 
-  const entryAt = (at: number): Placed | undefined => {
+  const entryAt = (at: number): PlacedEntry | undefined => {
     let [low, high] = [0, entries.length]
     while (low < high) {
       const middle = (low + high) >> 1

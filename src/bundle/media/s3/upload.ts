@@ -10,8 +10,8 @@ import { createRecorder, type Recorder } from './recorder.ts'
 import { verifierOf } from './verifier.ts'
 import { createPartBuffers } from './part-buffers.ts'
 import type { Plan } from '../../format/plan.ts'
-import type { Session } from '../../run/network.ts'
-import { isWrong, type Tally } from '../../export/sources.ts'
+import type { Network } from '../../run/network.ts'
+import { isWrong, type FetchTally } from '../../export/sources.ts'
 import { streamArchive } from '../../export/stream-archive.ts'
 
 export interface UploadOptions {
@@ -19,8 +19,8 @@ export interface UploadOptions {
   readonly plan: Plan
   readonly parts: readonly PlannedPart[]
   readonly progress: ObjectProgress
-  readonly session: Session
-  readonly tally: Tally
+  readonly session: Network
+  readonly tally: FetchTally
   readonly recordAs: (record: ObjectRecord) => Promise<void>
 }
 

@@ -1,5 +1,5 @@
 import { partsAt } from '../../../archive/volumes/reader.ts'
-import type { Part, RandomReader } from '../../../lib/bytes/bytes.ts'
+import type { FilePart, RandomReader } from '../../../lib/bytes/bytes.ts'
 import type { VolumeCheckOptions } from './check.ts'
 import { digestOfVolume } from './check.ts'
 import type { Damage } from '../../format/frame.ts'
@@ -21,8 +21,8 @@ export async function locateDamages(
 ): Promise<readonly LocatedDamage[]> {
   const { parts } = file
   if (parts === undefined) return damages
-  const known = new Map<Part, boolean>()
-  const isWrong = async (part: Part): Promise<boolean> => {
+  const known = new Map<FilePart, boolean>()
+  const isWrong = async (part: FilePart): Promise<boolean> => {
     const before = known.get(part)
     if (before !== undefined || part.digest === undefined) return before ?? true
     const range = {
@@ -37,7 +37,7 @@ export async function locateDamages(
   const located: LocatedDamage[] = []
   for (const damage of damages) {
     const touched = partsAt(parts, damage.offset, damage.size)
-    const wrong: Part[] = []
+    const wrong: FilePart[] = []
     for (const part of touched) if (touched.length === 1 || (await isWrong(part))) wrong.push(part)
     const found = wrong.length === 0 ? touched : wrong
     located.push({ ...damage, volumes: found.map(({ name }) => name) })

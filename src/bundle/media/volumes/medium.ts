@@ -7,7 +7,7 @@ import { bundlePath, listPath, parseVolumesPath, splitSize } from '../../../arch
 import type { RandomReader } from '../../../lib/bytes/bytes.ts'
 import { integrityError, usageError } from '../../../lib/errors.ts'
 import type { Prepared } from '../../export/prepared.ts'
-import type { Session } from '../../run/network.ts'
+import type { Network } from '../../run/network.ts'
 import { checkFolder, freeAt, openLocal } from '../file.ts'
 import {
   nothingToAbandon,
@@ -16,7 +16,7 @@ import {
   type MediumOptions,
   type OneVolume,
   type WriteSettings,
-  type Written,
+  type WrittenBundle,
   noEarlier,
 } from '../medium.ts'
 import { localSidecars } from '../sidecar.ts'
@@ -152,8 +152,8 @@ async function writeVolumes(
   { path, base }: VolumeSet,
   split: number | undefined,
   { plan }: Prepared,
-  network: Session,
-): Promise<Written> {
+  network: Network,
+): Promise<WrittenBundle> {
   const folder = dirname(path)
   const list = basename(listPath(folder, base))
   if (existsSync(path)) {
@@ -187,8 +187,8 @@ async function remake(
   { path, base, folders }: VolumeSet,
   { number, split }: { readonly number: number; readonly split: number | undefined },
   { plan }: Prepared,
-  network: Session,
-): Promise<Written> {
+  network: Network,
+): Promise<WrittenBundle> {
   const { remakeVolume } = await import('./remake.ts')
   const list = await readVolumeList(base, folders)
   const { volume, filled } = await remakeVolume(

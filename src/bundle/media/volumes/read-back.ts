@@ -3,7 +3,7 @@ import { VOLUMES_FORMAT, type VolumeList } from '../../../archive/volumes/list.t
 import { nameParts, partsAt } from '../../../archive/volumes/reader.ts'
 import type { Volume } from '../../../archive/volumes/volume.ts'
 import type { Seal } from '../../../archive/volumes/writer.ts'
-import { BLOCK, place, type Placed } from '../../../archive/tar.ts'
+import { BLOCK, place, type PlacedEntry } from '../../../archive/tar.ts'
 import { release } from '../../../lib/bytes/buffers.ts'
 import type { RandomReader } from '../../../lib/bytes/bytes.ts'
 import { integrityError } from '../../../lib/errors.ts'
@@ -27,7 +27,7 @@ export const sealWith =
   async (file, volumes, write) => {
     const expected = digestsOf(plan)
     const entries = place(plan.entries).entries
-    const wrong: Placed[] = []
+    const wrong: PlacedEntry[] = []
     const digests = new Map<Volume, Digest>()
     const byVolume = hashRanges(
       volumes.map((volume) => ({ at: volume.offset, size: volume.size, item: volume })),

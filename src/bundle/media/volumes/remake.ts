@@ -6,7 +6,7 @@ import { integrityError, usageError } from '../../../lib/errors.ts'
 import { digestOf } from '../../../oci/digest.ts'
 import { fillArchive, type Filled } from '../../export/write-archive.ts'
 import type { Plan } from '../../format/plan.ts'
-import type { Session } from '../../run/network.ts'
+import type { Network } from '../../run/network.ts'
 import { checkVolume } from './check.ts'
 
 export interface RemakeOptions {
@@ -28,7 +28,7 @@ export interface Remade {
  * Makes one volume of an export again, byte for byte, fetching only what lies in it.
  * @throws a usage error when this export would make other volumes than those of the list
  */
-export async function remakeVolume(plan: Plan, options: RemakeOptions, session: Session): Promise<Remade> {
+export async function remakeVolume(plan: Plan, options: RemakeOptions, session: Network): Promise<Remade> {
   const { folder, base, number, list } = options
   const placement = place(plan.entries)
   const volumes = cutVolumes(base, placement.size, splitOf(options))

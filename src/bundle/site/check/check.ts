@@ -20,7 +20,7 @@ import { explainPull } from './pull-failures.ts'
  * `ok`: in the private registry, or in one that the nodes reach. `public`: runs, but no new node could pull it. The
  * others will not start.
  */
-export type Verdict =
+export type NodeVerdict =
   | 'ok'
   | 'public'
   | 'not-bundled'
@@ -37,7 +37,7 @@ export interface CheckedImage {
   readonly image: string
   /** `Deployment web`, and others that name it. */
   readonly objects: readonly string[]
-  readonly verdict: Verdict
+  readonly verdict: NodeVerdict
   /** Why it will not start, and what to do; absent when all is well. */
   readonly cause?: string
   readonly next?: string
@@ -50,7 +50,7 @@ export interface ClusterCheck {
   readonly platforms: readonly string[]
 }
 
-export interface CheckOptions {
+export interface NodeCheckOptions {
   readonly client: RegistryClient
   readonly registry: string
   /** Other registries that the nodes reach. */
@@ -66,7 +66,7 @@ export const ADD = 'add it to the list'
 /** Judges every image that the objects of a cluster name. Reads the registry, writes nothing. */
 export async function checkCluster(
   objects: readonly KubeObject[],
-  options: CheckOptions,
+  options: NodeCheckOptions,
 ): Promise<ClusterCheck> {
   const platforms = [
     ...new Set(objects.filter(({ kind }) => kind === 'Node').flatMap((node) => nodePlatform(node) ?? [])),
@@ -114,7 +114,7 @@ async function judge(
   group: Group,
   platforms: readonly string[],
   heads: Once<Descriptor | undefined>,
-  options: CheckOptions,
+  options: NodeCheckOptions,
 ): Promise<Judged> {
   const reference = tryParse(group.image)
   if (reference === undefined) return { verdict: 'invalid', ...explainPull('invalid reference format') }
@@ -160,7 +160,7 @@ async function judge(
 function judgeElsewhere(
   group: Group,
   reference: Reference,
-  { reachable, bundles, registry }: CheckOptions,
+  { reachable, bundles, registry }: NodeCheckOptions,
 ): Judged {
   if (reachable.includes(reference.registry) || AWS_OWN.test(reference.registry)) {
     return group.pullFailure === undefined

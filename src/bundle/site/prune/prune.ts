@@ -65,7 +65,7 @@ export async function planPrune(
   )
 }
 
-export interface RepositoryOutcome {
+export interface PrunedRepository {
   readonly repository: string
   readonly removed: readonly StoredManifest[]
   readonly refused: readonly Refused[]
@@ -83,7 +83,7 @@ export async function prune(
   store: PruneStore,
   { repository, remove }: RepositoryPlan,
   signal: AbortSignal,
-): Promise<RepositoryOutcome> {
+): Promise<PrunedRepository> {
   const present = new Map((await store.manifests(repository)).map((one) => [one.digest, one]))
   const isAsSeen = ({ digest, tags }: StoredManifest): boolean =>
     present.get(digest)?.tags.toSorted().join(' ') === tags.toSorted().join(' ')

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArchiveReader } from '../../../archive/reader.ts'
 import { scanArchive } from '../../../archive/scan.ts'
-import { BLOCK, type Placed } from '../../../archive/tar.ts'
+import { BLOCK, type PlacedEntry } from '../../../archive/tar.ts'
 import { openFile } from '../../../lib/bytes/file.ts'
 import type { Bytes, RandomReader } from '../../../lib/bytes/bytes.ts'
 import { BundleError, codeOf, usageError } from '../../../lib/errors.ts'
@@ -98,7 +98,7 @@ async function folderArchive(folder: string): Promise<ArchiveReader> {
     throw usageError('it is no OCI layout: it has no folder blobs/sha256', { cause })
   })
   const paths = ['index.json', ...algorithms.map((name) => `blobs/sha256/${name}`)]
-  const entries = new Map<string, Placed>()
+  const entries = new Map<string, PlacedEntry>()
   for (const path of paths) {
     const { size } = await stat(join(folder, path))
     entries.set(path, { path, size, headerAt: 0, dataAt: BLOCK })

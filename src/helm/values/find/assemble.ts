@@ -1,4 +1,4 @@
-import type { Binding, Leaf, Recipe, Role, Shape, Unreachable, Where } from '../binding.ts'
+import type { Binding, ValuesLeaf, Recipe, LeafRole, Shape, Unreachable, Where } from '../binding.ts'
 import { inOrder, recipeOf, uniqueRecipes } from '../write/recipes.ts'
 import { lastSegment, normalisedReference } from '../reference-text.ts'
 import { leavesOfShape } from './sentinel.ts'
@@ -141,7 +141,7 @@ const isPlace = ({ entries, primary }: Group, values: Values): boolean =>
   entries.some(({ text }) => text !== undefined) || valueAt(values, primary) !== undefined
 
 function bindingOf({ entries, recipes, shapes }: Group, path: Path, values: Values): Binding {
-  const leaves = new Map<string, Leaf>()
+  const leaves = new Map<string, ValuesLeaf>()
   for (const shape of shapes) {
     for (const leaf of leavesOfShape(shape)) {
       const key = pathText(leaf)
@@ -191,7 +191,7 @@ const isUntagged = (text: string, texts: readonly string[]): boolean =>
   !/[:@]/.test(lastSegment(text)) &&
   texts.some((other) => other.startsWith(`${text}:`) || other.startsWith(`${text}@`))
 
-function roleOf(leaf: Path, { name, tag, digest }: Shape): Role {
+function roleOf(leaf: Path, { name, tag, digest }: Shape): LeafRole {
   const is = (piece: { leaf?: Path }): boolean =>
     piece.leaf !== undefined && pathText(piece.leaf) === pathText(leaf)
   const inName = name.some(is)

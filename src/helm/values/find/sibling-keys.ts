@@ -1,11 +1,11 @@
-import type { Role } from '../binding.ts'
+import type { LeafRole } from '../binding.ts'
 import { isImageKey, looksLikeReference } from '../reference-text.ts'
 import { type Path, type Values } from '../tree.ts'
 
 /** The keys of one map that together make one reference. */
 export interface Family {
   readonly at: Path
-  readonly leaves: readonly (readonly [Role, string])[]
+  readonly leaves: readonly (readonly [LeafRole, string])[]
 }
 
 /** The references that the keys of a map speak of. */
@@ -19,8 +19,8 @@ export function familiesOf(map: Values, path: Path): Family[] {
       const rest = key.startsWith(prefix) ? key.slice(prefix.length) : undefined
       return rest !== undefined && pattern.test(rest) && isScalar(map[key])
     })
-  const add = (prefix: string, main: readonly [Role, string], flat: boolean): void => {
-    const leaves: (readonly [Role, string])[] = []
+  const add = (prefix: string, main: readonly [LeafRole, string], flat: boolean): void => {
+    const leaves: (readonly [LeafRole, string])[] = []
     const registry = sibling(prefix, /^(?:image_?|container_?)?registry$/i)
     if (registry !== undefined && main[0] !== 'reference') leaves.push(['registry', registry])
     leaves.push(main)

@@ -14,7 +14,7 @@ export async function baseVariant(
   render: Render,
   templates: TemplateText,
   given: Variant,
-): Promise<Base> {
+): Promise<OwnRendering> {
   const helped = await attemptHelped(given, render, values, templates, 12)
   if (!helped.ok) return { variant: given, failure: helped.message }
   const { result, first } = helped
@@ -23,7 +23,7 @@ export async function baseVariant(
     : { variant: result, complaint: first }
 }
 
-export interface Base {
+export interface OwnRendering {
   readonly variant: Variant
   readonly failure?: string
   /** Why the user's own layers are not what is rendered. */
@@ -33,9 +33,9 @@ export interface Base {
 /** The user's own layers; where they alone do not render, the values that the chart's authors test it with. */
 export async function firstThatRenders(
   variants: readonly Variant[],
-  attempt: (variant: Variant) => Promise<Base>,
-): Promise<Base> {
-  let first: Base | undefined
+  attempt: (variant: Variant) => Promise<OwnRendering>,
+): Promise<OwnRendering> {
+  let first: OwnRendering | undefined
   for (const variant of variants) {
     const tried = await attempt(variant)
     if (tried.failure === undefined)

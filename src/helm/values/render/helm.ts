@@ -16,7 +16,7 @@ export interface Helm {
   /** `v3.17.3` */
   readonly version: string
   /** Puts a packaged chart where helm can read it, for many renders. Close it when done. */
-  open(tgz: Uint8Array): Promise<Renderer>
+  open(tgz: Uint8Array): Promise<HelmRenderer>
 }
 
 export interface RenderOptions {
@@ -35,7 +35,7 @@ export type Rendered =
   /** Helm's own words. */
   | { readonly ok: false; readonly message: string }
 
-export interface Renderer {
+export interface HelmRenderer {
   /** `helm template` without a cluster; the same options are rendered once. */
   template(options: RenderOptions): Promise<Rendered>
   /** How often helm was started. */
@@ -66,7 +66,7 @@ export async function createHelm(binary: string): Promise<Helm> {
 
 // --- internal ---
 
-async function open(binary: string, tgz: Uint8Array, pool: Pool): Promise<Renderer> {
+async function open(binary: string, tgz: Uint8Array, pool: Pool): Promise<HelmRenderer> {
   const folder = await mkdtemp(join(tmpdir(), 'ma-bundle-helm-'))
   const chart = join(folder, 'chart.tgz')
   await mkdir(join(folder, 'home'))

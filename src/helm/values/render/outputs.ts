@@ -2,7 +2,7 @@ import { settled } from '../../../lib/bytes/buffers.ts'
 import { createDocuments, type RenderedDocument } from './documents.ts'
 
 /** What helm printed. */
-export interface Output {
+export interface HelmOutput {
   readonly ok: true
   readonly documents: readonly RenderedDocument[]
 }
@@ -11,7 +11,7 @@ export interface Output {
  * Keeps what many renders of one chart print, compressed, as they differ little and few are looked at again. The
  * objects of the last ones stay parsed.
  */
-export function createOutputs(): (text: string) => Output {
+export function createOutputs(): (text: string) => HelmOutput {
   const read = createDocuments()
   const recent = new Map<object, readonly RenderedDocument[]>()
   return (text) => {

@@ -1,4 +1,4 @@
-import { piecesText, type Recipe, type Shape, type Spare } from '../binding.ts'
+import { piecesText, type Recipe, type Shape, type SpareLeaf } from '../binding.ts'
 import { lastSegment } from '../reference-text.ts'
 import { pathText, valueAt, type Path, type Values } from '../tree.ts'
 
@@ -78,7 +78,7 @@ function versionNow({ tag, digest }: Shape, text = ''): Pick<Shape, 'tag' | 'dig
 const emptyLeaf = (pieces: Shape['tag'], leaf: Path): boolean =>
   pieces.some((piece) => piece.leaf === leaf && piece.text === '')
 
-function spareOf(shapes: readonly Shape[], part: 'tag' | 'digest'): Spare | undefined {
+function spareOf(shapes: readonly Shape[], part: 'tag' | 'digest'): SpareLeaf | undefined {
   for (const shape of shapes) {
     const pieces = shape[part]
     const at = pieces.findIndex(({ leaf }) => leaf !== undefined)

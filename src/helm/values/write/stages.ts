@@ -1,6 +1,6 @@
 import type { Binding } from '../binding.ts'
 import { lastSegment, nameOf, normalisedReference } from '../reference-text.ts'
-import type { Rendered, Renderer } from '../render/helm.ts'
+import type { Rendered, HelmRenderer } from '../render/helm.ts'
 import { placeKey, referencesOf, type RenderedReference } from '../render/rendered.ts'
 import { optionsOf, type Variant } from '../render/variant.ts'
 import type { Search } from '../search.ts'
@@ -28,7 +28,7 @@ export interface OtherMode {
 export async function stagesOf(
   layers: readonly Values[],
   search: Search,
-  renderer: Renderer,
+  renderer: HelmRenderer,
 ): Promise<Stage[]> {
   const stages: Stage[] = []
   const seen = new Set<string>()

@@ -2,15 +2,15 @@ import type { Binding, Recipe } from '../binding.ts'
 import type { Chart } from '../chart/files.ts'
 import { effectiveValues } from '../chart/effective.ts'
 import { grow } from '../render/largest-working-set.ts'
-import type { Renderer } from '../render/helm.ts'
+import type { HelmRenderer } from '../render/helm.ts'
 import { overrideValues } from '../override.ts'
 import type { Search } from '../search.ts'
 import { leavesOf, type Path, type Values } from '../tree.ts'
 import type { Destinations } from './destination.ts'
 import { misses, stagesOf, type OtherMode, type Stage } from './stages.ts'
-import { assignmentsFor, type Assignment, type NotWritten, type Written } from './write.ts'
+import { assignmentsFor, type Assignment, type NotWritten, type WrittenAssignments } from './write.ts'
 
-export interface Landed {
+export interface TriedOverride {
   /** Every one of them was rendered and gives the private reference. */
   readonly assignments: readonly Assignment[]
   readonly values: Values
@@ -31,9 +31,9 @@ export async function landOverride(
   chart: Chart,
   layers: readonly Values[],
   search: Search,
-  renderer: Renderer,
+  renderer: HelmRenderer,
   destinations: Destinations,
-): Promise<Landed> {
+): Promise<TriedOverride> {
   const landed = await land(chart, layers, search, renderer, destinations)
   const isLost = ({ binding: { proven } }: NotWritten): boolean => proven
   if (search.again === undefined || !landed.notLanded.some(isLost)) return landed
@@ -47,9 +47,9 @@ async function land(
   chart: Chart,
   layers: readonly Values[],
   search: Search,
-  renderer: Renderer,
+  renderer: HelmRenderer,
   destinations: Destinations,
-): Promise<Landed> {
+): Promise<TriedOverride> {
   const base = effectiveValues(chart, layers)
   const ways = new Map<Binding, readonly Recipe[]>()
   for (const binding of search.bindings) {
@@ -59,7 +59,7 @@ async function land(
   const reasons = new Map<Binding, string>()
   const recipeOf = (binding: Binding): Recipe | undefined => ways.get(binding)?.[chosen.get(binding) ?? -1]
   const consents: Path[] = []
-  const write = (bindings: Iterable<Binding>): Written =>
+  const write = (bindings: Iterable<Binding>): WrittenAssignments =>
     assignmentsFor([...bindings], { ...destinations, recipeOf, consents })
   const stages = await stagesOf(layers, search, renderer)
   const elsewhere = new Map<string, OtherMode>()
@@ -123,7 +123,7 @@ const ROUNDS = 8
  * written when nothing else makes the override render.
  */
 async function consentOf(
-  written: Written,
+  written: WrittenAssignments,
   stages: readonly Stage[],
   base: Values,
 ): Promise<Path | undefined> {
@@ -152,7 +152,7 @@ const waysOf = ({ recipes }: Binding, { digestOf }: Destinations): readonly Reci
 async function culprits(
   bindings: readonly Binding[],
   { render }: Stage,
-  write: (bindings: Iterable<Binding>) => Written,
+  write: (bindings: Iterable<Binding>) => WrittenAssignments,
   base: Values,
 ): Promise<readonly Binding[]> {
   const { rejected } = await grow<Binding, boolean>(

@@ -18,7 +18,7 @@ export interface NotWritten {
   readonly reason: string
 }
 
-export interface Written {
+export interface WrittenAssignments {
   readonly assignments: readonly Assignment[]
   readonly refused: readonly NotWritten[]
 }
@@ -35,7 +35,7 @@ export interface WriteOptions extends Destinations {
  * value of the first leaf of the name, tag and digest only where the destination's differ. Two bindings that share a
  * leaf but want different values of it are told apart by their further leaves; failing that the later is refused.
  */
-export function assignmentsFor(bindings: readonly Binding[], options: WriteOptions): Written {
+export function assignmentsFor(bindings: readonly Binding[], options: WriteOptions): WrittenAssignments {
   const wanted = new Map<string, { path: Path; value: string; references: string[] }>()
   const refused: NotWritten[] = []
   const forced = (path: Path): string | undefined => wanted.get(pathText(path))?.value

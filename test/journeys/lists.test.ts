@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { KINDS, ONE, SHA } from '../bundle/spec/lists/kinds.ts'
 import { buildImage, buildIndex, layerOf, noise, type BuiltImage } from '../support/images.ts'
 import { runShell } from '../support/shell.ts'
 import { startSource, type EmbeddedSource } from '../support/source.ts'
@@ -117,6 +118,30 @@ describe('export of what people have', () => {
     const planned = await runShell(['plan', image, '--no-prove'])
     expect(planned).toMatchObject({ code: 0 })
     expect(planned.stdout).toContain('shop/api:2.0.1')
+  })
+
+  const kinds = Object.entries(KINDS).filter(([, { images = [] }]) =>
+    images.some((one) => one.startsWith(ONE)),
+  )
+  it.each(kinds.map(([kind, { file }]) => [kind, file]))('fetches what this names: %s', async (_, file) => {
+    const host = 'registry.example'
+    const wanted = [`--mirror=${host}=${source.host}`, '--include', `${host}/shop/api*`, '--no-prove']
+    const made = await runShell([
+      'export',
+      at('kind.tar'),
+      '--spec',
+      put('kind', file.replaceAll(SHA, api.digest)),
+      ...wanted,
+    ])
+    expect(made).toMatchObject({ code: 0 })
+    const contents = await contentsOf(at('kind.tar'))
+    expect(contents.filter((name) => name.startsWith(ONE))).toHaveLength(1)
+    expect(await runShell(['verify', at('kind.tar')])).toMatchObject({ code: 0 })
+    // What discover prints of it is the same list again.
+    const found = await runShell(['discover', at('kind'), '--format', 'text'], { env: { PATH: folder } })
+    if (found.code === 0) expect(found.stdout).toContain(ONE)
+    else expect(found.stderr).toContain('there is no helm to render with')
+    rmSync(at('kind.tar'))
   })
 
   it('says by name what it could not take, once for each reason', async () => {

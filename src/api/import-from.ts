@@ -4,6 +4,7 @@ import type { Repair } from '../bundle/import/compare.ts'
 import { importRoots, type ImportedRoot } from '../bundle/import/import.ts'
 import { importPipe } from '../bundle/import/import-stream.ts'
 import { checkValuesPlace, writeValues, type WrittenValues } from '../bundle/import/write-values.ts'
+import { POST_RENDERER, type InstallSteps } from '../bundle/charts/steps/steps.ts'
 import type { Medium } from '../bundle/media/medium.ts'
 import { openBundlePipe } from '../bundle/media/open-stream.ts'
 import {
@@ -16,6 +17,7 @@ import { withBundleOn } from '../bundle/media/with-bundle.ts'
 import type { Surroundings } from '../bundle/run/surroundings.ts'
 import { usageError } from '../lib/errors.ts'
 import type { Picking } from '../bundle/spec/pick.ts'
+import { helmVersion } from '../setup/helm.ts'
 import { pickedFrom } from '../setup/pick.ts'
 import { connectTarget, type OpenedTarget, type TargetSettings } from '../setup/target.ts'
 import type { ImportResult } from './results.ts'
@@ -31,6 +33,8 @@ export interface ImportRequest {
   /** File of the values override. */
   readonly values: string
   readonly pinDigests: boolean
+  /** The bundle as it was named, and flags for reading it again, for commands that do; absent for a pipe. */
+  readonly readAgain?: { readonly bundle: string; readonly flags: readonly string[] }
 }
 
 /** An import that is done. */
@@ -62,7 +66,7 @@ export async function importFrom(
       return withTarget(request, around, async ({ target, network }) => {
         const started = performance.now()
         const imported = await importRoots(bundle, target, { ...network, layout, repair })
-        return { ...name, signed, ...(await finishImport(bundle, imported, started, request)) }
+        return { ...name, signed, ...(await finishImport(bundle, imported, started, request, around)) }
       })
     })
   }
@@ -81,7 +85,7 @@ export async function importFrom(
       const bundle = pickedFrom(pipe.bundle, pick, around)
       await checkValuesPlace(request.values)
       const imported = await importPipe({ ...pipe, bundle }, target, { ...network, layout, repair })
-      return { ...name, signed, ...(await finishImport(bundle, imported, started, request)) }
+      return { ...name, signed, ...(await finishImport(bundle, imported, started, request, around)) }
     }),
   )
 }
@@ -91,9 +95,20 @@ export async function finishImport(
   bundle: Bundle,
   imported: readonly ImportedRoot[],
   started: number,
-  { layout, values, pinDigests }: Pick<ImportRequest, 'layout' | 'values' | 'pinDigests'>,
+  {
+    layout,
+    values,
+    pinDigests,
+    readAgain,
+  }: Pick<ImportRequest, 'layout' | 'values' | 'pinDigests' | 'readAgain'>,
+  around: Pick<Surroundings, 'env'>,
 ): Promise<ImportDone> {
-  const written = await writeValues(values, bundle, layout, { pinDigests })
+  const helm = await helmVersion(around)
+  const written = await writeValues(values, bundle, layout, {
+    pinDigests,
+    ...(helm === undefined ? {} : { helm }),
+    ...(readAgain === undefined ? {} : { source: readAgain }),
+  })
   return { layout, bundle, imported, values: written, seconds: (performance.now() - started) / 1000 }
 }
 
@@ -121,8 +136,18 @@ export const landedIn = ({
         chartValues: values.charts,
         unbound: values.unbound,
         ...(values.manifests === undefined ? {} : { manifests: values.manifests }),
+        files: filesBeside(values.steps),
+        next: values.steps.commands,
+        script: values.steps.script,
+        uncovered: values.steps.uncovered,
       }),
 })
+
+/** What was written beside the overrides for the commands to come. */
+export const filesBeside = ({ files, postRender }: InstallSteps): readonly string[] => [
+  ...files.keys(),
+  ...(postRender ? [`${POST_RENDERER}/`] : []),
+]
 
 export const importResult = (done: ImportDone): ImportResult => ({
   bundle: done.name ?? '',

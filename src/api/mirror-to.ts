@@ -38,6 +38,6 @@ export async function mirrorTo(
     const started = performance.now()
     const bundle = bundleOfPlan(prepared.plan)
     const imported = await importRoots(bundle, target, { ...network, layout, repair })
-    return finishImport(bundle, imported, started, request)
+    return finishImport(bundle, imported, started, request, around)
   })
 }

@@ -1,6 +1,6 @@
 import type { RootKind } from '../bundle/run/events.ts'
 import type { ProgramContents } from '../bundle/format/importer.ts'
-import type { ChartProof } from '../bundle/format/chart-proof.ts'
+import type { ChartProof, OpenReference } from '../bundle/format/chart-proof.ts'
 import type { RootWeight } from '../bundle/export/weights.ts'
 import type { CheckedSignature } from '../bundle/media/trust.ts'
 import type { WrittenManifests } from '../bundle/import/write-values.ts'
@@ -71,4 +71,12 @@ export interface ImportResult {
   readonly manifests?: WrittenManifests
   /** Whose signature was checked, when a key was given. */
   readonly signedBy?: CheckedSignature
+  /** Written beside the override, for the commands to come. */
+  readonly files?: readonly string[]
+  /** Commands that install the charts, in order. */
+  readonly next?: readonly string[]
+  /** The same in the product's own way. */
+  readonly script?: readonly string[]
+  /** Needed references that stay public whatever is done. */
+  readonly uncovered?: readonly (OpenReference & { readonly chart: string })[]
 }

@@ -1,6 +1,7 @@
+import { resolve } from 'node:path'
 import { importFrom, importResult } from '../api/import-from.ts'
 import { mediumAt } from '../bundle/media/at.ts'
-import type { ArgsDef } from '../cli/args/flags.ts'
+import type { Args, ArgsDef } from '../cli/args/flags.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, targetSettings } from '../cli/flags/registry.ts'
@@ -53,9 +54,31 @@ export default defineBundleCommand({
     const { values, pinDigests } = given
     const done = await importFrom(
       medium,
-      { layout, target, trust: given, pick: given, repair, values, pinDigests },
+      {
+        layout,
+        target,
+        trust: given,
+        pick: given,
+        repair,
+        values,
+        pinDigests,
+        ...(medium.can.seek ? { readAgain: sourceOf(given) } : {}),
+      },
       session,
     )
     showImport(done, importResult(done), session)
   },
+})
+
+// --- internal ---
+
+/** How another command reads the same bundle. */
+const sourceOf = ({ bundle, volumes, verifyKey, signature, requireSignature }: Args<typeof args>) => ({
+  bundle,
+  flags: [
+    ...volumes.map((folder) => `--volumes=${resolve(folder)}`),
+    ...(verifyKey === undefined ? [] : [`--verify-key=${resolve(verifyKey)}`]),
+    ...(signature === undefined ? [] : [`--signature=${resolve(signature)}`]),
+    ...(requireSignature ? ['--require-signature'] : []),
+  ],
 })

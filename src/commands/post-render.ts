@@ -1,14 +1,13 @@
-import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Layout } from '../bundle/format/destination.ts'
-import { PLUGIN_NAME, postRenderPlugin } from '../bundle/charts/post-render-plugin.ts'
+import { PLUGIN_NAME } from '../bundle/charts/steps/post-render-plugin.ts'
 import { rewriteManifests } from '../bundle/charts/post-render.ts'
 import { createPrivateImages } from '../bundle/charts/private-images.ts'
+import { writePostRenderer } from '../bundle/charts/steps/post-renderer.ts'
 import { BundleError, codeOf, usageError } from '../lib/errors.ts'
 import { whyUnwritable } from '../lib/file-errors.ts'
 import { plural } from '../lib/format.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
-import { replaceFile } from '../lib/bytes/write-whole.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { exitCodes } from '../bundle/run/exit.ts'
 import type { Args } from '../cli/args/flags.ts'
@@ -97,26 +96,15 @@ export default defineBundleCommand({
 
 /** @returns the folder, absolute */
 async function writePlugin(to: string, given: Args<typeof args>, layout: Layout): Promise<string> {
-  const folder = resolve(to)
-  const { registry, path, prefix, chartPrefix } = layout
-  const { files } = postRenderPlugin([
-    ...ownCommand(),
-    'post-render',
-    resolve(given.bundle),
+  const flags = [
     ...given.volumes.map((folder) => `--volumes=${resolve(folder)}`),
-    `--registry=${path === '' ? registry : `${registry}/${path}`}`,
-    `--prefix=${prefix}`,
-    `--chart-prefix=${chartPrefix}`,
     ...(given.strict ? ['--strict'] : []),
     ...(given.verifyKey === undefined ? [] : [`--verify-key=${resolve(given.verifyKey)}`]),
     ...(given.signature === undefined ? [] : [`--signature=${resolve(given.signature)}`]),
     ...(given.requireSignature ? ['--require-signature'] : []),
-  ])
+  ]
   try {
-    await mkdir(folder, { recursive: true })
-    for (const [name, text] of Object.entries(files)) {
-      await replaceFile(join(folder, name), text, { mode: name.endsWith('.sh') ? 0o755 : 0o644 })
-    }
+    return await writePostRenderer(to, { bundle: given.bundle, layout, flags })
   } catch (error) {
     if (error instanceof BundleError) throw error
     throw usageError(`cannot write the plugin: ${whyUnwritable(error) ?? codeOf(error) ?? 'unknown error'}`, {
@@ -125,15 +113,6 @@ async function writePlugin(to: string, given: Args<typeof args>, layout: Layout)
       cause: error,
     })
   }
-  return folder
-}
-
-/** How this program was started; a compiled one is its own interpreter, with its source in a file system of its own. */
-function ownCommand(): readonly string[] {
-  const script = process.argv[1]
-  return script === undefined || script.startsWith('/$bunfs/')
-    ? [process.execPath]
-    : [process.execPath, script]
 }
 
 const howToUse = (folder: string): string =>

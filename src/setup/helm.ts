@@ -10,7 +10,7 @@ import { createDocuments } from '../helm/values/render/documents.ts'
 import { createHelm } from '../helm/values/render/helm.ts'
 import { isMap, type Values } from '../helm/values/tree.ts'
 import { readSmall, whyUnreadable } from '../lib/bytes/small-file.ts'
-import { codeOf, messageOf, usageError } from '../lib/errors.ts'
+import { BundleError, codeOf, messageOf, usageError } from '../lib/errors.ts'
 import { MAX_NESTING, nestsDeeper } from '../lib/nesting.ts'
 import { openChartCache } from './chart-cache.ts'
 
@@ -52,6 +52,8 @@ export interface OpenedHelm {
   readonly given: GivenValues
   /** Absent when proving is switched off, or where there is no helm. */
   readonly helm?: HelmSetup
+  /** False when the user wants no judgement of the charts at all. */
+  readonly judge?: false
 }
 
 /**
@@ -70,7 +72,7 @@ export async function findHelm(
       next: 'install helm 3 or 4, or give --helm <program>; or leave --objects out',
     })
   if (!settings.prove && given.objects !== undefined) throw unjudged('the charts are not rendered')
-  if (!settings.prove) return { given }
+  if (!settings.prove) return { given, judge: false }
   const binary = settings.program ?? findProgram('helm', env['PATH'])
   if (binary !== undefined) {
     const cache = settings.cache ? await openChartCache(env) : undefined
@@ -86,6 +88,18 @@ export async function findHelm(
   if (given.objects !== undefined) throw unjudged('there is no helm to render the charts with')
   if (spec.groups.some((group) => group.charts.length > 0)) onLack()
   return { given }
+}
+
+/** Of the helm on the PATH, `v3.17.3`; undefined where there is none, or one of another kind. */
+export async function helmVersion({ env }: Pick<Surroundings, 'env'>): Promise<string | undefined> {
+  const binary = findProgram('helm', env['PATH'])
+  if (binary === undefined) return undefined
+  try {
+    return (await createHelm(binary)).version
+  } catch (error) {
+    if (error instanceof BundleError) return undefined
+    throw error
+  }
 }
 
 // --- internal ---

@@ -6,7 +6,7 @@ import { canonicalText } from '../spec/hints.ts'
 import type { SpecHint } from '../spec/spec.ts'
 import type { ChartInstall } from './judge/install.ts'
 import type { AppliedObjects } from './judge/objects.ts'
-import { judgedUses, type JudgedUse } from './judge/judge.ts'
+import { judgedUses, switchedOn, type JudgedUse } from './judge/judge.ts'
 
 /** What is known of a chart beside its own text. */
 export interface ChartSituation {
@@ -37,7 +37,7 @@ export function chartProof(bound: BoundChart, proof: Proof, situation: ChartSitu
       accepted.set(reference, use.hint.reason)
       return
     }
-    const { need = 'needed', when, path } = use ?? {}
+    const { need, when, path } = use ?? unseen(reference, install.off)
     open.set(reference, {
       ...one,
       ...(path === undefined ? {} : { path }),
@@ -101,6 +101,12 @@ export const holds = (proofs: readonly ChartProof[]): boolean =>
 const ADMISSION =
   'no value reaches it: rewrite it with ma-bundle post-render, or at admission with the policy of ma-bundle values'
 
+/** What only a render with the override shows. */
+function unseen(reference: string, off: string | undefined): Partial<JudgedUse> & Pick<JudgedUse, 'need'> {
+  if (/[-_/]$/.test(reference)) return { need: 'unknown', when: 'a program adds the rest of the name' }
+  return off === undefined ? { need: 'needed' } : { need: 'on-demand', when: switchedOn(off) }
+}
+
 const missingText = (reference: string): string =>
   `take it along with --add-missing=all, or add ${reference} to the spec`
 
@@ -122,4 +128,4 @@ const useOf = (uses: readonly JudgedUse[], reference: string): JudgedUse | undef
 
 /** Stems are written as the chart has them, and kept with their host. */
 const isSame = (one: string, other: string): boolean =>
-  canonicalText(one) === canonicalText(other) || one.endsWith(`/${other}`)
+  canonicalText(one) === canonicalText(other) || one.endsWith(`/${other}`) || other.endsWith(`/${one}`)

@@ -60,7 +60,9 @@ export async function renderCharts(
     const one = await renderChart(tgz, install.of(chart), program, {
       variants,
       hints: hints.get(chart) ?? [],
-      known: chart === install.consumer?.chart ? install.consumer.bindings : [],
+      ...(chart === install.consumer?.chart
+        ? { known: install.consumer.bindings, foreign: install.consumer.chartsAt }
+        : {}),
       objects: objects.get(chart) ?? [],
       ...(cache === undefined ? {} : { cache }),
     })

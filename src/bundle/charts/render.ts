@@ -11,7 +11,7 @@ import type { RootContents } from '../format/contents.ts'
 import type { SpecBinding, SpecHint } from '../spec/spec.ts'
 import type { ChartInstall } from './judge/install.ts'
 import { withObjects, withOperands, type AppliedObjects } from './judge/objects.ts'
-import { aliasesOf } from './judge/judge.ts'
+import { aliasesOf, withoutPlaces } from './judge/judge.ts'
 import { chartProof } from './proof.ts'
 import type { ChartProof } from '../format/chart-proof.ts'
 import { overrideValues } from '../../helm/values/override.ts'
@@ -23,7 +23,7 @@ import { pathText, valueAt } from '../../helm/values/tree.ts'
 import { assignmentsFor } from '../../helm/values/write/write.ts'
 import { digestOf } from '../../oci/digest.ts'
 import { parseReference } from '../../oci/reference.ts'
-import { imageRepository, type Layout } from '../format/destination.ts'
+import { placeIn, type Layout } from '../format/destination.ts'
 import { createKeptChart, type Fresh } from './kept.ts'
 import { createPrivateImages, withAliases, type PrivateImages } from './private-images.ts'
 
@@ -72,6 +72,8 @@ export interface RenderChartOptions {
   readonly known?: readonly SpecBinding[]
   /** The user's own that its controllers act on. */
   readonly objects?: readonly AppliedObjects[]
+  /** Dotted path of values that are handed to other charts, and judged there. */
+  readonly foreign?: string
   /** What runs before this one found; helm is not started for what it has. */
   readonly cache?: Cache
 }
@@ -86,7 +88,7 @@ export async function renderChart(
   tgz: Uint8Array,
   install: ChartInstall,
   helm: Helm,
-  { variants = [], hints = [], known = [], objects = [], cache }: RenderChartOptions = {},
+  { variants = [], hints = [], known = [], objects = [], foreign, cache }: RenderChartOptions = {},
 ): Promise<RenderedChart | undefined> {
   const layers = install.layers.map(({ values }) => values)
   const kept = createKeptChart(cache, { helm: helm.version, chart: digestOf(tgz), layers, variants })
@@ -143,7 +145,7 @@ export async function renderChart(
       return undefined
     }
     const { search } = explored
-    const bound = withObjects(explored.bound, objects)
+    const bound = withObjects(withoutPlaces(explored.bound, foreign), objects)
     return {
       bound,
       get effort() {
@@ -155,7 +157,7 @@ export async function renderChart(
         const judge = async (images: PrivateImages): Promise<Proof> =>
           prove(layers, values, await open(), search, {
             destinationOf: (reference) => images.rewrite(reference) ?? placeIn(SOMEWHERE, reference),
-            isPrivate: (reference) => reference.startsWith(`${SOMEWHERE.registry}/`),
+            isPrivate: (reference) => reference.startsWith(`${SOMEWHERE.registry}/${SOMEWHERE.prefix}/`),
             isBundled: (reference) => images.rewrite(reference) !== undefined,
             variants: variants.length > 0 ? variants : search.variants.slice(0, 1),
           })
@@ -223,12 +225,4 @@ export function boundValues(
 function asRequired(binding: Binding, given: Values | undefined): Binding {
   const isGiven = binding.leaves.some(({ path }) => valueAt(given, path) !== undefined)
   return isGiven && binding.variant === undefined ? { ...binding, variant: REQUIRED } : binding
-}
-
-/** Where an import would put an image of that name. */
-function placeIn(layout: Layout, reference: string): string {
-  const parsed = parseReference(reference)
-  const tag = parsed.tag === undefined ? '' : `:${parsed.tag}`
-  const digest = parsed.digest === undefined ? '' : `@${parsed.digest}`
-  return `${layout.registry}/${imageRepository(layout, parsed)}${tag}${digest}`
 }

@@ -51,6 +51,14 @@ export function namesText({ prefix, chartPrefix, maps = [], template }: Layout):
 export const DEFAULT_PREFIX = 'mirrored'
 export const DEFAULT_CHART_PREFIX = 'charts'
 
+/** Where an import puts an image of that name: the whole reference. */
+export function placeIn(layout: Layout, reference: string): string {
+  const parsed = parseReference(reference)
+  const tag = parsed.tag === undefined ? '' : `:${parsed.tag}`
+  const digest = parsed.digest === undefined ? '' : `@${parsed.digest}`
+  return `${layout.registry}/${imageRepository(layout, parsed)}${tag}${digest}`
+}
+
 /** The repository a chart lands in: `<chartPrefix>/<name>`, which is where `helm push` would put it. */
 export const chartRepository = (layout: Layout, chart: string): string =>
   joined(layout.path, layout.chartPrefix, chart)

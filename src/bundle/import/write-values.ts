@@ -7,7 +7,9 @@ import { BundleError, codeOf, usageError } from '../../lib/errors.ts'
 import { whyUnwritable } from '../../lib/file-errors.ts'
 import type { UnboundIn } from '../charts/override.ts'
 import { privateManifests, type PrivateManifest, type PrivateManifests } from '../charts/private-manifests.ts'
-import { valuesFor, type OverrideOptions } from '../charts/values.ts'
+import { writePostRenderer } from '../charts/steps/post-renderer.ts'
+import { installSteps, POST_RENDERER, type InstallSteps } from '../charts/steps/steps.ts'
+import { computeValues, overrideFacts, type OverrideOptions } from '../charts/values.ts'
 import type { Layout } from '../format/destination.ts'
 import type { Bundle } from '../format/open.ts'
 
@@ -24,6 +26,16 @@ export interface WrittenValues {
   readonly unbound: readonly UnboundIn[]
   /** The manifests that the bundle carries, as they were written. */
   readonly manifests?: WrittenManifests
+  /** What a person does next. */
+  readonly steps: InstallSteps
+}
+
+/** What the commands to come depend on. */
+export interface WriteSituation {
+  /** Of the helm on this machine, `v3.17.3`. */
+  readonly helm?: string
+  /** The bundle as it was named, and flags for reading it again; absent for a pipe. */
+  readonly source?: { readonly bundle: string; readonly flags: readonly string[] }
 }
 
 export interface WrittenManifests {
@@ -42,17 +54,33 @@ export async function writeValues(
   file: string,
   bundle: Bundle,
   layout: Layout,
-  options: OverrideOptions = {},
+  options: OverrideOptions & WriteSituation = {},
 ): Promise<WrittenValues | undefined> {
-  const values = await valuesFor(bundle, layout, options)
-  if (values === undefined) return undefined
+  const facts = await overrideFacts(bundle)
+  if (facts === undefined) return undefined
+  const values = computeValues(facts, layout, options)
+  const { helm, source } = options
   const stem = file.replace(/\.ya?ml$/, '')
   const folder = `${stem}.d`
   const carried = privateManifests(bundle, layout)
+  const steps = installSteps(facts, bundle.contents?.proof ?? [], {
+    layout,
+    values: file,
+    folder,
+    chartFiles: [...values.charts.keys()],
+    ...(helm === undefined ? {} : { helm }),
+    ...(source === undefined ? {} : { bundle: source.bundle }),
+  })
+  const ofCharts = [...values.charts].map(([chart, yaml]) => [`${chart}.yaml`, yaml] as const)
   try {
     await replaceFile(file, values.umbrella)
-    if (values.charts.size > 0) await mkdir(folder, { recursive: true })
-    for (const [chart, yaml] of values.charts) await replaceFile(join(folder, `${chart}.yaml`), yaml)
+    for (const [name, text] of new Map([...steps.files, ...ofCharts])) {
+      const path = join(folder, name)
+      await mkdir(dirname(path), { recursive: true })
+      await replaceFile(path, text)
+    }
+    if (steps.postRender && source !== undefined)
+      await writePostRenderer(join(folder, POST_RENDERER), { ...source, layout })
     if (carried !== undefined) await writeManifests(`${stem}.manifests`, carried)
   } catch (error) {
     if (error instanceof BundleError) throw error
@@ -71,6 +99,7 @@ export async function writeValues(
             files: carried.manifests.map(({ name, replaced, open }) => ({ name, replaced, open })),
           },
         }),
+    steps,
   }
 }
 

@@ -7,7 +7,12 @@ import {
 } from '../../bundle/import/write-values.ts'
 import { plural } from '../../lib/format.ts'
 import { signedByLines } from './signed-by.ts'
-import { verdictLine } from '../../bundle/charts/judge/verdict.ts'
+import { filesBeside } from '../../api/import-from.ts'
+import type { InstallSteps } from '../../bundle/charts/steps/steps.ts'
+import type { Bundle } from '../../bundle/format/open.ts'
+import { FailuresError } from '../../bundle/run/failures.ts'
+import { BundleError } from '../../lib/errors.ts'
+import { verdictLine, verdictLines } from '../../bundle/charts/judge/verdict.ts'
 import type { ArgsDef } from '../args/flags.ts'
 import type { CommandSession } from '../session.ts'
 import { nextSteps } from '../ui/next.ts'
@@ -42,32 +47,70 @@ export function showImport(
       ...landed(imported, layout.registry, session),
       `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
       ...signedByLines(signed),
-      ...valuesLines(values),
+      ...valuesLines(values, (proof?.length ?? 0) > 0),
+      ...(proof === undefined || !hasCharts ? [] : verdictLines(proof, chartNames(bundle))),
       ...manifestLines(values?.manifests),
       // Without a bundle there is nothing to prove later.
       ...(proof === undefined || (proof.length === 0 && (name === undefined || !hasCharts))
         ? []
         : [verdictLine(proof)]),
-      ...(values === undefined
-        ? []
-        : [nextSteps([`helm upgrade --install <release> <chart> -f ${values.file}`], session)]),
+      ...stepLines(values?.steps, session),
       '',
     ].join('\n'),
   )
+  refuseUncovered(values?.steps)
 }
 
 // --- internal ---
 
+const chartNames = ({ roots }: Bundle): readonly string[] =>
+  roots.flatMap((root) => (root.kind === 'chart' ? [root.chart] : []))
+
+function stepLines(steps: InstallSteps | undefined, session: CommandSession): readonly string[] {
+  if (steps === undefined) return []
+  const { commands, script } = steps
+  return [
+    nextSteps(commands, session),
+    ...(script.length === 0 ? [] : ["Or in the product's own way:", ...script.map((line) => `  ${line}`)]),
+  ]
+}
+
+/**
+ * Everything is in the registry, and yet some pod would not start.
+ * @throws FailuresError that names each reference, who pulls it and what to do
+ */
+function refuseUncovered(steps: InstallSteps | undefined): void {
+  const uncovered = steps?.uncovered ?? []
+  if (uncovered.length === 0) return
+  throw new FailuresError(
+    `everything is in the registry, but ${plural(uncovered.length, 'image')} that the installation pulls would still come from outside`,
+    uncovered.map(({ chart, reference, at, path, verdict, remedy }) => ({
+      kind: 'image',
+      name: reference,
+      error: new BundleError(
+        `${chart} pulls it (${path === undefined ? '' : `${path}, `}${at}), and ${verdict === 'not-bundled' ? 'the bundle does not have it' : 'nothing that was written reaches it'}`,
+        { kind: 'failed', next: remedy },
+      ),
+    })),
+    'list the chart kyverno, whose policy rewrites images of all pods, and export again; or give the nodes a mirror with ' +
+      'credentials: ma-bundle values --format containerd',
+  )
+}
+
 const count = (imported: readonly ImportedRoot[], outcome: ImportedRoot['outcome']): number =>
   imported.filter((one) => one.outcome === outcome).length
 
-function valuesLines(values: WrittenValues | undefined): readonly string[] {
+function valuesLines(values: WrittenValues | undefined, isJudged: boolean): readonly string[] {
   if (values === undefined) return ['It is a layout of another tool: no charts, no values override.']
-  const { file, folder, charts, unbound } = values
+  const { file, folder, charts, steps } = values
+  // The verdict names them better.
+  const unbound = isJudged ? [] : values.unbound
+  const extra = filesBeside(steps)
   const pulled = unbound.filter(({ off }) => !off)
   const off = unbound.length - pulled.length
   return [
     `Wrote ${file}, for the chart that installs the others${charts.length === 0 ? '' : `, and ${plural(charts.length, 'file')} for single charts in ${folder}/`}.`,
+    ...(extra.length === 0 ? [] : [`Wrote ${extra.join(', ')} there, for the commands below.`]),
     ...(pulled.length === 0 ? [] : ['Not bound, because the bundle does not have the image:']),
     ...pulled.map(({ chart, path, reference }) => `  ${chart} ${path}: ${reference}`),
     ...(off === 0

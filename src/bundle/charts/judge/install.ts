@@ -83,25 +83,13 @@ export function installOf(
   }
 }
 
-/**
- * Files of values inside a chart, by name, as they are written.
- * @throws BundleError for one that it does not have
- */
-export function valuesFiles(
-  chart: ChartPackage,
-  names: readonly string[],
-): readonly { readonly name: string; readonly text: string }[] {
-  const { files } = readChart(chart.tgz, `chart ${chart.chart}`)
-  return names.map((name) => {
-    const text = files.get(name)
-    if (text !== undefined) return { name, text }
-    const there = [...files.keys()].filter((path) => /^[^/]*\.ya?ml$/.test(path))
-    throw new BundleError(`it has no file "${name}"`, {
-      kind: 'usage',
-      where: `chart ${chart.chart}`,
-      next: there.length === 0 ? 'it has no such files' : `its files are ${there.join(', ')}`,
-    })
-  })
+/** Files of YAML at the top of a chart, as they are written. */
+export function valuesFiles({
+  chart,
+  tgz,
+}: ChartPackage): readonly { readonly name: string; readonly text: string }[] {
+  const { files } = readChart(tgz, `chart ${chart}`)
+  return [...files].filter(([path]) => /\.ya?ml$/.test(path)).map(([name, text]) => ({ name, text }))
 }
 
 // --- internal ---
@@ -111,10 +99,19 @@ const defaults = (chart: ChartPackage | undefined): Values =>
 
 function ownLayers(known: Consumer, chart: ChartPackage, given: GivenValues): readonly ValuesLayer[] {
   const names = given.consumerFiles.length > 0 ? given.consumerFiles : known.values
-  const files = valuesFiles(chart, names).map(({ name, text }) => ({
-    name,
-    values: parsed(text, name, chart),
-  }))
+  const there = valuesFiles(chart)
+  const files = names.map((name) => {
+    const file = there.find((one) => one.name === name)
+    if (file !== undefined) return { name, values: parsed(file.text, name, chart) }
+    throw new BundleError(`it has no file "${name}"`, {
+      kind: 'usage',
+      where: `chart ${chart.chart}`,
+      next:
+        there.length === 0
+          ? 'it has no such files'
+          : `its files are ${there.map((one) => one.name).join(', ')}`,
+    })
+  })
   return [...files, ...given.consumer]
 }
 

@@ -104,6 +104,17 @@ export function aliasesOf(
   return aliases
 }
 
+/** A chart without the places of values that it hands to others, which are judged there. */
+export function withoutPlaces(bound: BoundChart, below: string | undefined): BoundChart {
+  if (below === undefined) return bound
+  const isOwn = ({ path = '' }: { readonly path?: string }): boolean => !path.startsWith(`${below}.`)
+  return {
+    ...bound,
+    notLanded: bound.notLanded.filter(isOwn),
+    ...(bound.uses === undefined ? {} : { uses: bound.uses.filter(isOwn) }),
+  }
+}
+
 // --- internal ---
 
 function hinted(use: ImageUse, hints: readonly SpecHint[]): Partial<JudgedUse> {

@@ -2,7 +2,6 @@
 export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json'
 export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 export const OCI_CONFIG = 'application/vnd.oci.image.config.v1+json'
-export const OCI_LAYER_GZIP = 'application/vnd.oci.image.layer.v1.tar+gzip'
 /** https://distribution.github.io/distribution/spec/manifest-v2-2/ */
 export const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json'
 export const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'

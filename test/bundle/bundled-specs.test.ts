@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import Ajv from 'ajv'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { knownChart, knownConsumer, listBundledSpecs, loadSpec } from '../../src/bundle/spec/bundled.ts'
+import { knownChart, knownConsumer, bundledSpecs, loadSpec } from '../../src/bundle/spec/bundled.ts'
 import { imagesOf, nameOf, parseSpec, selectGroups } from '../../src/bundle/spec/spec.ts'
 import { parseReference } from '../../src/oci/reference.ts'
 import { SPEC } from '../support/spec.ts'
@@ -52,7 +52,7 @@ describe('the bundled specs', () => {
   )
 
   it('have bindings whose images come from somewhere: the bundle, or another place it names', () => {
-    for (const { text, fileName } of listBundledSpecs()) {
+    for (const { text, fileName } of bundledSpecs) {
       const spec = parseSpec(text, fileName)
       const charts = spec.groups.flatMap((group) => group.charts.map(({ name }) => name))
       expect([...spec.bindings.keys(), spec.consumer?.chart ?? ''].toSorted()).toEqual(charts.toSorted())
@@ -81,7 +81,7 @@ describe('the bundled specs', () => {
 
   it('fit the JSON schema that editors use', async () => {
     const validate = await schema()
-    for (const { text, name } of listBundledSpecs()) {
+    for (const { text, name } of bundledSpecs) {
       expect(validate(parse(text)), `${name}: ${JSON.stringify(validate.errors)}`).toBe(true)
       expect(text.startsWith('# yaml-language-server: $schema=schema.json\n')).toBe(true)
     }
@@ -126,7 +126,7 @@ describe('the bundled specs', () => {
 
 describe('loadSpec', () => {
   it('takes the newest when nothing is said, and by the family name', async () => {
-    const [newest] = listBundledSpecs()
+    const [newest] = bundledSpecs
     expect((await loadSpec()).fileName).toBe(newest?.fileName)
     expect((await loadSpec('migration-assistant')).fileName).toBe(newest?.fileName)
   })

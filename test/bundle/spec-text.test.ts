@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { listBundledSpecs } from '../../src/bundle/spec/bundled.ts'
+import { bundledSpecs } from '../../src/bundle/spec/bundled.ts'
 import { parseSpec } from '../../src/bundle/spec/spec.ts'
 import { specText } from '../../src/bundle/spec/print.ts'
 
 describe('the text of a spec', () => {
-  it.each(listBundledSpecs())('of $name is read back to the same', ({ text, name }) => {
+  it.each(bundledSpecs)('of $name is read back to the same', ({ text, name }) => {
     const spec = parseSpec(text, name)
     expect(parseSpec(specText(spec), name)).toEqual(spec)
   })

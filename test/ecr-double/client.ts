@@ -1,6 +1,7 @@
 import { ECRClient } from '@aws-sdk/client-ecr'
 import { digestOf, type Digest } from '../../src/oci/digest.ts'
-import { OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { OCI_LAYER_GZIP } from '../support/images.ts'
 import type { Ecr } from '../support/ecr/server.ts'
 import { EXAMPLE_KEY, type AccessKey } from '../support/ecr/signature.ts'
 

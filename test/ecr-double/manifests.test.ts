@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
-import {
-  HELM_CONFIG,
-  OCI_CONFIG,
-  OCI_INDEX,
-  OCI_LAYER_GZIP,
-  OCI_MANIFEST,
-} from '../../src/oci/media-types.ts'
+import { HELM_CONFIG, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { OCI_LAYER_GZIP } from '../support/images.ts'
 import { startEcr, type Ecr } from '../support/ecr/server.ts'
 import { ask, blobsOf, indexOf, pushImage, putManifest, told } from './client.ts'
 

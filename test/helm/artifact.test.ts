@@ -13,12 +13,11 @@ import {
   HELM_CONFIG,
   HELM_PROVENANCE,
   OCI_CONFIG,
-  OCI_LAYER_GZIP,
   OCI_MANIFEST,
 } from '../../src/oci/media-types.ts'
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.ts'
 import { helmBinary } from '../support/helm.ts'
-import { layerOf, pushImage, type BuiltImage } from '../support/images.ts'
+import { layerOf, pushImage, type BuiltImage, OCI_LAYER_GZIP } from '../support/images.ts'
 
 const run = promisify(execFile)
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { parseChallenges } from '../../src/registry/auth/challenge.ts'
-import type { Credential, CredentialQuery } from '../../src/registry/auth/credentials.ts'
+import type { Credential, CredentialQuery } from '../../src/registry/auth/credential.ts'
 import { bytesOf } from '../../src/lib/bytes/bytes.ts'
 import { openRepository } from '../../src/registry/repository.ts'
 import { fetchToken } from '../../src/registry/auth/token.ts'

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Env } from '../../src/lib/http/proxy.ts'
-import { chain, dockerCredentials, type Credential } from '../../src/registry/auth/credentials.ts'
+import type { Credential } from '../../src/registry/auth/credential.ts'
+import { chain, dockerCredentials } from '../../src/registry/auth/credentials.ts'
 
 let home = ''
 beforeEach(async () => {

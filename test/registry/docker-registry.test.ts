@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bytesOf, type Bytes } from '../../src/lib/bytes/bytes.ts'
 import { digestOf } from '../../src/oci/digest.ts'
-import { OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { openRepository } from '../../src/registry/repository.ts'
 import { createAuthority, type TestAuthority } from '../support/certificates.ts'
 import { startDockerRegistry, type DockerRegistry } from '../support/docker-registry.ts'
-import { noise } from '../support/images.ts'
+import { noise, OCI_LAYER_GZIP } from '../support/images.ts'
 import { digestAll, failureOf, harness, listAll } from '../support/registry/harness.ts'
 
 const user = { username: 'me', password: 'secret' }

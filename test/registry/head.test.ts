@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { OCI_CONFIG, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { OCI_LAYER_GZIP } from '../support/images.ts'
 import { openRepository } from '../../src/registry/repository.ts'
 import { startDouble, type RegistryDouble } from '../support/registry/double.ts'
 import * as fault from '../support/registry/faults.ts'

@@ -4,6 +4,7 @@ import { digestOf, type Digest } from '../../src/oci/digest.ts'
 import * as media from '../../src/oci/media-types.ts'
 import { parsePlatform } from '../../src/oci/platform.ts'
 
+export const OCI_LAYER_GZIP = 'application/vnd.oci.image.layer.v1.tar+gzip'
 const DOCKER_LAYER_GZIP = 'application/vnd.docker.image.rootfs.diff.tar.gzip'
 
 /** An image or index as bytes, ready to be pushed somewhere. */
@@ -72,7 +73,7 @@ export function buildImage(layers: readonly Uint8Array[], options: ImageOptions 
       size: config.length,
     },
     layers: layers.map((layer) => ({
-      mediaType: docker ? DOCKER_LAYER_GZIP : media.OCI_LAYER_GZIP,
+      mediaType: docker ? DOCKER_LAYER_GZIP : OCI_LAYER_GZIP,
       digest: digestOf(layer),
       size: layer.length,
     })),

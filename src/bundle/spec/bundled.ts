@@ -32,8 +32,10 @@ export interface LoadedSpec {
   readonly fileName: string
 }
 
+const FAMILY = 'migration-assistant'
+
 /** The specs that come with this program, the newest first. Imported as text, so that a compiled binary holds them. */
-export const listBundledSpecs = (): readonly BundledSpec[] => BUNDLED
+export const bundledSpecs: readonly BundledSpec[] = [bundled('3.3.6', spec336), bundled('2.6.4', spec264)]
 
 /**
  * Loads a spec by path or by bundled name. `migration-assistant` is its newest bundled version; so is nothing at all.
@@ -47,7 +49,7 @@ export async function loadSpec(pathOrName?: string): Promise<LoadedSpec> {
 
 /** The spec of a bundled name; of none, the newest. */
 export const bundledSpec = (name?: string): BundledSpec | undefined =>
-  name === undefined || name === FAMILY ? BUNDLED[0] : BUNDLED.find((one) => one.name === name)
+  name === undefined || name === FAMILY ? bundledSpecs[0] : bundledSpecs.find((one) => one.name === name)
 
 /** What is known of a chart version. */
 export interface KnownChart {
@@ -58,7 +60,7 @@ export interface KnownChart {
 
 /** What the bundled specs know of a chart version, for lists that carry no bindings of their own. */
 export function knownChart(chart: string, version: string): KnownChart | undefined {
-  for (const spec of BUNDLED.map(parseOnce)) {
+  for (const spec of bundledSpecs.map(parseOnce)) {
     const listed = chartsOf(spec).find((entry) => entry.name === chart && sameVersion(entry.version, version))
     const bindings = spec.bindings.get(chart)
     if (listed === undefined || bindings === undefined) continue
@@ -75,7 +77,7 @@ export function knownConsumer(charts: readonly SpecChart[]): Consumer | undefine
     charts.filter((chart) =>
       chartsOf(spec).some((entry) => entry.name === chart.name && sameVersion(entry.version, chart.version)),
     ).length
-  const [best] = BUNDLED.map(parseOnce).toSorted((a, b) => shared(b) - shared(a))
+  const [best] = bundledSpecs.map(parseOnce).toSorted((a, b) => shared(b) - shared(a))
   return best !== undefined && shared(best) * 2 > charts.length ? best.consumer : undefined
 }
 
@@ -97,15 +99,12 @@ export function missingSpec(path: string, cause: unknown): BundleError {
 }
 
 /** What `--spec` may be beside a file. */
-export const bundledNames = (): readonly string[] => [FAMILY, ...BUNDLED.map(({ name }) => name)]
+export const bundledNames = (): readonly string[] => [FAMILY, ...bundledSpecs.map(({ name }) => name)]
 
 // --- internal ---
 
 /** A spec of many thousand images; a bundle given by mistake has many GB. */
 const MAX_BYTES = 16 * 1024 * 1024
-const FAMILY = 'migration-assistant'
-
-const BUNDLED: readonly BundledSpec[] = [bundled('3.3.6', spec336), bundled('2.6.4', spec264)]
 
 function bundled(version: string, text: string): BundledSpec {
   const name = `${FAMILY}-${version}`

@@ -21,7 +21,7 @@ export function noting(source: Credentials): Credentials {
   }
 }
 
-export type { Credential, CredentialQuery, Credentials } from './credential.ts'
+export type { Credentials } from './credential.ts'
 export { dockerCredentials } from './docker-config.ts'
 
 // --- internal ---

@@ -75,7 +75,11 @@ export default defineBundleCommand({
     if (format !== 'helm' && chart !== undefined) throw usageError('--chart goes with --format helm')
     await withBundle(args.bundle, { ...session, ...args }, async ({ bundle }) => {
       if (format === 'helm') {
-        const text = helmValues(await valuesFor(bundle, layout, { pinDigests: args.pinDigests }), chart)
+        const values = await valuesFor(bundle, layout, { pinDigests: args.pinDigests })
+        const text = helmValues(values, chart)
+        for (const relied of values?.relies ?? [])
+          if (chart === undefined || relied.chart === chart)
+            session.emit({ type: 'warning', message: relied.text, where: `chart ${relied.chart}` })
         session.result({ format, text }, text)
         return
       }

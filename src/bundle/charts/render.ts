@@ -128,6 +128,7 @@ export async function renderChart(
           reason: `what is written there for ${binding.reference} is wrong in the variant "${variant.name}": set it by hand in that mode`,
         })),
       ],
+      ...(search.modes.length === 0 ? {} : { modes: search.modes }),
       ...(search.refusal === undefined ? {} : { refusal: search.refusal }),
       uses,
       unreachable: search.unreachable.map(({ reference, at, reason }) => ({ reference, at, reason })),

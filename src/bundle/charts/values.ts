@@ -21,6 +21,14 @@ export interface ValuesFiles {
   readonly charts: ReadonlyMap<string, string>
   /** Places that name an image the bundle does not have; they stay public. */
   readonly unbound: readonly UnboundIn[]
+  /** What else must stay as it is for the override to be right. */
+  readonly relies: readonly ReliesOn[]
+}
+
+/** A value that decides what a written place stood for, and what it would be otherwise, for people. */
+export interface ReliesOn {
+  readonly chart: string
+  readonly text: string
 }
 
 export interface OverrideOptions {
@@ -111,21 +119,38 @@ export function computeValues(
   )
   const names = namesText(layout)
   const title = `${[name, version].filter(Boolean).join(' ')} from ${layout.registry}. Written by ma-bundle${names === undefined ? '' : ` with ${names}`}.`
+  const relies = reliesOf(facts, found)
   const own = found.get(consumer.chart)
-  const { yaml, unbound } = umbrellaOverride(consumer, consumed, images, layout, title, own?.values)
+  const all = [title, ...relies.map(({ chart, text }) => `${chart}: ${text}`)].join('\n')
+  const { yaml, unbound } = umbrellaOverride(consumer, consumed, images, layout, all, own?.values)
   const perChart = known.flatMap((chart): [string, string][] => {
     const alone = standingAlone(chart, found.get(chart.name)?.values, facts)
-    const file = chartValues(alone, images, layout, `${chart.name} ${chart.version}. ${title}`)
+    const about = relies.flatMap((one) => (one.chart === chart.name ? [one.text] : []))
+    const heading = [`${chart.name} ${chart.version}. ${title}`, ...about].join('\n')
+    const file = chartValues(alone, images, layout, heading)
     return file.yaml === undefined ? [] : [[chart.name, file.yaml]]
   })
   const unfound = [...found].flatMap(([chart, one]) => one.unbound.map((place) => ({ chart, ...place })))
   const measured = unbound.filter(({ chart }) => own === undefined || chart !== consumer.chart)
-  return { umbrella: yaml, charts: new Map(perChart), unbound: [...measured, ...unfound] }
+  return { umbrella: yaml, charts: new Map(perChart), unbound: [...measured, ...unfound], relies }
 }
 
 // --- internal ---
 
 type Found = ReturnType<typeof boundValues>
+
+/** Of charts whose override was found by rendering, for images that the bundle has. */
+function reliesOf({ bound, roots }: OverrideFacts, found: ReadonlyMap<string, Found>): readonly ReliesOn[] {
+  const images = createPrivateImages(roots, { registry: 'here', path: '', prefix: '', chartPrefix: '' })
+  return bound.flatMap(({ chart, modes = [] }) =>
+    modes
+      .filter(({ reference }) => found.has(chart) && images.rewrite(reference) !== undefined)
+      .map(({ path, reference, when, is, otherwise, instead }) => ({
+        chart,
+        text: `${path} stands for ${reference} while ${when} is ${is}; with ${when} ${otherwise} the chart has ${instead} there: set it by hand then`,
+      })),
+  )
+}
 
 /** What was found at export, written for this registry. */
 function foundValues(

@@ -21,7 +21,7 @@ const decoder = createDecoder('image bindings')
 export function decodeBoundCharts(value: unknown): readonly BoundChart[] {
   if (value === undefined) return []
   return decoder.list(value).map((item): BoundChart => {
-    const { chart, version, rendered, bindings, notLanded, uses, operands, refusal, unreachable } =
+    const { chart, version, rendered, bindings, notLanded, uses, operands, modes, refusal, unreachable } =
       decoder.object(item)
     return {
       chart: decoder.string(chart),
@@ -31,6 +31,13 @@ export function decodeBoundCharts(value: unknown): readonly BoundChart[] {
       notLanded: decoder.list(notLanded).map((one) => texts(one, 'path', 'reference', 'reason')),
       ...(uses === undefined ? {} : { uses: decoder.list(uses).map(imageUse) }),
       ...(operands === undefined ? {} : { operands: decodeOperands(operands) }),
+      ...(modes === undefined
+        ? {}
+        : {
+            modes: decoder
+              .list(modes)
+              .map((one) => texts(one, 'path', 'reference', 'when', 'is', 'otherwise', 'instead')),
+          }),
       ...(refusal === undefined ? {} : { refusal: refusalOf(refusal) }),
       unreachable: decoder.list(unreachable).map((one) => texts(one, 'reference', 'at', 'reason')),
     }

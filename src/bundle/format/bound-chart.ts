@@ -1,4 +1,4 @@
-import type { Binding, ImageUse, RenderRefusal } from '../../helm/values/binding.ts'
+import type { Binding, ImageUse, Mode, RenderRefusal } from '../../helm/values/binding.ts'
 
 /** A kind of objects for which a chart's controller runs pods: their images are in no render of the chart. */
 export interface OperandKind {
@@ -25,6 +25,8 @@ export interface BoundChart {
   readonly uses?: readonly ImageUse[]
   /** Absent for a chart without a controller for kinds of its own. */
   readonly operands?: readonly OperandKind[]
+  /** What the override relies on beside what it writes. */
+  readonly modes?: readonly Mode[]
   /** When it does not render with the values given alone: what was rendered in their place. */
   readonly refusal?: RenderRefusal
   /** References that no value reaches. */

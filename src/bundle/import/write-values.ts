@@ -9,7 +9,7 @@ import type { UnboundIn } from '../charts/override.ts'
 import { privateManifests, type PrivateManifest, type PrivateManifests } from '../charts/private-manifests.ts'
 import { writePostRenderer } from '../charts/steps/post-renderer.ts'
 import { installSteps, POST_RENDERER, type InstallSteps } from '../charts/steps/steps.ts'
-import { computeValues, overrideFacts, type OverrideOptions } from '../charts/values.ts'
+import { computeValues, overrideFacts, type OverrideOptions, type ReliesOn } from '../charts/values.ts'
 import type { Layout } from '../format/destination.ts'
 import type { Bundle } from '../format/open.ts'
 
@@ -24,6 +24,8 @@ export interface WrittenValues {
   readonly charts: readonly string[]
   /** Places that name an image the bundle does not have. */
   readonly unbound: readonly UnboundIn[]
+  /** What else must stay as it is for the override to be right. */
+  readonly relies: readonly ReliesOn[]
   /** The manifests that the bundle carries, as they were written. */
   readonly manifests?: WrittenManifests
   /** What a person does next. */
@@ -91,6 +93,7 @@ export async function writeValues(
     folder: basename(folder),
     charts: [...values.charts.keys()],
     unbound: values.unbound,
+    relies: values.relies,
     ...(carried === undefined
       ? {}
       : {

@@ -102,7 +102,7 @@ const count = (imported: readonly ImportedRoot[], outcome: ImportedRoot['outcome
 
 function valuesLines(values: WrittenValues | undefined, isJudged: boolean): readonly string[] {
   if (values === undefined) return ['It is a layout of another tool: no charts, no values override.']
-  const { file, folder, charts, steps } = values
+  const { file, folder, charts, steps, relies } = values
   // The verdict names them better.
   const unbound = isJudged ? [] : values.unbound
   const extra = filesBeside(steps)
@@ -113,6 +113,8 @@ function valuesLines(values: WrittenValues | undefined, isJudged: boolean): read
     ...(extra.length === 0 ? [] : [`Wrote ${extra.join(', ')} there, for the commands below.`]),
     ...(pulled.length === 0 ? [] : ['Not bound, because the bundle does not have the image:']),
     ...pulled.map(({ chart, path, reference }) => `  ${chart} ${path}: ${reference}`),
+    ...(relies.length === 0 ? [] : ['The override is right for these values of the charts only:']),
+    ...relies.map(({ chart, text }) => `  ${chart}: ${text}`),
     ...(off === 0
       ? []
       : [

@@ -116,6 +116,19 @@ export interface OpenName {
   readonly reason: string
 }
 
+/** A default that an override relies on: with another value the chart itself would pull another image there. */
+export interface Mode {
+  /** Dotted path of the binding. */
+  readonly path: string
+  readonly reference: string
+  /** Dotted path of the value it depends on, what that is now, and what it may be. */
+  readonly when: string
+  readonly is: string
+  readonly otherwise: string
+  /** The reference that the chart then has. */
+  readonly instead: string
+}
+
 /** A chart that does not render with the values given alone, and what was done about it. */
 export interface RenderRefusal {
   /** Helm's words. */

@@ -9,6 +9,7 @@ import {
   type Rendering,
 } from './write/destination.ts'
 import { lastSegment, nameOf, normalisedReference } from './reference-text.ts'
+import { isMadeUp } from './render/made-up.ts'
 import { placeKey, referencesOf, type RenderedReference } from './render/rendered.ts'
 import type { Search } from './search.ts'
 import type { Values } from './tree.ts'
@@ -87,7 +88,8 @@ export async function prove(
     const origins = originsOf(plain.ok ? referencesOf(plain.documents) : [], search, options)
     for (const rendered of referencesOf(bound.documents, options.isPrivate)) {
       const key = placeKey(rendered.place, rendered.text)
-      if (seen.has(key) || origins.isPart(rendered)) continue
+      // A value that was made up for the chart to render at all says nothing of what is pulled.
+      if (isMadeUp(rendered.text) || seen.has(key) || origins.isPart(rendered)) continue
       seen.add(key)
       references.push(judged(rendered, origins, variant, search, options))
     }

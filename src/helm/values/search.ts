@@ -1,11 +1,12 @@
 import { assembleBindings } from './find/assemble.ts'
-import type { Binding, OpenName, RenderRefusal, Unreachable } from './binding.ts'
+import type { Binding, Mode, OpenName, RenderRefusal, Unreachable } from './binding.ts'
 import type { Chart } from './chart/files.ts'
 import { effectiveValues } from './chart/effective.ts'
 import type { HelmRenderer } from './render/helm.ts'
 import { baseVariant, firstThatRenders } from './render/fix-rendering.ts'
-import { normalisedReference } from './reference-text.ts'
+import { nameOf, normalisedReference } from './reference-text.ts'
 import { createLooker, type Looker } from './find/looker.ts'
+import { findModes } from './find/modes.ts'
 import { isLed } from './find/sightings.ts'
 import { openNames } from './find/open-names.ts'
 import { findStatic } from './static.ts'
@@ -23,6 +24,8 @@ export interface Search {
   readonly places: ReadonlyMap<string, Binding>
   /** The variants that were rendered; the first is the user's own layers. */
   readonly variants: readonly Variant[]
+  /** Defaults that an override relies on. */
+  readonly modes: readonly Mode[]
   /** Looks once more, at every knob there is: for bindings of which nothing that was written landed. */
   readonly again?: () => Promise<Search>
   /** When the chart does not render with the user's layers alone. */
@@ -60,7 +63,15 @@ export async function findByRendering(
   )
   const withoutChecks = await baseVariant(values, strict, templates, { ...variant, relaxed: true })
   if (failure !== undefined && withoutChecks.failure !== undefined)
-    return { bindings: statics, unreachable: [], open: [], places: new Map(), variants: [], failure }
+    return {
+      bindings: statics,
+      unreachable: [],
+      open: [],
+      places: new Map(),
+      modes: [],
+      variants: [],
+      failure,
+    }
   const base = failure === undefined ? variant : withoutChecks.variant
   const render: Render =
     withoutChecks.failure === undefined ? strict : (options) => strict({ ...options, relaxed: false })
@@ -84,8 +95,17 @@ export async function findByRendering(
   for (const variant of await targetedVariants(hidden, templates, chart, values, render, base))
     await looker.look(variant, 'deep')
 
+  const result = resultOf(looker, statics, templates, values)
   const found: Omit<Search, 'again'> = {
-    ...resultOf(looker, statics, templates, values),
+    ...result,
+    modes: await findModes(
+      result.bindings,
+      result.places,
+      looker.installed,
+      { templates, values },
+      render,
+      base,
+    ),
     ...(refusal === undefined ? {} : { refusal }),
   }
   return {
@@ -104,7 +124,7 @@ function resultOf(
   statics: readonly Binding[],
   templates: TemplateText,
   values: Values,
-): Omit<Search, 'again'> {
+): Omit<Search, 'again' | 'modes'> {
   const rendered = assembleBindings(sightings.all(), values)
   const taken = new Set(rendered.bindings.flatMap(({ leaves }) => leaves.map(({ path }) => pathText(path))))
   const mentioned = templates.mentions.map(({ path }) => pathText(path))
@@ -117,7 +137,12 @@ function resultOf(
   return {
     bindings: [
       ...rendered.bindings,
-      ...unproven.map((binding) => ({ ...binding, note: 'no render showed it', variant: 'unknown' })),
+      ...unproven.map((binding) => ({
+        ...binding,
+        references: isGuess(binding) ? [] : binding.references,
+        note: 'no render showed it',
+        variant: 'unknown',
+      })),
     ],
     unreachable: [
       ...rendered.unreachable,
@@ -130,11 +155,25 @@ function resultOf(
           unrendered: true,
         })),
     ],
-    open: openNames(installed, sightings.all()),
+    open: [
+      ...openNames(installed, sightings.all()),
+      ...unproven.filter(isGuess).flatMap((binding) =>
+        binding.references.map((reference) => ({
+          text: nameOf(reference),
+          at: `values ${pathText(binding.path)}`,
+          reason: 'a name without a version, which no render shows',
+        })),
+      ),
+    ],
     places: rendered.places,
     variants,
   }
 }
+
+/** No value names the version, so that without a render nobody knows it. */
+const isGuess = ({ recipes, stem }: Binding): boolean =>
+  stem !== true &&
+  recipes.every(({ shape }) => [...shape.tag, ...shape.digest].every(({ leaf }) => leaf === undefined))
 
 const AS_TESTED = 'as its authors test it'
 

@@ -8,6 +8,7 @@ import { placeKey, referencesOf, type RenderedReference } from './render/rendere
 import type { Variant } from './render/variant.ts'
 import type { Search } from './search.ts'
 import { leavesOf, pathText, valueAt, type Path, type Values } from './tree.ts'
+import { NOBODYS } from './find/open-names.ts'
 import { stemReference } from './write/destination.ts'
 import { stacked } from './write/stages.ts'
 
@@ -45,7 +46,9 @@ export async function findUses(
   ]
   // No image has such a name, so that nobody takes it for one to fetch.
   const open = search.open.map(({ text, at, reason, hook }): ImageUse => ({
-    reference: `${text.replace(/\/$/, '')}${text.includes('/') ? ':…' : '/…'}`,
+    reference: text.startsWith(NOBODYS)
+      ? text
+      : `${text.replace(/\/$/, '')}${text.includes('/') ? ':…' : '/…'}`,
     at,
     need: 'unknown',
     when: reason,

@@ -154,10 +154,7 @@ export async function measureChart(path: string, binary: string): Promise<ChartR
             `${original}: ${verdict}, ${remedy ?? ''} (${kind}/${name} ${at})`,
         ),
       phantoms: [...found].filter((one) => !all.seen.has(one) && !/[-_/]$/.test(one)),
-      unknown:
-        'unknown' in search
-          ? (search.unknown as { text: string; at: string }[]).map(({ text, at }) => `${text} (${at})`)
-          : [],
+      unknown: search.open.map(({ text, at }) => `${text} (${at})`),
       renders,
       seconds,
       mebibytes,

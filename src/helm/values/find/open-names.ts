@@ -3,6 +3,7 @@ import type { Sighted } from './assemble.ts'
 import { nameOf } from '../reference-text.ts'
 import { fieldsOf } from '../render/rendered.ts'
 import type { RenderedDocument } from '../render/documents.ts'
+import { isMadeUp } from '../render/made-up.ts'
 import { pathText } from '../tree.ts'
 
 /**
@@ -23,9 +24,18 @@ export function openNames(documents: readonly RenderedDocument[], sighted: reado
     const reason = 'a registry alone, written in a template: a program adds the names'
     found.set(text, { text, at, reason, ...(hook === undefined ? {} : { hook }) })
   }
-  for (const { names: inside, document, path, hint } of fieldsOf(documents)) {
+  for (const { names: inside, mentions, document, path, hint, text } of fieldsOf(documents)) {
+    // Only where it stands is known, as the value is nobody's.
+    if (isMadeUp(text) && (hint === 'image' || mentions().some((one) => isMadeUp(one.text)))) {
+      const at = `${document.kind}/${document.name} ${pathText(path)}`
+      found.set(at, {
+        text: `${NOBODYS} at ${at}`,
+        at,
+        reason: 'the chart insists on a value that is not given',
+      })
+    }
     for (const name of inside()) {
-      if (found.has(name) || isPart(name.replace(/\/$/, ''))) continue
+      if (found.has(name) || isMadeUp(name) || isPart(name.replace(/\/$/, ''))) continue
       found.set(name, {
         text: name,
         at: `${document.kind}/${document.name} ${pathText(path)}`,
@@ -36,6 +46,9 @@ export function openNames(documents: readonly RenderedDocument[], sighted: reado
   }
   return [...found.values()]
 }
+
+/** How the text begins that stands for a name which stems from a value which was made up. */
+export const NOBODYS = '…'
 
 // --- internal ---
 

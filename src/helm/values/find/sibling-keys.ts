@@ -68,6 +68,7 @@ export function familiesOf(map: Values, path: Path): Family[] {
     if (
       GENERIC_IMAGE.test(key) &&
       tagged !== undefined &&
+      !taken.has(tagged) &&
       !hasVersion(value) &&
       isNameText(value, underImage)
     )

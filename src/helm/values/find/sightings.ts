@@ -1,6 +1,7 @@
 import type { Sighted } from './assemble.ts'
 import type { Shape } from '../binding.ts'
 import type { Observation } from './observe.ts'
+import { isMadeUp } from '../render/made-up.ts'
 import { placeKey, type RenderedReference } from '../render/rendered.ts'
 import { pathText } from '../tree.ts'
 import type { Variant } from '../render/variant.ts'
@@ -43,6 +44,7 @@ export function createSightings(): Sightings {
     },
     note({ sightings }, variant) {
       for (const { place, text, shape, where, hook, at } of sightings) {
+        if (text !== undefined && isMadeUp(text)) continue
         const key = placeKey(place, text)
         const known = sighted.get(key)
         if (known !== undefined) known.shapes.push(shape)

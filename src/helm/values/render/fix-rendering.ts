@@ -117,7 +117,7 @@ function help(
       if (filled !== undefined) return filled
     }
   }
-  for (const [, text = ''] of message.matchAll(NAMES)) {
+  for (const [, said, text = said ?? ''] of message.matchAll(NAMES)) {
     const path = text.replace(/^Values\./, '').split('.')
     const parent = path.length > 1 ? valueAt(values, path.slice(0, -1)) : undefined
     const read = mentions.some((mention) => pathText(mention.path) === pathText(path))
@@ -129,4 +129,5 @@ function help(
 }
 
 /** A value's path or name in a message: `.Values.a.b`, `'mode'`, `clusterName`. */
-const NAMES = /(?:\.Values\.|['"`\s(])([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)+|[a-z]\w*[A-Z]\w*|[a-z]+(?=['"`]))/g
+const NAMES =
+  /\.Values\.([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)*)|['"`\s(]([a-zA-Z][\w-]*(?:\.[a-zA-Z][\w-]*)+|[a-z]\w*[A-Z]\w*|[a-z]+(?=['"`]))/g

@@ -18,7 +18,8 @@ export async function allOnVariant(
   const toggles = new Map<string, Path>()
   for (const { path, value } of leavesOf(values)) {
     const key = String(path.at(-1))
-    if (value === false && ON.test(key) && !OFF.test(pathText(path))) toggles.set(pathText(path), path)
+    const isSwitch = value === false ? ON.test(key) : typeof value === 'string' && SAYS_ON.has(value)
+    if (isSwitch && !OFF.test(pathText(path))) toggles.set(pathText(path), path)
   }
   for (const { chart: owner, prefix } of chartTree(chart)) {
     for (const { condition } of owner.subcharts) {
@@ -31,7 +32,10 @@ export async function allOnVariant(
   if (toggles.size === 0) return undefined
   const layer = (paths: readonly Path[]): Values => {
     const on = structuredClone(base.values)
-    for (const path of paths) setAt(on, path, true, values)
+    for (const path of paths) {
+      const now = valueAt(values, path)
+      setAt(on, path, (typeof now === 'string' ? SAYS_ON.get(now) : undefined) ?? true, values)
+    }
     return on
   }
   const start = { ...base, relaxed: true, name: 'everything on' }
@@ -117,6 +121,12 @@ const contradict = (a: Switches, b: Switches): boolean =>
   })
 
 const ON = /enabled?$|^(?:create|install|deploy|active|use|include|with)(?:[A-Z]|$)|^on$/
+/** Switches that are words. */
+const SAYS_ON = new Map([
+  ['disable', 'enable'],
+  ['disabled', 'enabled'],
+  ['Disabled', 'Enabled'],
+])
 /** Features of clusters that are gone, or of other platforms. */
 const OFF = /psp|podSecurityPolicy|openshift|windows.*hostProcess/i
 

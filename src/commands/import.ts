@@ -10,13 +10,18 @@ import { repairArgs, repairOf } from '../cli/flags/repair.ts'
 import { repositoryArgs } from '../cli/flags/repository.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
-import { showImport, valuesArgs } from '../cli/output/import-result.ts'
+import { showImport, showPreview, valuesArgs } from '../cli/output/import-result.ts'
 
 const args = {
   bundle: { type: 'positional', description: 'Bundle to import, or - for standard input' },
   ...layoutArgs,
   ...pickArgs,
   ...repairArgs,
+  dryRun: {
+    type: 'boolean',
+    description:
+      'Look at what the registry has and tell what would be pushed, and where to; change and write nothing',
+  },
   ...valuesArgs,
   ...volumesArgs,
   ...signatureArgs,
@@ -40,6 +45,10 @@ export default defineBundleCommand({
       description: 'into any registry',
     },
     {
+      command: 'ma-bundle import bundle.tar --registry <host> --dry-run',
+      description: 'what would be pushed, and under which names',
+    },
+    {
       command: 'ssh outside ma-bundle export - | ma-bundle import - --registry <host>',
       description: 'from a pipe, while it comes',
     },
@@ -52,20 +61,21 @@ export default defineBundleCommand({
     const medium = await mediumAt(given.bundle, options)
     const target = await targetSettings(given, session)
     const { values, pinDigests } = given
-    const done = await importFrom(
-      medium,
-      {
-        layout,
-        target,
-        trust: given,
-        pick: given,
-        repair,
-        values,
-        pinDigests,
-        ...(medium.can.seek ? { readAgain: sourceOf(given) } : {}),
-      },
-      session,
-    )
+    const request = {
+      layout,
+      target,
+      trust: given,
+      pick: given,
+      repair,
+      values,
+      pinDigests,
+      ...(medium.can.seek ? { readAgain: sourceOf(given) } : {}),
+    }
+    if (given.dryRun) {
+      const { previewImport } = await import('../api/import-preview.ts')
+      return showPreview(await previewImport(medium, request, session), session)
+    }
+    const done = await importFrom(medium, request, session)
     showImport(done, importResult(done), session)
   },
 })

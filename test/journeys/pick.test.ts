@@ -143,6 +143,14 @@ describe('use of a part of a bundle', () => {
     const helm = await helmBinary(4)
     expect(await run('export', at('b.tar'), '--helm', helm, '--with', 'debug')).toMatchObject({ code: 0 })
     const to = ['--registry', registry.host]
+    const preview = await run('import', at('b.tar'), ...to, '--dry-run', '--only', 'shop')
+    expect(preview).toMatchObject({ code: 0 })
+    expect(preview.json.find(({ type }) => type === 'result')?.['result']).toMatchObject({
+      dryRun: true,
+      roots: [{ state: 'missing' }, { state: 'missing' }, { state: 'missing' }],
+    })
+    const catalog = (await (await fetch(`http://${registry.host}/v2/_catalog`)).json()) as object
+    expect(catalog).toEqual({ repositories: [] })
     const imported = await run(
       'import',
       at('b.tar'),
@@ -164,6 +172,8 @@ describe('use of a part of a bundle', () => {
     ).toMatchObject({ code: 0 })
     expect(await run('verify', at('b.tar'), ...to)).toMatchObject({ code: 1 })
     expect(await run('verify', at('b.tar'), '--only', 'shop')).toMatchObject({ code: 2 })
+    const after = await runShell(['import', at('b.tar'), ...to, '--dry-run'])
+    expect(after.stdout).toMatch(/3 of 5 would be pushed, [\d.]+ \w+ at the most\. Nothing was changed\./)
     const extracted = await run('extract', at('b.tar'), '--only', 'debug', '--output', at('out'))
     expect(extracted).toMatchObject({ code: 0 })
     const result = extracted.json.find(({ type }) => type === 'result')

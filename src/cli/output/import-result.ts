@@ -5,7 +5,8 @@ import {
   type WrittenManifests,
   type WrittenValues,
 } from '../../bundle/import/write-values.ts'
-import { plural } from '../../lib/format.ts'
+import type { ImportPreview } from '../../api/import-preview.ts'
+import { formatBytes, plural } from '../../lib/format.ts'
 import { signedByLines } from './signed-by.ts'
 import { filesBeside } from '../../api/import-from.ts'
 import type { InstallSteps } from '../../bundle/charts/steps/steps.ts'
@@ -59,6 +60,26 @@ export function showImport(
     ].join('\n'),
   )
   refuseUncovered(values?.steps)
+}
+
+/** Prints what an import would do. */
+export function showPreview(preview: ImportPreview, session: CommandSession): void {
+  const { registry, roots, bytes } = preview
+  const missing = roots.filter(({ state }) => state === 'missing')
+  session.result(preview, () => {
+    const all = roots.map(({ kind, name, repository, tags, state }) => [
+      kind,
+      `${registry}/${repository}${tags.length === 0 ? `@${name.split('@')[1] ?? ''}` : `:${tags.at(-1) ?? ''}`}`,
+      state,
+    ])
+    const { rows, more } = shortened(all, session)
+    return [
+      table(['kind', 'would be at', 'state'], rows, session.columns),
+      ...more,
+      `${missing.length} of ${roots.length} would be pushed, ${formatBytes(bytes)} at the most. Nothing was changed.`,
+      '',
+    ].join('\n')
+  })
 }
 
 // --- internal ---

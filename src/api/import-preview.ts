@@ -48,7 +48,8 @@ export async function previewImport(
   }
   return withBundleOn(medium, trust, async ({ bundle: whole }) => {
     const bundle = pickedFrom(whole, pick, around)
-    const { target: registry, network, close } = await connectTarget(target, around)
+    const opened = await connectTarget(target, around)
+    const { target: registry, network } = opened
     try {
       const { checked, failures } = await checkRoots(bundle, registry, { ...network, layout, repair })
       if (failures.length > 0)
@@ -74,7 +75,7 @@ export async function previewImport(
         bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
       }
     } finally {
-      close()
+      opened.close()
     }
   })
 }

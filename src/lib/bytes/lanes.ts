@@ -67,7 +67,8 @@ export function createLanes(
     const isCurrent = (): boolean => !left && window.turn === turn
     const work = async (): Promise<void> => {
       let firstAt: number | undefined
-      for await (const chunk of range(window.start + window.got, window.end)) {
+      const until = window.end
+      for await (const chunk of range(window.start + window.got, until)) {
         if (!isCurrent()) return
         firstAt ??= now()
         const fresh = chunk.subarray(0, window.end - window.start - window.got)
@@ -78,7 +79,8 @@ export function createLanes(
         release(chunk)
         if (single === undefined) judgeFirst(window.got, now() - firstAt)
         ring()
-        if (window.start + window.got === window.end) break
+        // One that was not shortened is read to its end, so that its connection can be used again.
+        if (window.end < until && window.start + window.got >= window.end) break
         while (isCurrent() && window.waiting >= WINDOW) await bell.promise
       }
       if (!isCurrent()) return

@@ -1,4 +1,5 @@
 import type { Layout } from '../bundle/format/destination.ts'
+import { shardOf, type ShardChoice } from '../bundle/format/destinations/shards.ts'
 import type { Bundle } from '../bundle/format/open.ts'
 import type { Repair } from '../bundle/import/compare.ts'
 import { importRoots, type ImportedRoot } from '../bundle/import/import.ts'
@@ -30,6 +31,8 @@ export interface ImportRequest {
   /** What to take of the bundle. */
   readonly pick: Picking
   readonly repair: Repair
+  /** Imports this part of the bundle only, beside other runs that import the rest; no values are written. */
+  readonly shard?: ShardChoice
   /** File of the values override. */
   readonly values: string
   readonly pinDigests: boolean
@@ -44,6 +47,8 @@ export interface ImportDone {
   readonly layout: Layout
   readonly bundle: Bundle
   readonly imported: readonly ImportedRoot[]
+  /** Which part of the bundle it was, and of how many images and charts. */
+  readonly shard?: ShardChoice & { readonly items: number }
   /** Whose signature was checked. */
   readonly signed?: CheckedSignature | undefined
   /** Absent for a layout of another tool. */
@@ -57,17 +62,38 @@ export async function importFrom(
   request: ImportRequest,
   around: Surroundings,
 ): Promise<ImportDone> {
-  const { layout, pick, repair, trust } = request
+  const { layout, pick, repair, shard, trust } = request
   const name = { name: medium.name }
   if (medium.can.seek) {
     return withBundleOn(medium, trust, async ({ bundle: whole, signed }) => {
       const bundle = pickedFrom(whole, pick, around)
-      if (bundle.contents !== undefined) await checkValuesPlace(request.values)
+      if (bundle.contents !== undefined && shard === undefined) await checkValuesPlace(request.values)
       return withTarget(request, around, async ({ target, network }) => {
         const started = performance.now()
+        if (shard !== undefined) {
+          const part = await shardOf(bundle, layout, shard)
+          const imported = await importRoots(part, target, { ...network, layout, repair })
+          const items = bundle.roots.filter(({ kind }) => kind !== 'file').length
+          const seconds = (performance.now() - started) / 1000
+          return {
+            ...name,
+            signed,
+            layout,
+            bundle,
+            imported,
+            values: undefined,
+            seconds,
+            shard: { ...shard, items },
+          }
+        }
         const imported = await importRoots(bundle, target, { ...network, layout, repair })
         return { ...name, signed, ...(await finishImport(bundle, imported, started, request, around)) }
       })
+    })
+  }
+  if (shard !== undefined) {
+    throw usageError('--shard needs a bundle that several runs can read, not a pipe', {
+      next: 'save the bundle to S3 or to a file first',
     })
   }
   if (repair === 'wrong') {
@@ -118,9 +144,11 @@ export const landedIn = ({
   imported,
   values,
   seconds,
+  shard,
 }: ImportDone): Omit<ImportResult, 'bundle'> => ({
   registry: layout.registry,
   seconds,
+  ...(shard === undefined ? {} : { shard }),
   roots: imported.map(({ root, repository, tags, outcome }) => ({
     kind: root.kind,
     name: root.name,

@@ -62,6 +62,8 @@ export interface ImportResult {
   readonly registry: string
   readonly seconds: number
   readonly roots: readonly Landed[]
+  /** Which part of the bundle it was, when several runs import it; of how many images and charts. */
+  readonly shard?: { readonly index: number; readonly count: number; readonly items: number }
   /** File name of the values override; absent for a layout of another tool, which knows no charts. */
   readonly values?: string
   /** Charts that have a values file of their own. */

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { importFrom, importResult } from '../api/import-from.ts'
+import { parseShard } from '../bundle/format/destinations/shards.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import type { Args, ArgsDef } from '../cli/args/flags.ts'
 import { defineBundleCommand } from '../cli/command.ts'
@@ -21,6 +22,12 @@ const args = {
     type: 'boolean',
     description:
       'Look at what the registry has and tell what would be pushed, and where to; change and write nothing',
+  },
+  shard: {
+    type: 'string',
+    hint: 'i/n|auto',
+    description:
+      'Import one of n parts only, beside other runs; auto takes the number of a pod of an Indexed Job. A plain import afterwards checks all and writes the values',
   },
   ...valuesArgs,
   ...volumesArgs,
@@ -70,6 +77,7 @@ export default defineBundleCommand({
       values,
       pinDigests,
       ...(medium.can.seek ? { readAgain: sourceOf(given) } : {}),
+      ...(given.shard === undefined ? {} : { shard: parseShard(given.shard, session.env) }),
     }
     if (given.dryRun) {
       const { previewImport } = await import('../api/import-preview.ts')

@@ -83,6 +83,34 @@ describe('the Job that imports in a cluster', () => {
   })
 })
 
+describe('the Jobs that import side by side', () => {
+  it('are what Kubernetes knows, and end with values that outlive their pod', async () => {
+    const documents = parseAllDocuments(await recipe('import-indexed-job.yaml')).map(
+      (document) => document.toJS() as Job,
+    )
+    const jobs = documents.filter((one) => 'kind' in one && one.kind === 'Job')
+    expect(jobs).toHaveLength(2)
+    for (const [nr, job] of jobs.entries()) {
+      await writeFile(join(folder, `job${nr}.yaml`), JSON.stringify(job))
+      const { stdout } = await exec(
+        await kubectlBinary(),
+        ['set', 'env', '--local', '-f', join(folder, `job${nr}.yaml`), '-o', 'json', 'ADDED=1'],
+        { env: { HOME: folder } },
+      )
+      expect(JSON.parse(stdout)).toMatchObject(withAdded(job))
+    }
+    const [parts, finish] = jobs.map((job) => job.spec.template.spec)
+    const { args } = importCommand.spec
+    const [, ...sharded] = parts?.containers[0]?.args ?? []
+    const read = parseArgs(readArgv(sharded, args), args, { command: 'import', env: {}, config: undefined })
+    expect(read).toMatchObject({ shard: 'auto' })
+    // Kubernetes tells a pod its number, not how many there are.
+    expect(parts?.containers[0]?.env).toContainEqual({ name: 'JOB_COMPLETIONS', value: '4' })
+    expect(jobs[0]?.spec).toMatchObject({ completionMode: 'Indexed', completions: 4 })
+    expect(JSON.stringify(finish)).toContain('create configmap ma-bundle-values')
+  })
+})
+
 describe('the CodeBuild project that imports in a VPC', () => {
   it('allows what iam-policy prints, statement by statement', async () => {
     const { Resources } = template(await recipe('import-codebuild.yaml'))
@@ -146,17 +174,20 @@ describe('the CodeBuild project that imports in a VPC', () => {
 
 // --- internal ---
 
+interface Container {
+  readonly command: readonly string[]
+  readonly args: readonly string[]
+  readonly env: readonly object[]
+  readonly securityContext: object
+}
+
 interface Job {
   readonly spec: {
     readonly template: {
       readonly spec: {
         readonly securityContext: object
-        readonly containers: readonly {
-          readonly command: readonly string[]
-          readonly args: readonly string[]
-          readonly env: readonly object[]
-          readonly securityContext: object
-        }[]
+        readonly containers: readonly Container[]
+        readonly initContainers?: readonly Container[]
       }
     }
   }
@@ -164,11 +195,16 @@ interface Job {
 
 /** As kubectl has it after it added a variable, which is what makes it decode the whole. */
 function withAdded({ spec, ...rest }: Job): object {
-  const { containers, ...pod } = spec.template.spec
-  const added = containers.map((one) => ({ ...one, env: [...one.env, { name: 'ADDED', value: '1' }] }))
+  const { containers, initContainers, ...pod } = spec.template.spec
+  const added = (all: typeof containers) =>
+    all.map((one) => ({ ...one, env: [...one.env, { name: 'ADDED', value: '1' }] }))
+  const both = {
+    containers: added(containers),
+    ...(initContainers === undefined ? {} : { initContainers: added(initContainers) }),
+  }
   return {
     ...rest,
-    spec: { ...spec, template: { ...spec.template, spec: { ...pod, containers: added } } },
+    spec: { ...spec, template: { ...spec.template, spec: { ...pod, ...both } } },
   }
 }
 

@@ -37,7 +37,7 @@ export const valuesArgs = {
 
 /** Shows what is where, and what to do next. */
 export function showImport(
-  { name, bundle, imported, layout, seconds, signed, values }: ImportDone,
+  { name, bundle, imported, layout, seconds, shard, signed, values }: ImportDone,
   data: object,
   session: CommandSession,
 ): void {
@@ -47,12 +47,17 @@ export function showImport(
     [
       ...landed(imported, layout.registry, session),
       `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
+      ...shardLines(imported.length, shard),
       ...signedByLines(signed),
       ...valuesLines(values, (proof?.length ?? 0) > 0),
-      ...(proof === undefined || !hasCharts ? [] : verdictLines(proof, chartNames(bundle))),
+      ...(shard !== undefined || proof === undefined || !hasCharts
+        ? []
+        : verdictLines(proof, chartNames(bundle))),
       ...manifestLines(values?.manifests),
       // Without a bundle there is nothing to prove later.
-      ...(proof === undefined || (proof.length === 0 && (name === undefined || !hasCharts))
+      ...(shard !== undefined ||
+      proof === undefined ||
+      (proof.length === 0 && (name === undefined || !hasCharts))
         ? []
         : [verdictLine(proof)]),
       ...stepLines(values?.steps, session),
@@ -117,6 +122,15 @@ function refuseUncovered(steps: InstallSteps | undefined): void {
       'credentials: ma-bundle values --format containerd',
   )
 }
+
+/** One part of several: what the others do is not known here. */
+const shardLines = (own: number, shard: ImportDone['shard']): readonly string[] =>
+  shard === undefined
+    ? []
+    : [
+        `This was shard ${shard.index} of ${shard.count}: ${own} of ${plural(shard.items, 'image and chart', 'images and charts')}.`,
+        'When all shards have ended, run the import once without --shard: it checks that everything is there, and writes the values.',
+      ]
 
 const count = (imported: readonly ImportedRoot[], outcome: ImportedRoot['outcome']): number =>
   imported.filter((one) => one.outcome === outcome).length

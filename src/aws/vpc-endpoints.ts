@@ -1,4 +1,4 @@
-import { stringify } from 'yaml'
+import { yamlText } from '../lib/text/yaml.ts'
 import type { EcrHost } from './host.ts'
 import { bundleArns } from './iam-policy.ts'
 import { layerBucket } from './partition.ts'
@@ -77,7 +77,7 @@ export function vpcEndpoints(
       SecurityGroupId: { Description: 'Of the interface endpoints', Value: { Ref: 'EndpointSecurityGroup' } },
     },
   }
-  return stringify(template, { lineWidth: 110, aliasDuplicateObjects: false })
+  return yamlText(template, { lineWidth: 110, aliasDuplicateObjects: false })
 }
 
 // --- internal ---

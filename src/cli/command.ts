@@ -13,7 +13,8 @@ import { commandHelp } from './help.ts'
 import { openSession, type CommandSession, type SessionSettings } from './session.ts'
 import { failureText } from './ui/failure-text.ts'
 import { strayVariables } from './args/env-typos.ts'
-import { createStyle } from './ui/style.ts'
+import { createStyle, terminalText } from './ui/style.ts'
+import { jsonText } from '../lib/text/visible.ts'
 
 type AllArgs<A extends ArgsDef> = Args<A & typeof sharedArgs>
 
@@ -105,11 +106,11 @@ export function early(command: string, argv: readonly string[], { env }: Context
 function tell(report: FailureReport, context: Context, settings: SessionSettings): ExitCode {
   const { json, verbose, color, dataOnStdout } = settings
   const style = createStyle(wantsColor(context, color))
-  context.stderr.write(failureText(report, style, verbose || isDebug(context)))
+  context.stderr.write(terminalText(failureText(report, style, verbose || isDebug(context))))
   if (json) {
     const { stack: _, isOneCause: __, ...document } = report
     const results = dataOnStdout ? context.stderr : context.stdout
-    results.write(`${JSON.stringify({ type: 'error', ...document })}\n`)
+    results.write(`${jsonText({ type: 'error', ...document })}\n`)
   }
   return report.exitCode
 }

@@ -2,7 +2,7 @@ import { runCommand } from 'citty'
 
 import { thisBuild } from '../lib/build.ts'
 import { usageError } from '../lib/errors.ts'
-import { didYouMean } from '../lib/suggest.ts'
+import { didYouMean } from '../lib/text/suggest.ts'
 import { early, guarded, type CommandData } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'

@@ -3,13 +3,14 @@ import type { Readable } from 'node:stream'
 import { redacted, type BundleEvent } from '../bundle/run/events.ts'
 import type { AwsConfigs } from '../aws/config/sides.ts'
 import type { Emit } from '../lib/events.ts'
+import { jsonText } from '../lib/text/visible.ts'
 import type { Context, OutputStream } from './context.ts'
 import { wantsColor } from './context.ts'
 import { createJsonRenderer } from './ui/json.ts'
 import { createLiveRenderer } from './ui/live.ts'
 import { createPlainRenderer } from './ui/plain.ts'
 import { createQuietRenderer, type EventRenderer } from './ui/renderer.ts'
-import { createStyle, type Style } from './ui/style.ts'
+import { createStyle, terminalText, type Style } from './ui/style.ts'
 import type { ProblemTally } from './ui/words.ts'
 
 /** What a command works with: the world of its run, and the ways to speak. */
@@ -80,15 +81,15 @@ export function openSession(
     tally,
     out: {
       write(text) {
-        if (!json) write(text)
+        if (!json) write(terminalText(text))
       },
     },
     result(data, text) {
-      if (json) write(`${JSON.stringify({ type: 'result', command, result: data })}\n`)
-      else write(typeof text === 'string' ? text : text())
+      if (json) write(`${jsonText({ type: 'result', command, result: data })}\n`)
+      else write(terminalText(typeof text === 'string' ? text : text()))
     },
     note: (text) => {
-      if (!quiet) renderer.print(text)
+      if (!quiet) renderer.print(terminalText(text))
     },
     signal: context.signal,
     env: context.env,

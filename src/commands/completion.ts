@@ -1,5 +1,5 @@
 import { usageError } from '../lib/errors.ts'
-import { didYouMean } from '../lib/suggest.ts'
+import { didYouMean } from '../lib/text/suggest.ts'
 import type { CommandSpec } from '../cli/command-spec.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { flagText, isFlag, type Flag } from '../cli/args/flags.ts'

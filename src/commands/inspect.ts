@@ -14,6 +14,7 @@ import { writeHtmlReport } from '../cli/output/html-report.ts'
 import { signedByData, signedByLines } from '../cli/output/signed-by.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { table } from '../cli/ui/table.ts'
+import { oneLine } from '../cli/ui/style.ts'
 import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
@@ -69,7 +70,9 @@ export default defineBundleCommand({
           [
             textOf(bundle, file.size, session.columns),
             ...signedByLines(signed).map((line) => `${line}\n`),
-            ...(compared === undefined ? [] : [`Since ${compared.file}:\n${diffText(compared.diff)}`]),
+            ...(compared === undefined
+              ? []
+              : [`Since ${oneLine(compared.file)}:\n${diffText(compared.diff)}`]),
             ...(page === undefined ? [] : [`Wrote ${page}.\n`]),
           ].join('\n'),
       )
@@ -116,7 +119,7 @@ function textOf(bundle: Bundle, size: number, columns: number): string {
     root.digest.slice(0, 19),
     root.kind === 'image' ? root.platforms.join(' ') : '',
   ])
-  const title = `${name}${version === undefined ? '' : ` ${version}`}: ${roots.length} items, ${formatBytes(size)}, ${entries} entries`
+  const title = `${oneLine([name, version ?? ''].join(' '))}: ${roots.length} items, ${formatBytes(size)}, ${entries} entries`
   const listing = table(['kind', 'name', 'digest', 'platforms'], rows, columns)
   const left =
     absent.count === 0

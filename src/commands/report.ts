@@ -7,6 +7,7 @@ import { defineBundleCommand } from '../cli/command.ts'
 import { signedByData, signedByLines } from '../cli/output/signed-by.ts'
 import { signatureArgs } from '../cli/flags/signing.ts'
 import { writeWhole } from '../lib/bytes/write-whole.ts'
+import { jsonText } from '../lib/text/visible.ts'
 import { awsArgs } from '../cli/flags/aws.ts'
 import { volumesArgs } from '../cli/flags/volumes.ts'
 
@@ -38,7 +39,7 @@ export default defineBundleCommand({
     await withBundle(args.bundle, { ...session, ...args }, async ({ bundle, file, medium, signed }) => {
       const report = await reportOf(bundle, file.size, `ma-bundle ${manifest.version}`, signed)
       const output = args.output ?? `${medium.stem}.report`
-      await writeWhole(`${output}.json`, `${JSON.stringify(report, undefined, 2)}\n`, 'report')
+      await writeWhole(`${output}.json`, `${jsonText(report, 2)}\n`, 'report')
       await writeWhole(`${output}.md`, formatReport(report), 'report')
       const files = [`${basename(output)}.json`, `${basename(output)}.md`]
       session.result(

@@ -1,5 +1,5 @@
 import { usageError } from '../lib/errors.ts'
-import { didYouMean } from '../lib/suggest.ts'
+import { didYouMean } from '../lib/text/suggest.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { describedCommands, linesSchema } from '../cli/output/json-schema.ts'
 

@@ -102,7 +102,7 @@ describe('an error of a command', () => {
 
   it('cannot steer the terminal', async () => {
     const { stderr } = await failing(new BundleError('\u001B[2Jgone\u0007\rover', { kind: 'failed' }))
-    expect(stderr).toBe('error: [2Jgone over\n')
+    expect(stderr).toBe('error: ⟨U+001B⟩[2Jgone⟨U+0007⟩ over\n')
   })
 
   it('keeps lines of its own, indented', async () => {

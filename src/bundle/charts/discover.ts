@@ -1,4 +1,5 @@
 import { Document, YAMLMap, YAMLSeq } from 'yaml'
+import { yamlText } from '../../lib/text/yaml.ts'
 import type { ImageUse } from '../../helm/values/binding.ts'
 import { formatReference, parseReference, repositoryName } from '../../oci/reference.ts'
 import { digestOf } from '../../oci/digest.ts'
@@ -82,7 +83,7 @@ export function discoveredSpec(
     return list.length === 0 ? [] : [[bound.chart, list]]
   })
   if (hints.length > 0) document.set('hints', document.createNode(Object.fromEntries(hints)))
-  return document.toString({ lineWidth: 0 })
+  return yamlText(document)
 }
 
 /** The same without what only a person can confirm. */

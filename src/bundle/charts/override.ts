@@ -1,4 +1,6 @@
 import { Document, isMap, isScalar, Scalar } from 'yaml'
+import { visible } from '../../lib/text/visible.ts'
+import { yamlText } from '../../lib/text/yaml.ts'
 import type { Reference } from '../../oci/reference.ts'
 import { bind, type Bindable, type OverrideLine, type Unbound } from './write-known.ts'
 import { chartRepository, imageRepository, type Layout } from '../format/destination.ts'
@@ -116,11 +118,11 @@ function put(document: Document, { path, value, comment: why }: OverrideLine): v
 /** What a YAML 1.1 reader, as helm has one, could take for a number, a date or a boolean: `1.10`, `0x1f`, `12:30`, `no`. */
 const NOT_PLAIN = /^[^a-z0-9]|^\d[\da-fox.+_:-]*$|^(?:y|n|yes|no|on|off|true|false|null)$/i
 
-const comment = (title: string): string => title.replace(/^(?=.)/gm, ' ')
+const comment = (title: string): string => ` ${visible(title)}`
 
 function text(document: Document): string {
   quote(document.contents)
-  return document.toString({ lineWidth: 0 })
+  return yamlText(document)
 }
 
 /** Values given as a whole are quoted by the same rule. */

@@ -1,4 +1,4 @@
-import { stringify } from 'yaml'
+import { yamlText } from '../../lib/text/yaml.ts'
 import { repositoryName, parseReference } from '../../oci/reference.ts'
 import type { Bundle } from '../format/open.ts'
 import type { Layout } from '../format/destination.ts'
@@ -63,5 +63,5 @@ function kustomizationOf(replacements: ReadonlyMap<string, string>): string {
     images.set(name, { name, newName: repositoryName(target), ...(isNew ? { digest: target.digest } : {}) })
   }
   const kind = { apiVersion: 'kustomize.config.k8s.io/v1alpha1', kind: 'Component' }
-  return NOTE + stringify({ ...kind, images: [...images.values()] }, { lineWidth: 0 })
+  return NOTE + yamlText({ ...kind, images: [...images.values()] }, { lineWidth: 0 })
 }

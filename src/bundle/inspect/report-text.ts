@@ -1,4 +1,5 @@
 import { formatBytes, plural } from '../../lib/format.ts'
+import { visible } from '../../lib/text/visible.ts'
 import { verdictLine } from '../charts/judge/verdict.ts'
 import type { Attached } from './attached.ts'
 import type { BundleReport, ReportedRoot } from './report.ts'
@@ -42,7 +43,7 @@ export function formatReport(report: BundleReport): string {
     '',
     '## Proof of the charts’ images',
     '',
-    verdictLine(report.proof),
+    cell(verdictLine(report.proof)),
     ...(report.unjudged.length === 0
       ? []
       : ['', `Not judged, because no helm rendered them: ${report.unjudged.map(cell).join(', ')}.`]),
@@ -53,11 +54,14 @@ export function formatReport(report: BundleReport): string {
 
 // --- internal ---
 
-/** Strangers wrote what stands in it: no line break, no end of a cell, no markup. */
+/** Strangers wrote what stands in it: no line break, no end of a cell, no markup, and `&#8238;` is no character. */
 const cell = (text: string): string =>
-  text
-    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    .replaceAll(/[\\|<[]/g, (letter) => (letter === '<' ? '&lt;' : `\\${letter}`))
+  visible(text.replaceAll(/[\t\n\r]+/g, ' ')).replaceAll(
+    /[\\|<&[\]*`~]/g,
+    (letter) => ENTITIES[letter] ?? `\\${letter}`,
+  )
+
+const ENTITIES: Readonly<Record<string, string>> = { '<': '&lt;', '&': '&amp;' }
 
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
 

@@ -8,7 +8,7 @@ import { openFile } from '../../lib/bytes/file.ts'
 import { refuseHeld } from '../../lib/bytes/partial-file.ts'
 import { codeOf, usageError } from '../../lib/errors.ts'
 import { whyUnreadable } from '../../lib/file-errors.ts'
-import { didYouMean } from '../../lib/suggest.ts'
+import { didYouMean } from '../../lib/text/suggest.ts'
 import { nothingToAbandon, streamOf, type Medium, type MediumOptions } from './medium.ts'
 import { localSidecars } from './sidecar.ts'
 

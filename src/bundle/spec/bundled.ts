@@ -5,7 +5,7 @@ import spec336 from '../../../manifests/migration-assistant-3.3.6.yaml' with { t
 import { BundleError, codeOf, usageError } from '../../lib/errors.ts'
 import { formatBytes } from '../../lib/format.ts'
 import { shownPath } from '../../lib/shown-path.ts'
-import { didYouMean } from '../../lib/suggest.ts'
+import { didYouMean } from '../../lib/text/suggest.ts'
 import { sameVersion } from '../../helm/version.ts'
 import {
   parseSpec,

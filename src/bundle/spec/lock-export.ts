@@ -1,5 +1,6 @@
 import { isNode, isScalar } from 'yaml'
 import { BundleError } from '../../lib/errors.ts'
+import { jsonText } from '../../lib/text/visible.ts'
 import type { BoundChart } from '../format/bound-chart.ts'
 import { decodeBoundCharts } from '../format/bound-chart-json.ts'
 import { decodeProofs, type ChartProof } from '../format/chart-proof.ts'
@@ -38,14 +39,12 @@ export function encodeLockedExport({
   proof,
 }: LockedExport): string {
   const list = (values: readonly unknown[]): string =>
-    values.length === 0
-      ? '[]'
-      : `[\n${values.map((value) => `      ${JSON.stringify(value)}`).join(',\n')}\n    ]`
+    values.length === 0 ? '[]' : `[\n${values.map((value) => `      ${jsonText(value)}`).join(',\n')}\n    ]`
   return [
     '{',
-    `    "platforms": ${JSON.stringify(platforms)},`,
-    `    "groups": ${JSON.stringify(groups)},`,
-    ...(without.length === 0 ? [] : [`    "without": ${JSON.stringify(without)},`]),
+    `    "platforms": ${jsonText(platforms)},`,
+    `    "groups": ${jsonText(groups)},`,
+    ...(without.length === 0 ? [] : [`    "without": ${jsonText(without)},`]),
     `    "referrers": ${referrers},`,
     ...(attestations === undefined ? [] : [`    "attestations": "${attestations}",`]),
     `    "spec": ${list(spec.split('\n'))},`,

@@ -1,3 +1,4 @@
+import { jsonText } from '../../lib/text/visible.ts'
 import { parseDigest, type Digest } from '../../oci/digest.ts'
 import { encodeLockedExport, readLockedExport, type LockedExport } from './lock-export.ts'
 import { entries, fields, finish, items, openSpec, problem, type YamlNode } from './yaml-reader.ts'
@@ -68,7 +69,7 @@ export function encodeLock({ format, name, version, images, charts, files, expor
     })),
     files: files.map((file) => ({ name: file.name, digest: file.digest, size: file.size })),
   }
-  const text = JSON.stringify(lock, undefined, 2)
+  const text = jsonText(lock, 2)
   return made === undefined
     ? `${text}\n`
     : `${text.slice(0, -'\n}'.length)},\n  "export": ${encodeLockedExport(made)}\n}\n`

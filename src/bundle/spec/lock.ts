@@ -1,6 +1,7 @@
 import { sameVersion } from '../../helm/version.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { formatPlatform } from '../../oci/platform.ts'
+import { visible } from '../../lib/text/visible.ts'
 import type { RootKind } from '../run/events.ts'
 import { LOCK_FORMAT, type Lock, type LockedChart, type LockedImage } from './lock-file.ts'
 import type { ChartRoot, ImageRoot, Root } from '../format/root.ts'
@@ -70,10 +71,11 @@ export function diffLock(before: Lock, after: Lock): readonly LockChange[] {
  * index, bundled for other platforms.
  */
 export function formatChange({ kind, name, before, after, platforms }: LockChange): string {
-  if (before === undefined) return `+ ${kind} ${name}  ${after ?? ''}`
-  if (after === undefined) return `- ${kind} ${name}  ${before}`
+  const what = `${kind} ${visible(name)}`
+  if (before === undefined) return `+ ${what}  ${after ?? ''}`
+  if (after === undefined) return `- ${what}  ${before}`
   const which = platforms.length === 0 ? '' : `  (${platforms.join(', ')})`
-  return `~ ${kind} ${name}  ${before === after ? after : `${before} → ${after}`}${which}`
+  return `~ ${what}  ${before === after ? after : `${before} → ${after}`}${which}`
 }
 
 // --- internal ---

@@ -1,5 +1,5 @@
 import { usageError } from '../../lib/errors.ts'
-import { didYouMean } from '../../lib/suggest.ts'
+import { didYouMean } from '../../lib/text/suggest.ts'
 import { formatReference, parseReference, repositoryName } from '../../oci/reference.ts'
 import { sameVersion } from '../../helm/version.ts'
 import type { RootContents } from '../format/contents.ts'

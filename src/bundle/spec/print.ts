@@ -1,4 +1,4 @@
-import { stringify } from 'yaml'
+import { yamlText } from '../../lib/text/yaml.ts'
 import { formatPlatform } from '../../oci/platform.ts'
 import { hexOf } from '../../oci/digest.ts'
 import { formatReference } from '../../oci/reference.ts'
@@ -19,7 +19,7 @@ import type {
 /** A spec as YAML that `parseSpec` reads back to the same. */
 export function specText(spec: BundleSpec): string {
   const { name, version, description, platforms, mirrors, groups, bindings, hints, consumer } = spec
-  return stringify(
+  return yamlText(
     {
       apiVersion: API_VERSION,
       kind: 'BundleSpec',
@@ -33,7 +33,7 @@ export function specText(spec: BundleSpec): string {
       ...(hints.size === 0 ? {} : { hints: mapped(hints, hintText) }),
       ...(consumer === undefined ? {} : { consumer: consumerText(consumer) }),
     },
-    { lineWidth: 0, aliasDuplicateObjects: false, version: '1.2' },
+    { aliasDuplicateObjects: false },
   )
 }
 

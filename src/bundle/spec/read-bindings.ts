@@ -1,4 +1,4 @@
-import { didYouMean } from '../../lib/suggest.ts'
+import { didYouMean } from '../../lib/text/suggest.ts'
 import { parseReference } from '../../oci/reference.ts'
 import {
   HINT_ACTIONS,

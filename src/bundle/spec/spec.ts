@@ -1,5 +1,5 @@
 import { usageError } from '../../lib/errors.ts'
-import { didYouMean } from '../../lib/suggest.ts'
+import { didYouMean } from '../../lib/text/suggest.ts'
 import { formatReference, type Reference } from '../../oci/reference.ts'
 import { readBundleSpec } from './read.ts'
 import { isList, readList } from './read-list.ts'

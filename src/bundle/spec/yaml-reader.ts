@@ -1,7 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml'
 import { BundleError, usageError } from '../../lib/errors.ts'
 import { redact } from '../../lib/redact.ts'
-import { didYouMean } from '../../lib/suggest.ts'
+import { didYouMean } from '../../lib/text/suggest.ts'
 
 /** One thing that is wrong in a file; line and column count from 1. */
 export interface Problem {

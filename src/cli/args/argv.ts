@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 
 import { usageError } from '../../lib/errors.ts'
-import { didYouMean } from '../../lib/suggest.ts'
+import { didYouMean } from '../../lib/text/suggest.ts'
 import type { Given } from './coerce.ts'
 import { isFlag, kebab, standsAlone, type ArgsDef, type Flag } from './flags.ts'
 

@@ -1,6 +1,6 @@
 import { usageError } from '../../lib/errors.ts'
 import { formatBytes, parseBytes } from '../../lib/format.ts'
-import { didYouMean } from '../../lib/suggest.ts'
+import { didYouMean } from '../../lib/text/suggest.ts'
 import type { EnumFlag, Flag, StringFlag } from './flags.ts'
 
 /** Text from a flag, the environment or the config file, and where it stands, for the error. */

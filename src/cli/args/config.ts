@@ -1,7 +1,7 @@
 import { codeOf, usageError } from '../../lib/errors.ts'
 import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
 import { shownPath } from '../../lib/shown-path.ts'
-import { didYouMean } from '../../lib/suggest.ts'
+import { didYouMean } from '../../lib/text/suggest.ts'
 import type { Config } from './config-model.ts'
 
 /** Read when it is there and no `--config` is given. */

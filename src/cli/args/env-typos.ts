@@ -1,4 +1,4 @@
-import { suggest } from '../../lib/suggest.ts'
+import { suggest } from '../../lib/text/suggest.ts'
 import type { CommandCatalog, CommandSpec } from '../command-spec.ts'
 import { envName, isFlag } from './flags.ts'
 

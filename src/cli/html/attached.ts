@@ -1,5 +1,6 @@
 import type { Attached } from '../../bundle/inspect/attached.ts'
-import { html, nameOf, visible, type Markup } from './markup.ts'
+import { html, nameOf, type Markup } from './markup.ts'
+import { visible } from '../../lib/text/visible.ts'
 
 /** The signatures, attestations and SBOMs that travel along, by what they are about. */
 export function attachedTable(list: readonly Attached[]): Markup {

@@ -1,6 +1,7 @@
 import type { Change } from '../../bundle/inspect/changes.ts'
 import { formatBytes, plural } from '../../lib/format.ts'
-import { html, lineOf, nameOf, visible, type Markup } from './markup.ts'
+import { html, lineOf, nameOf, type Markup } from './markup.ts'
+import { visible } from '../../lib/text/visible.ts'
 import type { PageData } from './page-data.ts'
 
 const ORDER: readonly Change['what'][] = ['updated', 'rebuilt', 'added', 'removed']

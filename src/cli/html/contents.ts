@@ -1,6 +1,7 @@
 import type { Item } from '../../bundle/inspect/sizes.ts'
 import { formatBytes } from '../../lib/format.ts'
-import { html, nameOf, visible, type Markup } from './markup.ts'
+import { html, nameOf, type Markup } from './markup.ts'
+import { visible } from '../../lib/text/visible.ts'
 
 /** Every item with its digest and what it weighs, the largest first, to be searched and sorted. */
 export function contents(items: readonly Item[]): Markup {

@@ -3,7 +3,8 @@ import type { SizeGroup } from '../../bundle/inspect/size-map.ts'
 import { formatBytes, plural } from '../../lib/format.ts'
 import { squarify, type Rectangle } from './treemap.ts'
 import { clip, widthOf } from '../ui/style.ts'
-import { html, visible, type Markup } from './markup.ts'
+import { html, type Markup } from './markup.ts'
+import { visible } from '../../lib/text/visible.ts'
 
 /** The sizes of a bundle as two pictures of the same, for wide screens and paper, and for narrow screens. */
 export const sizeMaps = (groups: readonly SizeGroup[], items: readonly Item[]): Markup =>

@@ -1,3 +1,5 @@
+import { visible } from '../../lib/text/visible.ts'
+
 /** HTML that is safe to be put into HTML. Made by `html` only, which escapes every text that comes from outside. */
 export interface Markup {
   readonly markup: string
@@ -12,15 +14,6 @@ type Content = string | number | Markup | readonly Content[] | undefined
 export const html = (parts: TemplateStringsArray, ...contents: readonly Content[]): Markup => ({
   markup: parts.map((part, at) => (at === 0 ? part : markupOf(contents[at - 1]) + part)).join(''),
 })
-
-/** A name as people may trust it: what would be invisible or turn the text around is spelled out. */
-export const visible = (text: string): string =>
-  text
-    .toWellFormed()
-    .replaceAll(
-      /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-      (character) => `⟨U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}⟩`,
-    )
 
 /** A name in a line of text; one of absurd length shows its ends. */
 export function lineOf(text: string): Markup {
@@ -54,10 +47,14 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
+/** For elements and attributes; nothing invisible but line feeds and tabs, which HTML takes for spaces. */
+const escaped = (text: string): string =>
+  text.replaceAll(/[^\n\t]+/g, visible).replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? '')
+
 function markupOf(content: Content): string {
   if (content === undefined) return ''
   if (typeof content === 'number') return String(content)
-  if (typeof content === 'string') return content.replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? '')
+  if (typeof content === 'string') return escaped(content)
   if ('markup' in content) return content.markup
   return content.map(markupOf).join('')
 }

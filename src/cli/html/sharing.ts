@@ -1,6 +1,7 @@
 import type { Anatomy, Item, SizedPart } from '../../bundle/inspect/sizes.ts'
 import { formatBytes, plural } from '../../lib/format.ts'
-import { html, nameOf, visible, type Markup } from './markup.ts'
+import { html, nameOf, type Markup } from './markup.ts'
+import { visible } from '../../lib/text/visible.ts'
 
 /** The blobs that several items have, those first that save most. */
 export function sharing({ blobs, items }: Anatomy): Markup {

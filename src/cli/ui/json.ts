@@ -1,4 +1,5 @@
 import type { BundleEvent } from '../../bundle/run/events.ts'
+import { jsonText } from '../../lib/text/visible.ts'
 import type { EventRenderer } from './renderer.ts'
 
 /** Milliseconds between two `progress` lines of one transfer; a line per chunk would drown a log. */
@@ -19,7 +20,7 @@ export function createJsonRenderer(
         lastProgress.set(event.id, now())
       }
       if (event.type === 'transferred') lastProgress.delete(event.id)
-      stdout(`${JSON.stringify(event)}\n`)
+      stdout(`${jsonText(event)}\n`)
     },
     print: stderr,
     clear: () => undefined,

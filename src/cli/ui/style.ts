@@ -1,4 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
+import { visible } from '../../lib/text/visible.ts'
 
 /** Ways to mark text; each returns it unchanged when colours are off. */
 export interface Style {
@@ -43,11 +44,23 @@ export function clip(text: string, width: number, where: 'end' | 'middle' = 'end
   return `${take(characters, width - 1 - tail)}…${take(characters.toReversed(), tail, true)}`
 }
 
-/** Text from outside as one line that cannot steer the terminal. */
-export const oneLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ').trim()
+/** Text from outside as one line that cannot steer the terminal, nor look like another. */
+export const oneLine = (text: string): string => visible(text.replaceAll(/[\t\n\r]+/g, ' ')).trim()
+
+/**
+ * Whole lines for a terminal, as they leave the program: but for line feeds, tabs and the colours of `Style`, all that
+ * would steer it is spelled out, wherever it came from.
+ */
+export const terminalText = (text: string): string =>
+  text
+    .split(COLOURS)
+    .map((part, at) => (at % 2 === 1 ? part : part.replaceAll(/[^\n\t]+/g, visible)))
+    .join('')
 
 // --- internal ---
 
+/** What `styleText` writes for the colours of `Style`. */
+const COLOURS = /(\u001b\[(?:0|1|2|22|31|32|33|36|39)m)/
 const segmenter = new Intl.Segmenter()
 
 function take(characters: readonly string[], width: number, reverse = false): string {

@@ -159,7 +159,7 @@ describe('the live view', () => {
     tick()
     const [long, red] = terminal.screen()
     expect(long).toMatch(/^ {2}registry\.exa\S*…\S*me:v1\.2\.3 ─/)
-    expect(red).toMatch(/^ {2}\[31mred {2,}─/)
+    expect(red).toMatch(/^ {2}⟨U\+001B⟩\[31mred⟨U\+0007⟩ {2,}─/)
     expect(red?.indexOf('─')).toBe(long?.indexOf('─'))
   })
 

@@ -93,7 +93,7 @@ describe('plain lines', () => {
 
   it('hold one event on one line', () => {
     plain.emit({ type: 'warning', message: 'a\nb\u001B[2J' })
-    expect(text).toBe('warning: a b [2J\n')
+    expect(text).toBe('warning: a b⟨U+001B⟩[2J\n')
   })
 })
 

@@ -37,7 +37,7 @@ describe('table', () => {
     expect(lines[1]).toMatch(new RegExp(` ${digest}$`))
   })
 
-  it('measures what is seen: colours take no room, wide letters take two, control characters go', () => {
+  it('measures what is seen: colours take no room, wide letters take two, control characters are spelled out', () => {
     const style = createStyle(true)
     const text = table(
       ['a', 'b'],
@@ -50,9 +50,9 @@ describe('table', () => {
       { style },
     )
     const [, ok, wide, red] = text.split('\n')
-    expect(ok).toBe(`${style.green('ok')}     x`)
-    expect(wide).toBe('日本   y')
-    expect(red).toBe('[31m!  z')
+    expect(ok).toBe(`${style.green('ok')}             x`)
+    expect(wide).toBe('日本           y')
+    expect(red).toBe('⟨U+001B⟩[31m!  z')
   })
 
   it('is its titles when there are no rows, and indents', () => {

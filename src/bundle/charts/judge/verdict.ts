@@ -1,4 +1,5 @@
 import { plural } from '../../../lib/format.ts'
+import { visible } from '../../../lib/text/visible.ts'
 import type { ChartProof, OpenReference } from '../../format/chart-proof.ts'
 import { neededOpen } from '../proof.ts'
 
@@ -14,7 +15,9 @@ export function verdictLine(proofs: readonly ChartProof[]): string {
       : `${open.length} NOT bound: ${[...new Set(open.map(({ reference }) => reference))].join(', ')}`
   const unrendered =
     failed.length === 0 ? '' : `; ${failed.map(({ chart }) => chart).join(', ')} did not render`
-  return `${judgedBy(proofs)}: ${plural(bound, 'reference')} of ${plural(proofs.length, 'chart')} bound, ${left}${unrendered}.`
+  return visible(
+    `${judgedBy(proofs)}: ${plural(bound, 'reference')} of ${plural(proofs.length, 'chart')} bound, ${left}${unrendered}.`,
+  )
 }
 
 /**
@@ -44,7 +47,7 @@ export function verdictLines(
           `Not judged, because no helm rendered them and nobody has measured them: ${unjudged.join(', ')}.`,
           '  next: export where there is a helm 3 or 4, or with --helm <program>; --require-proof makes this an error',
         ]),
-  ]
+  ].map(visible)
 }
 
 // --- internal ---

@@ -1,3 +1,4 @@
+import { tomlString } from '../../../lib/text/visible.ts'
 import type { NodeFile, NodeInput } from './input.ts'
 
 /**
@@ -15,8 +16,8 @@ export const bottlerocket = ({ upstreams, registry }: NodeInput): readonly NodeF
       ...upstreams.flatMap(({ registry: upstream, paths }) => [
         '',
         '[[settings.container-registry.mirrors]]',
-        `registry = "${upstream}"`,
-        `endpoint = [${[...paths.keys()].map((path) => `"${registry.url}/v2/${path}"`).join(', ')}]`,
+        `registry = ${tomlString(upstream)}`,
+        `endpoint = [${[...paths.keys()].map((path) => tomlString(`${registry.url}/v2/${path}`)).join(', ')}]`,
       ]),
       '',
     ].join('\n'),

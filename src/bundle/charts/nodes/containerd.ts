@@ -1,3 +1,4 @@
+import { tomlString, visible } from '../../../lib/text/visible.ts'
 import type { NodeFile, NodeInput } from './input.ts'
 
 /**
@@ -13,11 +14,15 @@ export const containerd = ({ upstreams, registry }: NodeInput): readonly NodeFil
     return {
       path: `${upstream}/hosts.toml`,
       text: [
-        `# /etc/containerd/certs.d/${upstream}/hosts.toml, written by ma-bundle.`,
+        `# /etc/containerd/certs.d/${visible(upstream)}/hosts.toml, written by ma-bundle.`,
         ...(isEcr ? ECR_NOTES : NOTES),
-        `server = "${urls.at(-1)}"`,
+        `server = ${tomlString(urls.at(-1) ?? '')}`,
         ...settings('header', isEcr),
-        ...urls.flatMap((url) => ['', `[host."${url}"]`, ...settings(`host."${url}".header`, isEcr)]),
+        ...urls.flatMap((url) => [
+          '',
+          `[host.${tomlString(url)}]`,
+          ...settings(`host.${tomlString(url)}.header`, isEcr),
+        ]),
         '',
       ].join('\n'),
     }

@@ -1,4 +1,5 @@
-import { stringify } from 'yaml'
+import { yamlText } from '../../../lib/text/yaml.ts'
+import { visible } from '../../../lib/text/visible.ts'
 import type { NodeFile, NodeInput, Upstream } from './input.ts'
 
 /**
@@ -8,7 +9,7 @@ import type { NodeFile, NodeInput, Upstream } from './input.ts'
 export const k3s = ({ upstreams, registry }: NodeInput): readonly NodeFile[] => [
   {
     path: 'registries.yaml',
-    text: `${notes(registry.host)}${stringify(
+    text: `${notes(registry.host)}${yamlText(
       {
         mirrors: Object.fromEntries(
           upstreams.map((upstream) => [
@@ -50,6 +51,6 @@ const notes = (
   host: string,
 ): string => `# /etc/rancher/k3s/registries.yaml (RKE2: /etc/rancher/rke2), written by ma-bundle. Restart k3s to apply it.
 # Start nodes with --disable-default-registry-endpoint, or failing pulls go on to the public registries.
-# Credentials go below: configs: { "${host}": { auth: { username: AWS, password: <token> } } }
+# Credentials go below: configs: { "${visible(host)}": { auth: { username: AWS, password: <token> } } }
 # A token of ECR ends after 12 hours: write it anew by a timer, or use values and post-render instead.
 `

@@ -1,4 +1,4 @@
-import { stringify } from 'yaml'
+import { yamlText } from '../../../lib/text/yaml.ts'
 import { aliasesOf } from '../../../oci/alias.ts'
 import { parseReference, type Reference } from '../../../oci/reference.ts'
 import type { NodeFile, NodeInput } from './input.ts'
@@ -12,7 +12,7 @@ import { createPrivateImages } from '../private-images.ts'
 export const kyverno = (input: NodeInput): readonly NodeFile[] => [
   {
     path: 'ma-bundle-private-registry.yaml',
-    text: `${NOTES}${stringify(
+    text: `${NOTES}${yamlText(
       {
         apiVersion: 'kyverno.io/v1',
         kind: 'ClusterPolicy',
@@ -55,7 +55,7 @@ function ruleFor(list: string, table: Readonly<Record<string, string>>) {
           context: [{ name: 'target', variable: { jmesPath: found, default: '' } }],
           preconditions: { all: [{ key: '{{ target }}', operator: 'NotEquals', value: '' }] },
           // A strategic merge would put the changed containers first.
-          patchesJson6902: stringify([
+          patchesJson6902: yamlText([
             { op: 'replace', path: `/spec/${list}/{{ elementIndex }}/image`, value: '{{ target }}' },
           ]),
         },

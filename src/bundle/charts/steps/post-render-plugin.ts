@@ -1,4 +1,4 @@
-import { stringify } from 'yaml'
+import { yamlText } from '../../lib/text/yaml.ts'
 
 /** The two files of a Helm plugin; the script alone is a post-renderer of Helm 3. */
 export interface PostRenderPlugin {
@@ -15,7 +15,7 @@ export const PLUGIN_NAME = 'ma-bundle'
  */
 export const postRenderPlugin = (command: readonly string[]): PostRenderPlugin => ({
   files: {
-    'plugin.yaml': stringify({
+    'plugin.yaml': yamlText({
       apiVersion: 'v1',
       type: 'postrenderer/v1',
       name: PLUGIN_NAME,

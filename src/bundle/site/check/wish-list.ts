@@ -1,3 +1,4 @@
+import { jsonText } from '../../../lib/text/visible.ts'
 import type { Digest } from '../../../oci/digest.ts'
 import { formatReference, parseReference } from '../../../oci/reference.ts'
 import { encodeInventory } from '../../export/inventory.ts'
@@ -35,7 +36,7 @@ export const wishList = (images: readonly string[], inventory: readonly Digest[]
     'groups:',
     '  - name: missing',
     images.length === 0 ? '    images: []' : '    images:',
-    ...images.map((image) => `      - ${JSON.stringify(image)}`),
+    ...images.map((image) => `      - ${jsonText(image)}`),
     '',
   ].join('\n')
 

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BundleError, codeOf, messageOf, usageError } from '../../../lib/errors.ts'
+import { tomlString } from '../../../lib/text/visible.ts'
 import { isLoopback } from '../../../lib/url.ts'
 import type { Credentials } from '../../../registry/auth/credentials.ts'
 import { explainPull } from '../check/pull-failures.ts'
@@ -91,13 +92,13 @@ async function writeHosts(folder: string, options: ContainerdOptions): Promise<s
   const scheme = isLoopback(registry.replace(/:\d+$/, '')) || insecure.includes(registry) ? 'http' : 'https'
   const url = `${caFiles.length > 0 ? 'https' : scheme}://${registry}`
   const text = [
-    `server = ${JSON.stringify(url)}`,
-    `[host.${JSON.stringify(url)}]`,
+    `server = ${tomlString(url)}`,
+    `[host.${tomlString(url)}]`,
     '  capabilities = ["pull", "resolve"]',
-    ...(caFiles.length === 0 ? [] : [`  ca = ${JSON.stringify(caFiles)}`]),
+    ...(caFiles.length === 0 ? [] : [`  ca = [${caFiles.map(tomlString).join(', ')}]`]),
     ...(authorization === undefined
       ? []
-      : [`  [host.${JSON.stringify(url)}.header]`, `    authorization = ${JSON.stringify(authorization)}`]),
+      : [`  [host.${tomlString(url)}.header]`, `    authorization = ${tomlString(authorization)}`]),
     '',
   ].join('\n')
   const place = join(folder, registry)

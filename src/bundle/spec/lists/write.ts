@@ -1,4 +1,4 @@
-import { stringify } from 'yaml'
+import { yamlText } from '../../../lib/text/yaml.ts'
 import { hexOf } from '../../../oci/digest.ts'
 import { formatPlatform } from '../../../oci/platform.ts'
 import { formatReference } from '../../../oci/reference.ts'
@@ -69,7 +69,7 @@ function writeText({ groups }: BundleSpec): WrittenList {
   return { text: lines.map((line) => `${line}\n`).join(''), lost }
 }
 
-const document = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })
+const document = (value: unknown): string => yamlText(value, { lineWidth: 0, aliasDuplicateObjects: false })
 
 /** https://docs.hauler.dev/: a document a kind; an item has one platform. */
 function writeHauler({ name, groups }: BundleSpec): WrittenList {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { didYouMean, suggest } from '../../src/lib/suggest.ts'
+import { didYouMean, suggest } from '../../../src/lib/text/suggest.ts'
 
 describe('suggest', () => {
   const names = ['export', 'import', 'inspect', 'verify', 'migration-assistant-3.3.6']

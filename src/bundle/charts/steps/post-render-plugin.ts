@@ -1,4 +1,4 @@
-import { yamlText } from '../../lib/text/yaml.ts'
+import { yamlText } from '../../../lib/text/yaml.ts'
 
 /** The two files of a Helm plugin; the script alone is a post-renderer of Helm 3. */
 export interface PostRenderPlugin {

@@ -60,7 +60,7 @@ export const terminalText = (text: string): string =>
 // --- internal ---
 
 /** What `styleText` writes for the colours of `Style`. */
-const COLOURS = /(\u001b\[(?:0|1|2|22|31|32|33|36|39)m)/
+const COLOURS = new RegExp(`(${String.fromCharCode(0x1b)}\\[(?:0|1|2|22|31|32|33|36|39)m)`)
 const segmenter = new Intl.Segmenter()
 
 function take(characters: readonly string[], width: number, reverse = false): string {

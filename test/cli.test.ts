@@ -74,7 +74,7 @@ describe('the program as a process', () => {
   it('prints its help on stdout when called alone', async () => {
     const { code, stdout, stderr } = await run(bun, [cli])
     expect([code, stderr]).toEqual([0, ''])
-    expect(stdout).toContain('Commands:\n')
+    expect(stdout).toContain('Make a bundle:\n')
   })
 
   it('ends with the code of what went wrong, without a stack', async () => {

@@ -9,7 +9,7 @@ import { isDebug, wantsColor, type Context } from './context.ts'
 import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
 import { describeFailure, type FailureReport } from '../bundle/run/failure-report.ts'
 import { envName, isFlag, kebab, sharedArgs, type Args, type ArgsDef } from './args/flags.ts'
-import { commandHelp } from './help.ts'
+import { commandHelp, wholeHelp } from './help/command.ts'
 import { openSession, type CommandSession, type SessionSettings } from './session.ts'
 import { failureText } from './ui/failure-text.ts'
 import { strayVariables } from './args/env-typos.ts'
@@ -54,7 +54,8 @@ export function defineBundleCommand<const A extends ArgsDef>(def: BundleCommandD
     run: async ({ rawArgs, data }): Promise<ExitCode> => {
       const { context, catalog }: CommandData = data
       if (asksForHelp(rawArgs)) {
-        context.stdout.write(commandHelp(spec, context.stdout.columns))
+        const help = asksForAll(rawArgs) ? wholeHelp : commandHelp
+        context.stdout.write(help(spec, context.stdout.columns))
         return exitCodes.ok
       }
       const settings = early(def.name, rawArgs, context)
@@ -117,8 +118,14 @@ function tell(report: FailureReport, context: Context, settings: SessionSettings
 
 function asksForHelp(argv: readonly string[]): boolean {
   const end = argv.indexOf('--')
-  return argv.some((text, at) => (text === '--help' || text === '-h') && (end < 0 || at < end))
+  return argv.some((text, at) => /^(--help|-h)(=all)?$/.test(text) && (end < 0 || at < end))
 }
+
+/** `--help all`, `--help=all`. */
+const asksForAll = (argv: readonly string[]): boolean =>
+  argv.some(
+    (text, at) => /^(--help|-h)=all$/.test(text) || (/^(--help|-h)$/.test(text) && argv[at + 1] === 'all'),
+  )
 
 async function runWith<A extends ArgsDef>(
   def: BundleCommandDef<A>,

@@ -7,7 +7,7 @@ import { early, guarded, type CommandData } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
 import { isFlag, kebab, sharedArgs } from './args/flags.ts'
-import { rootHelp } from './help.ts'
+import { rootHelp } from './help/root.ts'
 import { catalogOf, type CommandRow, type CommandTable } from './table.ts'
 
 export interface CommandLineProgram {
@@ -80,10 +80,11 @@ async function aboutProgram(
     context.stdout.write(versionText(program.version, flags))
     return exitCodes.ok
   }
-  const [topic] = topics.filter((word) => !word.startsWith('-'))
+  const [topic, extent] = topics.filter((word) => !word.startsWith('-'))
   if (topic !== undefined) {
     const data: CommandData = { context, catalog: catalogOf(table) }
-    const { result } = await runCommand(await find(topic, table).load(), { rawArgs: ['--help'], data })
+    const rawArgs = [extent === 'all' ? '--help=all' : '--help']
+    const { result } = await runCommand(await find(topic, table).load(), { rawArgs, data })
     return result as ExitCode
   }
   refuseUnknown(flags, table)

@@ -61,8 +61,8 @@ const needy = defineBundleCommand({
 })
 
 const commands: CommandTable = {
-  probe: { description: 'Prints its arguments', load: async () => probe },
-  needy: { description: 'Needs a registry', load: async () => needy },
+  probe: { group: 'look' as const, description: 'Prints its arguments', load: async () => probe },
+  needy: { group: 'look' as const, description: 'Needs a registry', load: async () => needy },
 }
 
 let folder: string
@@ -335,7 +335,7 @@ describe('the config file', () => {
 
 describe('the help of a command', () => {
   it('shows usage, arguments, defaults, variables and examples in 80 columns', async () => {
-    const { code, stdout, stderr } = await run(['probe', '--help'])
+    const { code, stdout, stderr } = await run(['probe', '--help', 'all'])
     expect(code).toBe(0)
     expect(stderr).toBe('')
     expect(stdout).toContain('ma-bundle probe <bundle> [<more> …] [options]')

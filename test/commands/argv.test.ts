@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readArgv } from '../../src/cli/args/argv.ts'
 import type { ArgsDef } from '../../src/cli/args/flags.ts'
-import { commandHelp } from '../../src/cli/help.ts'
+import { commandHelp } from '../../src/cli/help/command.ts'
 
 const args = {
   bundle: { type: 'positional', description: 'Where to' },

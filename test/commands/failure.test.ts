@@ -24,7 +24,7 @@ async function failing(
       throw error
     },
   })
-  const commands = { fail: { description: 'Fails', load: async () => command } }
+  const commands = { fail: { group: 'look' as const, description: 'Fails', load: async () => command } }
   return runShell(['fail', ...argv], { commands, ...options })
 }
 

@@ -90,8 +90,8 @@ describe('a session', () => {
     },
   })
   const table = {
-    speak: { description: 'Speaks', load: async () => speak },
-    bad: { description: 'Ends badly', load: async () => bad },
+    speak: { group: 'look' as const, description: 'Speaks', load: async () => speak },
+    bad: { group: 'look' as const, description: 'Ends badly', load: async () => bad },
   }
 
   it('puts results on stdout and everything else on stderr', async () => {

@@ -11,7 +11,7 @@ import {
   sharedArgs,
   type Flag,
 } from '../../src/cli/args/flags.ts'
-import { defaultText } from '../../src/cli/help.ts'
+import { defaultText } from '../../src/cli/help/command.ts'
 import { catalogOf } from '../../src/cli/table.ts'
 import { commands } from '../../src/commands/table.ts'
 

@@ -78,7 +78,10 @@ const wrong = defineBundleCommand({
 
 const all = { patient, stubborn, flood, crash, wrong }
 const commands: CommandTable = Object.fromEntries(
-  Object.entries(all).map(([name, command]) => [name, { description: name, load: async () => command }]),
+  Object.entries(all).map(([name, command]) => [
+    name,
+    { group: 'look' as const, description: name, load: async () => command },
+  ]),
 )
 
 await runOnProcess({ version: '1.2.3', description: 'A program under test', commands })

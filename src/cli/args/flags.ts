@@ -14,6 +14,8 @@ interface FlagFacts {
   readonly known?: readonly string[]
   /** An empty value means something here; elsewhere it is refused, as it mostly is an unset shell variable. */
   readonly allowEmpty?: true
+  /** Title of its section in the help, where that is not the one of its name. */
+  readonly section?: string
 }
 
 export type BooleanFlag = Omit<FlagFacts, 'required' | 'hint' | 'multiple' | 'known' | 'allowEmpty'> & {

@@ -26,6 +26,7 @@ export const valuesArgs = {
     type: 'string',
     hint: 'file',
     default: defaultValuesFile,
+    section: 'Output',
     description: 'Where to write the values override; one file a chart goes into a folder beside it',
   },
   pinDigests: {

@@ -32,7 +32,7 @@ describe('the help of every command', () => {
     ]) {
       const { code, stdout } = await runShell(argv)
       expect(code).toBe(0)
-      const variables = [...stdout.matchAll(/env (MA_BUNDLE_[A-Z_]+)/g)].map((match) => match[1])
+      const variables = [...stdout.matchAll(/env (MA_BUNDLE_[A-Z_]+)/g)].map((match) => match[1] ?? '')
       expect(variables.toSorted()).toEqual(
         flagsOf(spec.args)
           .map((flag) => `MA_BUNDLE_${flag.replaceAll('-', '_').toUpperCase()}`)

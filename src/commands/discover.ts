@@ -107,6 +107,16 @@ export default defineBundleCommand({
       spec,
       session,
     )
+    if (helm === undefined && checked === undefined && named.length === 0 && loaded !== undefined) {
+      session.emit({
+        type: 'warning',
+        message:
+          'there is no helm to render with: the charts are listed as they were, without what they pull',
+        next: 'install helm 3 or 4, or give --helm <program>',
+      })
+      print([], loaded.groups, args.format, session)
+      return exitCodes.ok
+    }
     if (helm === undefined)
       throw usageError('there is no helm to render with', {
         next: 'install helm 3 or 4, or give --helm <program>',
@@ -187,13 +197,8 @@ function merged(spec: BundleSpec | undefined, listed: readonly SpecChart[]): rea
   return [...old.filter(({ name }) => !listed.some((chart) => chart.name === name)), ...listed]
 }
 
-interface SortedOut {
-  readonly charts: readonly SpecChart[]
-  readonly lists: readonly string[]
-}
-
 /** Charts and lists stand side by side on the command line. */
-async function sortedOut(texts: readonly string[]): Promise<SortedOut> {
+async function sortedOut(texts: readonly string[]) {
   const isChart = (text: string): boolean =>
     text.includes('|') || /\.tgz$/i.test(text) || existsSync(join(text, 'Chart.yaml'))
   const charts = texts.filter(isChart)

@@ -108,4 +108,19 @@ describe('discover of lists and manifests', () => {
       ],
     })
   })
+
+  it('turns one list into another without a helm, and says that the charts were not rendered', async () => {
+    const turned = await runShell(['discover', at('spec.yaml'), '--format', 'hauler'], {
+      env: { PATH: folder },
+    })
+    expect(turned).toMatchObject({ code: 0 })
+    expect(turned.stderr).toContain('there is no helm to render with: the charts are listed as they were')
+    expect(await read(turned.stdout)).toEqual([
+      'registry.example/shop/api:2.0.1',
+      'quay.io/demo/web:3',
+      'quay.io/demo/arm:1',
+      'shop@1.4.0=oci://registry.example/charts',
+      'https://files.example/tool.sh',
+    ])
+  })
 })

@@ -18,6 +18,8 @@ import { withBundleOn } from '../bundle/media/with-bundle.ts'
 import type { Surroundings } from '../bundle/run/surroundings.ts'
 import { usageError } from '../lib/errors.ts'
 import type { Picking } from '../bundle/spec/pick.ts'
+import { bundleReferences } from '../bundle/site/rehearse/references.ts'
+import { rehearse, type Rehearsal } from '../bundle/site/rehearse/rehearse.ts'
 import { helmVersion } from '../setup/helm.ts'
 import { pickedFrom } from '../setup/pick.ts'
 import { connectTarget, type OpenedTarget, type TargetSettings } from '../setup/target.ts'
@@ -33,6 +35,8 @@ export interface ImportRequest {
   readonly repair: Repair
   /** Imports this part of the bundle only, beside other runs that import the rest; no values are written. */
   readonly shard?: ShardChoice
+  /** Pulls every image of it as nodes will, when all is there. */
+  readonly rehearse?: boolean
   /** File of the values override. */
   readonly values: string
   readonly pinDigests: boolean
@@ -49,6 +53,8 @@ export interface ImportDone {
   readonly imported: readonly ImportedRoot[]
   /** Which part of the bundle it was, and of how many images and charts. */
   readonly shard?: ShardChoice & { readonly items: number }
+  /** What the pulls of nodes came to. */
+  readonly rehearsal?: Rehearsal
   /** Whose signature was checked. */
   readonly signed?: CheckedSignature | undefined
   /** Absent for a layout of another tool. */
@@ -68,11 +74,13 @@ export async function importFrom(
     return withBundleOn(medium, trust, async ({ bundle: whole, signed }) => {
       const bundle = pickedFrom(whole, pick, around)
       if (bundle.contents !== undefined && shard === undefined) await checkValuesPlace(request.values)
-      return withTarget(request, around, async ({ target, network }) => {
+      return withTarget(request, around, async (opened) => {
+        const { target, network } = opened
         const started = performance.now()
         if (shard !== undefined) {
           const part = await shardOf(bundle, layout, shard)
           const imported = await importRoots(part, target, { ...network, layout, repair })
+          const rehearsed = await rehearsedBy(part, request, opened)
           const items = bundle.roots.filter(({ kind }) => kind !== 'file').length
           const seconds = (performance.now() - started) / 1000
           return {
@@ -84,10 +92,17 @@ export async function importFrom(
             values: undefined,
             seconds,
             shard: { ...shard, items },
+            ...rehearsed,
           }
         }
         const imported = await importRoots(bundle, target, { ...network, layout, repair })
-        return { ...name, signed, ...(await finishImport(bundle, imported, started, request, around)) }
+        const rehearsed = await rehearsedBy(bundle, request, opened)
+        return {
+          ...name,
+          signed,
+          ...rehearsed,
+          ...(await finishImport(bundle, imported, started, request, around)),
+        }
       })
     })
   }
@@ -180,8 +195,25 @@ export const filesBeside = ({ files, postRender }: InstallSteps): readonly strin
 export const importResult = (done: ImportDone): ImportResult => ({
   bundle: done.name ?? '',
   ...landedIn(done),
+  ...(done.rehearsal === undefined ? {} : { rehearsal: done.rehearsal }),
   ...(done.signed === undefined ? {} : { signedBy: done.signed }),
 })
+
+/** The last step of an import that is asked for it: what was pushed is pulled as a node does. */
+async function rehearsedBy(
+  { roots }: Bundle,
+  { layout, rehearse: wanted }: ImportRequest,
+  { network, ecr }: OpenedTarget,
+): Promise<{ readonly rehearsal?: Rehearsal }> {
+  if (wanted !== true) return {}
+  const rehearsal = await rehearse(bundleReferences(roots, layout), {
+    ...network,
+    registry: layout.registry,
+    reachable: [],
+    ...(ecr === undefined ? {} : { ecr }),
+  })
+  return { rehearsal }
+}
 
 /** Connects to the registry, for as long as `use` runs. */
 export async function withTarget<Result>(

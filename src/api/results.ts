@@ -2,6 +2,7 @@ import type { RootKind } from '../bundle/run/events.ts'
 import type { ProgramContents } from '../bundle/format/importer.ts'
 import type { ChartProof, OpenReference } from '../bundle/format/chart-proof.ts'
 import type { RootWeight } from '../bundle/export/weights.ts'
+import type { Rehearsal } from '../bundle/site/rehearse/rehearse.ts'
 import type { CheckedSignature } from '../bundle/media/trust.ts'
 import type { WrittenManifests } from '../bundle/import/write-values.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -81,4 +82,6 @@ export interface ImportResult {
   readonly script?: readonly string[]
   /** Needed references that stay public whatever is done. */
   readonly uncovered?: readonly (OpenReference & { readonly chart: string })[]
+  /** What the pulls of nodes came to, when they were rehearsed. */
+  readonly rehearsal?: Rehearsal
 }

@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
 import { importFrom, importResult } from '../api/import-from.ts'
 import { parseShard } from '../bundle/format/destinations/shards.ts'
+import { exitCodes } from '../bundle/run/exit.ts'
 import { mediumAt } from '../bundle/media/at.ts'
 import type { Args, ArgsDef } from '../cli/args/flags.ts'
 import { defineBundleCommand } from '../cli/command.ts'
+import { rehearsalKind } from '../bundle/site/rehearse/rehearse.ts'
 import { networkArgs } from '../cli/flags/network.ts'
 import { ecrArgs, layoutArgs, layoutOf, targetSettings } from '../cli/flags/registry.ts'
 import { pickArgs } from '../cli/flags/pick.ts'
@@ -28,6 +30,10 @@ const args = {
     hint: 'i/n|auto',
     description:
       'Import one of n parts only, beside other runs; auto takes the number of a pod of an Indexed Job. A plain import afterwards checks all and writes the values',
+  },
+  rehearse: {
+    type: 'boolean',
+    description: 'At the end, pull every image as the nodes will, and store nothing',
   },
   ...valuesArgs,
   ...volumesArgs,
@@ -77,6 +83,7 @@ export default defineBundleCommand({
       values,
       pinDigests,
       ...(medium.can.seek ? { readAgain: sourceOf(given) } : {}),
+      rehearse: given.rehearse,
       ...(given.shard === undefined ? {} : { shard: parseShard(given.shard, session.env) }),
     }
     if (given.dryRun) {
@@ -85,6 +92,7 @@ export default defineBundleCommand({
     }
     const done = await importFrom(medium, request, session)
     showImport(done, importResult(done), session)
+    return done.rehearsal === undefined ? exitCodes.ok : exitCodes[rehearsalKind(done.rehearsal)]
   },
 })
 

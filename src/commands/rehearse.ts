@@ -2,7 +2,7 @@ import { parseObjects } from '../bundle/site/check/objects.ts'
 import { podImages } from '../bundle/site/check/pods.ts'
 import type { Layout } from '../bundle/format/destination.ts'
 import { bundleReferences } from '../bundle/site/rehearse/references.ts'
-import { rehearse, type Rehearsal, type Rehearsed } from '../bundle/site/rehearse/rehearse.ts'
+import { rehearse, rehearsalKind, type Rehearsal, type Rehearsed } from '../bundle/site/rehearse/rehearse.ts'
 import type { SignatureOptions } from '../bundle/media/trust.ts'
 import { withBundle } from '../bundle/media/with-bundle.ts'
 import { defineBundleCommand } from '../cli/command.ts'
@@ -101,9 +101,7 @@ export default defineBundleCommand({
         ? await again(asked, opened, { ...args, ...noSettings }, session)
         : asked
       session.result({ registry: layout.registry, ...rehearsal }, () => rehearsalText(rehearsal))
-      const kinds = new Set(rehearsal.pulls.flatMap(({ cause }) => cause?.kind ?? []))
-      const [only = 'ok' as const] = kinds
-      return exitCodes[kinds.size > 1 ? 'failed' : only]
+      return exitCodes[rehearsalKind(rehearsal)]
     } finally {
       opened.close()
     }

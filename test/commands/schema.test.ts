@@ -49,7 +49,10 @@ const runs: Readonly<Record<string, () => readonly (readonly string[])[]>> = {
     [at('new.tar'), '--spec', small.spec],
     [at('new.tar'), '--spec', small.spec, '--dry-run'],
   ],
-  import: () => [[at('bundle.tar'), '--registry', target.host, '--values', at('values.yaml')]],
+  import: () => [
+    [at('bundle.tar'), '--registry', target.host, '--values', at('values.yaml')],
+    [at('bundle.tar'), '--registry', target.host, '--values', at('values.yaml'), '--rehearse'],
+  ],
   mirror: () => [
     ['--spec', small.spec, '--registry', target.host, '--values', at('values.yaml')],
     ['--spec', small.spec, '--registry', target.host, '--dry-run'],

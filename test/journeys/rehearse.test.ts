@@ -162,6 +162,23 @@ describe('rehearse', () => {
   })
 })
 
+describe('import --rehearse', () => {
+  it('ends with the verdict of the pulls', async () => {
+    const registry = await startDockerRegistry()
+    const into = ['--registry', registry.host, '--values', at('values.yaml'), '--rehearse']
+    const { code, stdout } = await runShell(['import', at('bundle.tar'), ...into])
+    expect(stdout).toContain('3 references, 2 platforms, 0 would fail')
+    expect(code).toBe(0)
+    const lone = `http://${registry.host}/v2/${place('a/lone')}/blobs/`
+    for (const digest of images['a/lone:3'].blobs.keys()) await fetch(lone + digest, { method: 'DELETE' })
+    const broken = await runShell(['import', at('bundle.tar'), ...into])
+    expect(broken.stdout).toContain('1 would fail')
+    expect(broken.stdout).toContain('--repair')
+    expect(broken.code).toBe(1)
+    await registry.stop()
+  })
+})
+
 describe('rehearse as a node', () => {
   const user = { username: 'node', password: 'n0de-secret' }
   const auth = Buffer.from(`${user.username}:${user.password}`).toString('base64')

@@ -7,6 +7,7 @@ import {
 } from '../../bundle/import/write-values.ts'
 import type { ImportPreview } from '../../api/import-preview.ts'
 import { formatBytes, plural } from '../../lib/format.ts'
+import { rehearsalText } from './rehearsal-text.ts'
 import { signedByLines } from './signed-by.ts'
 import { filesBeside } from '../../api/import-from.ts'
 import type { InstallSteps } from '../../bundle/charts/steps/steps.ts'
@@ -38,7 +39,7 @@ export const valuesArgs = {
 
 /** Shows what is where, and what to do next. */
 export function showImport(
-  { name, bundle, imported, layout, seconds, shard, signed, values }: ImportDone,
+  { name, bundle, imported, layout, seconds, rehearsal, shard, signed, values }: ImportDone,
   data: object,
   session: CommandSession,
 ): void {
@@ -61,6 +62,7 @@ export function showImport(
       (proof.length === 0 && (name === undefined || !hasCharts))
         ? []
         : [verdictLine(proof)]),
+      ...(rehearsal === undefined ? [] : [rehearsalText(rehearsal).trimEnd()]),
       ...stepLines(values?.steps, session),
       '',
     ].join('\n'),

@@ -1,5 +1,5 @@
 import { collect } from '../../../lib/bytes/bytes.ts'
-import { BundleError } from '../../../lib/errors.ts'
+import { BundleError, type ErrorKind } from '../../../lib/errors.ts'
 import { createOnce } from '../../../lib/once.ts'
 import { createPool } from '../../../lib/pool.ts'
 import type { Descriptor } from '../../../oci/descriptor.ts'
@@ -128,6 +128,13 @@ export async function rehearse(
     platforms: [...new Set(pulls.map(({ platform }) => platform).filter((name) => name !== ANY))].toSorted(),
     requests,
   }
+}
+
+/** What kind of failure a rehearsal shows: that of its pulls when they are of one kind, `ok` when none would fail. */
+export function rehearsalKind({ pulls }: Rehearsal): ErrorKind | 'ok' {
+  const kinds = new Set(pulls.flatMap(({ cause }) => cause?.kind ?? []))
+  const [only = 'ok' as const] = kinds
+  return kinds.size > 1 ? 'failed' : only
 }
 
 /** `host/repository:tag@digest`, as a pod names an image. */

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { parseEcrHost } from '../aws/host.ts'
 import type { Layout } from '../bundle/format/destination.ts'
 import { registryNames, unboundImages } from '../bundle/charts/nodes/images.ts'
 import { nodeConfig, NODE_FORMATS, type NodeFormat } from '../bundle/charts/nodes/nodes.ts'
@@ -84,6 +85,12 @@ export default defineBundleCommand({
         return
       }
       const files = nodeFiles(bundle, format, layout, onlyUnbound)
+      if (format !== 'kyverno' && parseEcrHost(layout.registry) !== undefined) {
+        session.note(
+          'A kubelet looks for the login of a mirrored name by its public host, and asks ECR for none: these mirrors pull ' +
+            'from ECR only once the nodes are given credentials of their own. Values, post-render and kyverno need none.\n',
+        )
+      }
       if (output !== undefined) await writeFiles(output, files)
       session.result({ format, files, ...(output === undefined ? {} : { output }) }, () =>
         output === undefined

@@ -21,9 +21,9 @@ export interface ExportRequest {
   readonly older: OlderSettings
   /** Copies of this program to carry along: `linux/amd64`, and where they may be found. */
   readonly programs: { readonly platforms: readonly string[]; readonly from: readonly string[] }
-  /** A private key, and where the signature goes when not beside the bundle. */
+  /** A private key, and where the signature goes when not next to the bundle. */
   readonly sign?: { readonly key: string; readonly to?: string | undefined } | undefined
-  /** Where the lock goes: beside the bundle unless given, nowhere when it is false. */
+  /** Where the lock goes: next to the bundle unless given, nowhere when it is false. */
   readonly lockOut?: string | false | undefined
 }
 
@@ -160,7 +160,7 @@ async function sign(
     throw new BundleError(`the bundle is complete, but could not be signed: ${error.message}`, {
       kind: error.kind,
       ...(error.where === undefined ? {} : { where: error.where }),
-      next: `${error.next ?? 'mend that'}; then run: ma-bundle sign ${name} --key <key>`,
+      next: `${error.next ?? 'fix that'}; then run: ma-bundle sign ${name} --key <key>`,
       cause: error,
     })
   }

@@ -22,14 +22,14 @@ export interface ExportOptions extends RunOptions, NetworkOptions {
   readonly charts?: readonly string[]
   /** Optional groups of the spec to take along. */
   readonly groups?: readonly string[]
-  /** `linux/amd64`, or `all` alone; linux/amd64 and linux/arm64 unless told. */
+  /** `linux/amd64`, or `all` alone; linux/amd64 and linux/arm64 by default. */
   readonly platforms?: readonly string[]
   readonly allowMissingPlatform?: boolean
   /** Mirrors to ask before a host: `{ 'docker.io': ['mirror.gcr.io'] }`. */
   readonly mirrors?: Readonly<Record<string, readonly string[]>>
   /** Take signatures, attestations and SBOMs along. */
   readonly referrers?: boolean
-  /** What BuildKit attests within an index is kept unless told. */
+  /** What BuildKit attests within an index is kept by default. */
   readonly attestations?: 'keep' | 'drop'
   /** A lock file; what has moved since is an error. */
   readonly lock?: string
@@ -37,9 +37,9 @@ export interface ExportOptions extends RunOptions, NetworkOptions {
   readonly since?: string
   /** Read from this earlier bundle what it has. */
   readonly reuse?: string
-  /** Render the charts with helm, where there is one; true unless told. */
+  /** Render the charts with helm, where there is one; true by default. */
   readonly prove?: boolean
-  /** The helm to render with; the one on the PATH unless told. */
+  /** The helm to render with; the one on the PATH by default. */
   readonly helm?: string
   /** Take images along that the installation pulls and the spec lacks; `all`: those it pulls on demand, too. */
   readonly addMissing?: boolean | 'needed' | 'all'

@@ -14,21 +14,21 @@ import { called, type RunOptions } from './run.ts'
 export interface ImportOptions extends RunOptions, NetworkOptions {
   /** Where to: an ECR host, or any OCI registry, perhaps with a path. */
   readonly registry: string
-  /** Where images and charts land below it; `mirrored` and `charts` unless told. */
+  /** Where images and charts land below it; `mirrored` and `charts` by default. */
   readonly prefix?: string
   readonly chartPrefix?: string
-  /** File to write the Helm values override to; `ma-bundle-values.yaml` unless told. */
+  /** File to write the Helm values override to; `ma-bundle-values.yaml` by default. */
   readonly values?: string
   /** Write digests into the values where a chart has a place for them. */
   readonly pinDigests?: boolean
   /**
    * Look below what is there already: push what the registry lost (`missing`), and replace blobs with wrong bytes too
-   * (`wrong`), for which each is read. One request for each root unless told.
+   * (`wrong`), for which each is read. One request for each root by default.
    */
   readonly repair?: 'missing' | 'wrong'
   /** Public key (PEM file) that must have signed the bundle. */
   readonly verifyKey?: string
-  /** Where the signature is, when not beside the bundle. */
+  /** Where the signature is, when not next to the bundle. */
   readonly signature?: string
   /** Of ECR, when its host does not tell it. */
   readonly region?: string

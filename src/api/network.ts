@@ -12,7 +12,7 @@ export interface NetworkOptions {
   readonly caFiles?: readonly string[]
   /** Registries that speak plain http; loopback needs not be named. */
   readonly insecureRegistries?: readonly string[]
-  /** Transfers at a time, 1 to 64; 8 unless told. */
+  /** Transfers at a time, 1 to 64; 8 by default. */
   readonly concurrency?: number
 }
 

@@ -16,7 +16,7 @@ import { surroundingsOf, type RunOptions } from './run.ts'
 export interface OpenOptions extends RunOptions {
   /** Public key (PEM file) that must have signed the bundle; checked before anything of it is used. */
   readonly verifyKey?: string
-  /** Where the signature is, when not beside the bundle. */
+  /** Where the signature is, when not next to the bundle. */
   readonly signature?: string
 }
 

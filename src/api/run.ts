@@ -7,13 +7,13 @@ import { speaking } from './error.ts'
 
 /** What every call takes. */
 export interface RunOptions {
-  /** Told of every step: phases, transfers with their progress in bytes, warnings, retries. Must not throw. */
+  /** Receives every step: phases, transfers with their progress in bytes, warnings, retries. Must not throw. */
   readonly onEvent?: (event: BundleEvent) => void
   /** Stops the work. What is done is not done twice when you call again. */
   readonly signal?: AbortSignal
   /**
    * Where proxies (`HTTPS_PROXY`), credentials of AWS and docker (`AWS_PROFILE`, `DOCKER_CONFIG`) and helm (`PATH`) are
-   * looked up; `process.env` unless told.
+   * looked up; `process.env` by default.
    */
   readonly env?: Readonly<Record<string, string | undefined>>
 }

@@ -33,7 +33,7 @@ export class WriteError extends BundleError {
   override readonly name = 'WriteError'
 }
 
-/** What a system error means for who exports. `name` is the file without its folder. */
+/** What a system error means for an export. `name` is the file without its folder. */
 export function cannotWrite(name: string, error: unknown): unknown {
   const code = codeOf(error)
   if (error instanceof BundleError || code === undefined) return error

@@ -27,7 +27,7 @@ export interface First {
   readonly own: boolean
 }
 
-/** The first entry, when it is `path`: how a bundle is told from any other tar. */
+/** The first entry, when it is `path`: how a bundle is recognised among other tars. */
 export async function readFirst(file: RandomReader, path: string, limit = SMALL): Promise<First | undefined> {
   if (file.size < BLOCK) return undefined
   const { block, header } = (await sniff(file)) ?? {}

@@ -42,7 +42,7 @@ export interface FrameDamage {
 
 /**
  * @param reader stands behind the content of the first entry
- * @param onDamage told of headers and padding that are wrong, for who reads all content; else a wrong header throws
+ * @param onDamage called with headers and padding that are wrong, when all content is read; else a wrong header throws
  */
 export function openInOrder(
   reader: SequentialReader,
@@ -82,7 +82,7 @@ export function openInOrder(
       for await (const piece of reader.read(Infinity)) {
         behind += piece.length
         if (isZero(piece)) continue
-        throw integrityError(`the pipe goes on behind the end of the bundle, which has ${size} bytes`, {
+        throw integrityError(`the pipe continues after the end of the bundle, which has ${size} bytes`, {
           next: 'send the bundle alone; everything that belongs to it has come',
         })
       }

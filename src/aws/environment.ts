@@ -23,7 +23,7 @@ export function nextForCredentials(said: string, aws: AwsConfig): string {
   if (/\bsso\b/i.test(said)) return `run: aws sso login${profile}`
   if (/aws login/i.test(said)) return `run: aws login${profile}`
   if (/multi-factor/i.test(said)) {
-    return `codes cannot be asked for here; take a session along: eval "$(aws configure export-credentials${profile} --format env)"`
+    return `MFA codes cannot be entered here; start with a session: eval "$(aws configure export-credentials${profile} --format env)"`
   }
   if (/metadata|IMDS/i.test(said)) {
     return 'give this instance a role; in a container on it, raise the hop limit of its metadata service to 2'

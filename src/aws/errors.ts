@@ -4,7 +4,7 @@ import type { AwsConfig } from './config/config.ts'
 import { explain, HttpError, isNotTls } from '../lib/http/error.ts'
 import { nextForCredentials } from './environment.ts'
 
-/** What AWS said no to. `exception` is the name the API model gives it, as in `LimitExceededException`. */
+/** What AWS refused. `exception` is the name the API model gives it, as in `LimitExceededException`. */
 export class AwsError extends BundleError {
   override readonly name = 'AwsError'
   readonly exception: string
@@ -82,7 +82,7 @@ export function awsError(error: unknown, facts: CallFacts): BundleError {
     return make(
       failed(`the quota of this account and region is used up: ${said}`),
       'network',
-      'run the same command again, it goes on where it stopped; or raise the quota in Service Quotas',
+      'run the same command again to resume where it stopped; or raise the quota in Service Quotas',
     )
   }
   if (/LimitExceeded/.test(exception)) {
@@ -142,7 +142,7 @@ export function nextForDenied(
   }
   if (/service control policy|permissions boundary|resource-based policy/i.test(said)) {
     const which = /service control policy|permissions boundary|resource-based policy/i.exec(said)?.[0]
-    return `it is the ${which?.toLowerCase()} that stands in the way of ${action}, not the role's own policy`
+    return `it is the ${which?.toLowerCase()} that blocks ${action}, not the role's own policy`
   }
   if (action.startsWith('sts:')) {
     return (

@@ -74,5 +74,5 @@ function suffixProblem(host: string, region: string, suffix: string, partition: 
   const real = known.find((each) => suffix.startsWith(`${each}.`) && !known.includes(suffix))
   return real === undefined
     ? `registries in ${region} end in .${region}.${wanted}, not .${suffix}`
-    : `it goes on after .${real}, so it belongs to somebody else; registries in ${region} end in .${wanted}`
+    : `it continues after .${real}, so it belongs to another owner; registries in ${region} end in .${wanted}`
 }

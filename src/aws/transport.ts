@@ -5,7 +5,7 @@ import { collect, type Bytes } from '../lib/bytes/bytes.ts'
 import { HttpError } from '../lib/http/error.ts'
 import { caFilesOf, type AwsConfig } from './config/config.ts'
 
-/** How the SDK is told to connect. */
+/** How the SDK connects. */
 export type RequestHandler = NonNullable<ECRClientConfig['requestHandler']>
 
 /** Where the last call went, for the person who reads about its failure. */
@@ -80,7 +80,7 @@ const STALL_SECONDS = 180
 const hostOf = ({ hostname, port }: SdkRequest): string =>
   port === undefined ? hostname : `${hostname}:${port}`
 
-/** STS says it in its form, SSO by its path; everybody else is told by the one who calls. */
+/** STS names it in its form, SSO by its path; for all others the caller names it. */
 function actionOf({ path, body }: SdkRequest): string | undefined {
   const form = typeof body === 'string' ? /(?:^|&)Action=(\w+)/.exec(body)?.[1] : undefined
   if (form !== undefined) return `sts:${form}`

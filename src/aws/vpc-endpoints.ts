@@ -27,7 +27,10 @@ export function vpcEndpoints(
         Type: 'List<String>',
         Description: 'Of all subnets that pull: nodes, and where the import runs',
       },
-      ClientCidr: { Type: 'String', Description: 'From where the endpoints are used, as in 10.0.0.0/16' },
+      ClientCidr: {
+        Type: 'String',
+        Description: 'From where the endpoints are used, for example 10.0.0.0/16',
+      },
       WithSts: {
         Type: 'String',
         AllowedValues: ['true', 'false'],

@@ -71,7 +71,7 @@ export function defineBundleCommand<const A extends ArgsDef>(def: BundleCommandD
   return Object.assign(command, { spec })
 }
 
-/** Runs a task to its exit code; what it throws is told on stderr, and under `--json` on stdout too. */
+/** Runs a task to its exit code; what it throws is reported on stderr, and under `--json` on stdout too. */
 export async function guarded(
   context: Context,
   settings: SessionSettings,

@@ -92,7 +92,7 @@ async function aboutProgram(
   return exitCodes.ok
 }
 
-/** With --verbose also what runs it, for who reports a fault. */
+/** With --verbose also what runs it, for bug reports. */
 function versionText(version: string, flags: readonly string[]): string {
   if (!flags.includes('--verbose') && !flags.includes('-v')) return `${version}\n`
   const { arch, platform } = process

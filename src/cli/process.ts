@@ -15,10 +15,10 @@ export async function runOnProcess(program: CommandLineProgram): Promise<void> {
   const context: Context = { env, stdin, stdout, stderr, signal: controller.signal }
   abortOnSignals(controller)
 
-  // `ma-bundle inspect … | head` closes our stdout, a closed terminal our stderr: nobody is left to tell.
+  // `ma-bundle inspect … | head` closes our stdout, a closed terminal our stderr: nobody is left to read it.
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      // Whoever writes a bundle into the stream is told of it there.
+      // Whoever writes a bundle into the stream gets the error there.
       if (error.code !== 'EPIPE' && error.code !== 'EIO' && stream.listenerCount('error') === 1) throw error
     })
   }

@@ -46,7 +46,7 @@ export default defineBundleCommand({
       type: 'positional',
       required: false,
       description:
-        'File with Kubernetes objects (JSON or YAML), or - for standard input; without it, kubectl is asked',
+        'File with Kubernetes objects (JSON or YAML), or - for standard input; without it, kubectl provides them',
     },
     ...layoutArgs,
     bundle: {
@@ -54,7 +54,7 @@ export default defineBundleCommand({
       multiple: true,
       hint: 'bundle',
       description:
-        'A bundle that was imported: tells what was not, and which value turns a public image private',
+        'A bundle that was imported: lists what was not, and which value turns a public image private',
     },
     allowRegistry: {
       type: 'string',
@@ -69,7 +69,7 @@ export default defineBundleCommand({
     },
     watch: {
       type: 'boolean',
-      description: 'Ask kubectl again until all is well, or --watch-minutes are over',
+      description: 'Ask kubectl again until all checks pass, or --watch-minutes are over',
     },
     watchMinutes: {
       type: 'integer',

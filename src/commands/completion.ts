@@ -116,7 +116,7 @@ _ma-bundle_or_file() { compadd -- "$@"; _files; }
 if [ "$funcstack[1]" = "_ma-bundle" ]; then _ma-bundle "$@"; else compdef _ma-bundle ma-bundle; fi
 `,
   fish: (commands) => `# fish completion for ma-bundle
-${commands.map(({ name, description }) => `complete -c ma-bundle -f -n __fish_use_subcommand -a ${name} -d ${quote(description)}\n`).join('')}complete -c ma-bundle -f -n __fish_use_subcommand -a help -d 'Tell about a command'
+${commands.map(({ name, description }) => `complete -c ma-bundle -f -n __fish_use_subcommand -a ${name} -d ${quote(description)}\n`).join('')}complete -c ma-bundle -f -n __fish_use_subcommand -a help -d 'Show the help of a command'
 complete -c ma-bundle -f -n '__fish_seen_subcommand_from help' -a ${quote(namesOf(commands))}
 ${commands.flatMap(({ name, flags, words }) => [...flags.map((flag) => fishFlag(name, flag)), ...fishWords(name, words)]).join('')}`,
 }

@@ -105,5 +105,7 @@ function lineOf({ name, status, detail, fix }: Check, style: Style): string {
 function summaryOf(failures: number, warnings: number): string {
   if (failures > 0)
     return `\n${plural(failures, 'failure')}, ${plural(warnings, 'warning')}: an import would not succeed\n`
-  return warnings > 0 ? `\n${plural(warnings, 'warning')}, nothing that stops an import\n` : '\nall is well\n'
+  return warnings > 0
+    ? `\n${plural(warnings, 'warning')}, nothing that stops an import\n`
+    : '\nall checks passed\n'
 }

@@ -71,7 +71,7 @@ export default defineBundleCommand({
     ...programArgs,
     dryRun: {
       type: 'boolean',
-      description: 'Resolve everything and tell what would be fetched; write nothing (plan tells more)',
+      description: 'Resolve everything and show what would be fetched; write nothing (see also: plan)',
     },
     ...rateArgs,
     ...splitArgs,
@@ -90,12 +90,12 @@ export default defineBundleCommand({
     signatureOut: {
       type: 'string',
       hint: 'file',
-      description: 'Where --sign writes; <bundle>.sig unless told',
+      description: 'Where --sign writes; <bundle>.sig by default',
     },
     lockOut: {
       type: 'string',
       hint: 'file',
-      description: 'Where to write the lock; <bundle>.lock.json unless told, nowhere for -',
+      description: 'Where to write the lock; <bundle>.lock.json by default, nowhere for -',
     },
     ...helmArgs,
     ...networkArgs,
@@ -159,7 +159,7 @@ function show(
       ...(absent.count === 0
         ? []
         : [
-            `Left out ${plural(absent.count, 'blob')} (${formatBytes(absent.bytes)}) that the other side has; only a registry that has them takes it.`,
+            `Left out ${plural(absent.count, 'blob')} (${formatBytes(absent.bytes)}) that the target registry has; only a registry that has them takes it.`,
           ]),
       ...programs.map(
         ({ path, platform, size: bytes }) =>

@@ -26,7 +26,7 @@ const args = {
   create: {
     type: 'boolean',
     default: true,
-    description: 'Let the import make the repositories; --no-create where somebody else does',
+    description: 'Let the import create the repositories; --no-create where another team does',
   },
   with: {
     type: 'enum',
@@ -99,7 +99,7 @@ function ecrHostOf({ registry }: Layout): EcrHost {
   const host = parseEcrHost(registry)
   if (host !== undefined) return host
   throw usageError(`--registry "${registry}" is not ECR, and IAM is for ECR only`, {
-    next: 'name it in full: <account>.dkr.ecr.<region>.amazonaws.com',
+    next: 'give its full name: <account>.dkr.ecr.<region>.amazonaws.com',
   })
 }
 

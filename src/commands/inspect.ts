@@ -22,7 +22,7 @@ export default defineBundleCommand({
   name: 'inspect',
   description:
     'Lists what is in a bundle: images with their platforms, charts, files. Reads its tables and manifests, no layers. ' +
-    'With --html it also writes a page for those who approve the bundle: one file, readable without a network.',
+    'With --html it also writes a page for approvers of the bundle: one file, readable without a network.',
   examples: [
     { command: 'ma-bundle inspect bundle.tar', description: 'a table' },
     { command: 'ma-bundle inspect bundle.tar --json', description: 'for programs' },
@@ -41,7 +41,7 @@ export default defineBundleCommand({
     compare: {
       type: 'string',
       hint: 'file',
-      description: 'Tell what is different from this older bundle, or from its lock',
+      description: 'Show what is different from this older bundle, or from its lock',
     },
     ...volumesArgs,
     ...awsArgs,

@@ -42,7 +42,7 @@ export default defineBundleCommand({
     ...volumesArgs,
     ...eachSignatureArgs,
     output: { type: 'string', hint: 'file', description: 'Write it here instead of to standard output' },
-    short: { type: 'boolean', description: 'Twelve digits of each digest, which tell blobs apart as well' },
+    short: { type: 'boolean', description: 'Twelve digits of each digest, which distinguish blobs as well' },
     ...ecrArgs,
     ...networkArgs,
   },

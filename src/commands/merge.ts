@@ -22,7 +22,7 @@ export default defineBundleCommand({
   name: 'merge',
   description:
     'Makes one bundle of several: everything of all of them, what they share once, and a spec and a lock of the whole, ' +
-    'so that import writes one override. Nothing is asked of any registry. Run the same command again to continue.',
+    'so that import writes one override. No registry is contacted. Run the same command again to continue.',
   examples: [
     { command: 'ma-bundle merge base.tar extra.tar --output all.tar', description: 'one thing to carry' },
     {

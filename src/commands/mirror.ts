@@ -43,7 +43,7 @@ export default defineBundleCommand({
     chartValues,
     dryRun: {
       type: 'boolean',
-      description: 'Resolve everything and tell how much there is; ask and change nothing at the registry',
+      description: 'Resolve everything and show how much there is; query and change nothing at the registry',
     },
     reuse: olderArgs.reuse,
     volumes: olderArgs.volumes,

@@ -20,7 +20,7 @@ const planArgs = {
   bundle: {
     type: 'positional',
     required: false,
-    description: 'File that the export would write: tells whether there is room for it',
+    description: 'File that the export would write: checks whether there is room for it',
   },
   images: imagesArg,
   ...prepareArgs,
@@ -43,8 +43,8 @@ const planArgs = {
 export default defineBundleCommand({
   name: 'plan',
   description:
-    'Tells what an export would be before it is done: images, platforms, bytes before and after layers are shared, ' +
-    'disk, time and what Docker Hub would count; with --registry also what the other side has already. Fetches ' +
+    'Previews an export before it is done: images, platforms, bytes before and after layers are shared, ' +
+    'disk, time and what Docker Hub would count; with --registry also what the target registry has already. Fetches ' +
     'manifests and charts, no layers, and writes nothing.',
   examples: [
     { command: 'ma-bundle plan', description: 'the newest Migration Assistant' },

@@ -26,7 +26,7 @@ const { prove: _prove, addMissing: _addMissing, requireProof: _requireProof, ...
 export default defineBundleCommand({
   name: 'prove',
   description:
-    'Renders every chart of a bundle with a real helm and the override on top, and judges every image reference in ' +
+    'Renders every chart of a bundle with a real helm and the override on top, and checks every image reference in ' +
     'every rendered object: bound, not bundled, or out of reach of values. Fails when any would still be pulled from outside.',
   examples: [
     { command: 'ma-bundle prove bundle.tar', description: 'with the charts’ own values' },
@@ -132,7 +132,7 @@ const provenManifests = (bundle: Bundle): readonly ProvenManifest[] =>
 function manifestsText(manifests: readonly ProvenManifest[], open: readonly string[]): string {
   if (manifests.length === 0) return ''
   const replaced = manifests.reduce((sum, one) => sum + one.replaced, 0)
-  const left = open.length === 0 ? 'none left public' : `${open.length} left public: ${open.join(', ')}`
+  const left = open.length === 0 ? 'none still public' : `${open.length} still public: ${open.join(', ')}`
   return `Proof: ${plural(replaced, 'reference')} of ${plural(manifests.length, 'manifest')} bound, ${left}.\n`
 }
 

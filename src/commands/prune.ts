@@ -28,7 +28,7 @@ export default defineBundleCommand({
   name: 'prune',
   description:
     'Lists what a registry has below the prefixes and no kept bundle needs, and with --yes deletes it. Indexes go before ' +
-    'their children; signatures and SBOMs go with their image. Nothing outside the prefixes is ever looked at.',
+    'their children; signatures and SBOMs go with their image. Nothing outside the prefixes is ever inspected.',
   examples: [
     {
       command: 'ma-bundle prune --registry <host> --keep bundle.tar',
@@ -73,7 +73,7 @@ export default defineBundleCommand({
       max: 525_600,
       default: 60,
       hint: 'minutes',
-      description: 'Leave what was pushed less than this long ago, where the registry tells (ECR)',
+      description: 'Leave what was pushed less than this long ago, where the registry records it (ECR)',
     },
     yes: { type: 'boolean', description: 'Delete; without it, only list' },
     ...volumesArgs,
@@ -98,7 +98,7 @@ export default defineBundleCommand({
         session.emit({
           type: 'warning',
           message:
-            'the registry does not list its repositories: only those of the bundles given are looked at',
+            'the registry does not list its repositories: only those of the bundles given are inspected',
           where: `destination ${layout.registry}`,
           next: 'name older bundles whose repositories may have something to delete: --also <bundle>',
         })

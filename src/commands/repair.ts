@@ -42,7 +42,7 @@ export async function repair(args: RepairArgs, session: CommandSession): Promise
       return bundleDonor(found)
     }
     if (bundle === undefined) {
-      throw integrityError('the table of the bundle is damaged, which only another bundle can mend', {
+      throw integrityError('the table of the bundle is damaged, which only another bundle can repair', {
         where: medium.name,
         next: 'name another copy of the same bundle with --repair-from',
       })

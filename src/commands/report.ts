@@ -14,7 +14,7 @@ import { volumesArgs } from '../cli/flags/volumes.ts'
 export default defineBundleCommand({
   name: 'report',
   description:
-    'Writes what is in a bundle for those who have to approve it: contents, digests, sources, licences as annotated, ' +
+    'Writes what is in a bundle for approvers: contents, digests, sources, licences as annotated, ' +
     'signatures carried, the proof. As JSON for programs and as Markdown for people; nothing in it depends on when or ' +
     'where it is made.',
   examples: [
@@ -28,8 +28,7 @@ export default defineBundleCommand({
     output: {
       type: 'string',
       hint: 'name',
-      description:
-        'Name before .json and .md; <bundle>.report unless told, in this folder when that is in S3',
+      description: 'Name before .json and .md; <bundle>.report by default, in this folder when that is in S3',
     },
     ...volumesArgs,
     ...awsArgs,

@@ -13,7 +13,7 @@ export default defineBundleCommand({
     { command: 'ma-bundle schema', description: 'of all commands' },
   ],
   args: {
-    command: { type: 'positional', required: false, description: 'The command; all of them unless told' },
+    command: { type: 'positional', required: false, description: 'The command; all of them by default' },
   },
   run({ command }, session) {
     const known = describedCommands()

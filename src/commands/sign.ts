@@ -19,7 +19,7 @@ export default defineBundleCommand({
   name: 'sign',
   description:
     'Signs a bundle with a key of yours, after every byte of it was checked. The signature goes into a small file ' +
-    'beside it and stands for all of its bytes; cosign verify-blob and openssl can check it too.',
+    'next to it and covers all of its bytes; cosign verify-blob and openssl can check it too.',
   examples: [
     { command: 'ma-bundle sign bundle.tar --key key.pem', description: 'writes bundle.tar.sig' },
     {
@@ -42,9 +42,9 @@ export default defineBundleCommand({
     publicKeyOut: {
       type: 'string',
       hint: 'file',
-      description: 'Write the public half here (PEM), for those who check: --verify-key',
+      description: 'Write the public half here (PEM), for recipients: --verify-key',
     },
-    output: { type: 'string', hint: 'file', description: 'Where to write it; <bundle>.sig unless told' },
+    output: { type: 'string', hint: 'file', description: 'Where to write it; <bundle>.sig by default' },
     ...volumesArgs,
     ...awsArgs,
     verifyKey: {

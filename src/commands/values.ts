@@ -127,7 +127,7 @@ function nodeFiles(
 ): ReturnType<typeof nodeConfig> {
   if (onlyUnbound && contents?.bound.some(({ rendered }) => rendered) !== true) {
     throw usageError('the bundle does not know which images its charts reach', {
-      next: 'export it with helm at hand, or leave --only-unbound out to cover all images',
+      next: 'export it with helm installed, or leave --only-unbound out to cover all images',
     })
   }
   const images =

@@ -12,7 +12,7 @@ export async function verifyVolume(volume: OneVolume, name: string, session: Com
   session.result(
     { volume: name, number, of, size, digest, whole: reason === undefined, reason },
     reason === undefined
-      ? `${name} is whole: volume ${number} of ${of}, ${formatBytes(size)}\n`
+      ? `${name} is complete and undamaged: volume ${number} of ${of}, ${formatBytes(size)}\n`
       : `${name}: ${reason}\n`,
   )
   if (reason === undefined) return

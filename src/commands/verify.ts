@@ -159,7 +159,7 @@ async function checkBytes(
     repaired?.after ?? (await verifyBundle(file, { ...session, concurrency: given.concurrency }))
   const damaged = await locateDamages(file, found.damaged, session)
   const mended = repaired?.before.filter(({ path }) => damaged.every((left) => left.path !== path)) ?? []
-  for (const { path, offset } of mended) session.note(`mended ${path} at byte ${offset}\n`)
+  for (const { path, offset } of mended) session.note(`repaired ${path} at byte ${offset}\n`)
   session.result(
     {
       bundle: name,
@@ -179,7 +179,7 @@ async function checkBytes(
     where: name,
     next:
       file.parts === undefined
-        ? 'copy the bundle again from where it was whole, or mend it in place with --repair-from <other bundle, registry or sources>'
+        ? 'copy the bundle again from where it was undamaged, or repair it in place with --repair-from <other bundle, registry or sources>'
         : REMAKE,
   })
 }

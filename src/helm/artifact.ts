@@ -44,7 +44,7 @@ export function packChart(tgz: Uint8Array, where?: string, provenance?: Uint8Arr
 }
 
 /**
- * The layer that is the chart's tgz. Told by media type, because a provenance file may come first.
+ * The layer that is the chart's tgz. Recognised by media type, because a provenance file may come first.
  * @throws an integrity error when the artifact is no chart
  */
 export function chartLayer(manifest: Manifest, where?: string): Descriptor {

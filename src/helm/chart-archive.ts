@@ -78,7 +78,7 @@ const PLAIN: ReadonlySet<string> = new Set(['File', 'OldFile', 'ContiguousFile',
 function entryFault(path: string, type: string, fault: ArchiveFault): Error | undefined {
   const shown = JSON.stringify(path.slice(0, 200))
   if (type === 'SymbolicLink' || type === 'Link') return fault(`${shown} is a link`)
-  if (!PLAIN.has(type)) return fault(`${shown} is no file but a ${type}`)
+  if (!PLAIN.has(type)) return fault(`${shown} is not a file but a ${type}`)
   if (path.startsWith('/') || path.includes('\\') || path.split('/').includes('..'))
     return fault(`${shown} points outside of it`)
   return undefined

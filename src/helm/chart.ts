@@ -82,7 +82,7 @@ function chartYaml(tgz: Uint8Array, fail: ArchiveFault): string {
 
 function parseChartYaml(text: string, fail: ArchiveFault): Record<string, unknown> {
   if (nestsDeeper(text, MAX_NESTING))
-    throw fail('its Chart.yaml is not valid YAML that anybody writes: it nests too deep')
+    throw fail('its Chart.yaml is not valid YAML that anybody writes: it is nested too deeply')
   let value: unknown
   try {
     value = parse(text, { maxAliasCount: 50, logLevel: 'error', uniqueKeys: false })

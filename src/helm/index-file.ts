@@ -112,7 +112,7 @@ function parseIndex(text: string, where: string): Record<string, unknown> {
 
 /** Bun's parser is ten times faster and takes a fifth of the memory; the other one knows every corner of YAML. */
 function parseYaml(text: string): unknown {
-  if (nestsDeeper(text, MAX_NESTING)) throw new Error('it nests too deep')
+  if (nestsDeeper(text, MAX_NESTING)) throw new Error('it is nested too deeply')
   try {
     return YAML.parse(text)
   } catch {

@@ -7,7 +7,7 @@ import { codeOf } from './errors.ts'
 export function whyUnreadable(error: unknown, what: 'file' | 'folder' = 'file'): string {
   const code = codeOf(error)
   if (code === undefined) return 'unknown error'
-  return code === 'ENOENT' ? `there is no such ${what}` : (READING[code] ?? ANY[code] ?? code)
+  return code === 'ENOENT' ? `no such ${what}` : (READING[code] ?? ANY[code] ?? code)
 }
 
 /** Why something could not be written, as the end of a sentence; undefined when there are no words for it. */
@@ -22,7 +22,7 @@ const ANY: Readonly<Record<string, string>> = {
   EBUSY: 'it is in use',
   EIO: 'the disk reports an error',
   EISDIR: 'it is a folder',
-  ELOOP: 'a link stands in the way',
+  ELOOP: 'a link is in its place',
   EMFILE: 'too many files are open (ulimit -n)',
   ENAMETOOLONG: 'the name is too long for the file system',
   ENFILE: 'too many files are open on this machine',
@@ -36,7 +36,7 @@ const ANY: Readonly<Record<string, string>> = {
 
 const READING: Readonly<Record<string, string>> = {
   EACCES: 'no permission to read it',
-  EFBIG: 'it is far larger than such a file can be',
+  EFBIG: 'it is too large for this kind of file',
   EPERM: 'no permission to read it',
 }
 

@@ -2,7 +2,7 @@
 export const MAX_NESTING = 10_000
 
 /**
- * Whether JSON or YAML nests deeper than `limit`, told from its brackets alone: parsers pay for each level with stack
+ * Whether JSON or YAML nests deeper than `limit`, counted by its brackets alone: parsers pay for each level with stack
  * or memory, some of them kilobytes for one byte. Brackets within texts count too, so that a limit for YAML has to be
  * far above what prose leaves unclosed.
  */

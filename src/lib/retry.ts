@@ -49,7 +49,7 @@ export function createPatience({ judge, policy, signal, onRetry }: PatienceOptio
       const asked = verdict.waitMs ?? 0
       if (!verdict.retryable || failures >= allowed || asked > maxAskedMs || signal?.aborted === true)
         throw error
-      // Jitter on top of what was asked, so that those who were sent away together do not come back together.
+      // Jitter on top of the wait that was requested, so that those who were sent away together do not come back together.
       const waitMs = Math.round(asked + backoff(failures, baseMs, maxMs))
       onRetry?.(failures, waitMs, error)
       await sleep(waitMs, signal)

@@ -94,7 +94,7 @@ export function parseObject(raw: Uint8Array): Record<string, unknown> | undefine
   }
 }
 
-/** The media type a manifest has: its own `mediaType`, else what the registry said, else what its shape tells. */
+/** The media type a manifest has: its own `mediaType`, else what the registry reported, else what its shape implies. */
 export function mediaTypeOf(json: Record<string, unknown>, contentType: string): string {
   if (typeof json['mediaType'] === 'string') return json['mediaType']
   const said = bareMediaType(contentType)

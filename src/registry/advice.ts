@@ -113,7 +113,7 @@ const ROWS: readonly Row[] = [
   },
   {
     when: (one) => one.status === 407,
-    next: 'the proxy wants a login: put user and password into HTTPS_PROXY (http://user:password@proxy:port)',
+    next: 'the proxy requires a login: put user and password into HTTPS_PROXY (http://user:password@proxy:port)',
   },
   {
     when: (one) => isDenied(one) && isEcr(one) && one.authenticated,
@@ -161,7 +161,7 @@ const ROWS: readonly Row[] = [
   },
   {
     when: (one) => one.status === 404 && has(one, 'NAME_UNKNOWN'),
-    next: 'there is no such repository: check the name and the registry',
+    next: 'repository not found: check the name and the registry',
   },
   { when: (one) => one.status === 404 && isAt(one, 'uploads'), next: 'run the same command again' },
   { when: ({ status }) => status === 404, next: 'check the name, the tag and the registry' },

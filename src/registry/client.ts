@@ -59,7 +59,7 @@ export interface RegistryClient {
   patience(registry: string, what: string): Patience
   /** What is known of hosts that refuse HEAD, for the requests that fall back to GET; added to. */
   readonly headless: Set<string>
-  /** What the host last said about its quota (Docker Hub's pulls). */
+  /** What the host last reported about its quota (Docker Hub's pulls). */
   rateLimit(registry: string): RateLimit | undefined
 }
 

@@ -12,7 +12,7 @@ export interface RegistryErrorFacts {
   readonly url: string
   readonly status: number
   readonly errors: readonly RegistryErrorEntry[]
-  /** What the registry said, as one line; empty when it said nothing. */
+  /** The registry's own words, as one line; empty when it gave none. */
   readonly words: string
   /** Milliseconds the registry asked to wait. */
   readonly waitMs?: number | undefined
@@ -47,7 +47,7 @@ export class RegistryError extends BundleError {
     this.retryable = facts.retryable ?? (isTransient(facts.status) && !this.isQuota)
   }
 
-  /** Docker Hub's pull limit, told from its (and everybody's) limit of requests per second. */
+  /** Docker Hub's pull limit, as opposed to its (and everybody's) limit of requests per second. */
   get isQuota(): boolean {
     return this.status === 429 && /pull rate limit|data limit|quota/i.test(this.words)
   }

@@ -186,7 +186,7 @@ async function readValues(file: string): Promise<Values> {
   let values: unknown
   try {
     const text = (await readSmall(file, VALUES_LIMIT)).toString('utf8')
-    if (nestsDeeper(text, MAX_NESTING)) throw new Error('it nests too deep')
+    if (nestsDeeper(text, MAX_NESTING)) throw new Error('it is nested too deeply')
     values = parse(text, { maxAliasCount: 100 })
   } catch (error) {
     throw usageError(

@@ -10,7 +10,7 @@ import type { Network } from '../bundle/run/network.ts'
 import type { Surroundings } from '../bundle/run/surroundings.ts'
 import { awsCredentialsFor } from './aws-credentials.ts'
 
-/** Transfers at a time, unless told. */
+/** Transfers at a time, by default. */
 export const DEFAULT_CONCURRENCY = 8
 
 /** How registries are reached. */

@@ -29,7 +29,7 @@ export function warnOfLost(
       type: 'warning',
       message: `it pulls ${needed.join(', ')}, which ${needed.length === 1 ? 'is' : 'are'} left out`,
       where: `chart ${name} ${version}`,
-      next: 'see that the cluster has it from elsewhere, or take it along',
+      next: 'check that the cluster has it from elsewhere, or include it',
     })
   }
 }

@@ -61,7 +61,7 @@ async function candidates(cliFrom: readonly string[]): Promise<readonly string[]
         const code = codeOf(error)
         if (code === undefined) throw error
         if (cliFrom.length === 0) return []
-        throw usageError(`cannot read it: ${code === 'ENOENT' ? 'there is no such file or folder' : code}`, {
+        throw usageError(`cannot read it: ${code === 'ENOENT' ? 'no such file or folder' : code}`, {
           where: `flag --cli-from, ${basename(place)}`,
           cause: error,
         })
@@ -105,7 +105,7 @@ async function find(
   })
 }
 
-const none = () => Promise.reject(new Error('manifests are not asked of it'))
+const none = () => Promise.reject(new Error('manifests are not fetched from it'))
 
 async function platformOf(path: string): Promise<string | undefined> {
   if (!(await stat(path)).isFile()) return undefined

@@ -44,6 +44,8 @@ export function platformsFrom(texts: readonly string[]): readonly Platform[] | '
   if (names.length === 0) return undefined
   if (!names.includes('all')) return names.map(parsePlatform)
   if (names.length > 1)
-    throw usageError('--platform all stands alone', { next: 'leave the other platforms out' })
+    throw usageError('--platform all cannot be combined with other platforms', {
+      next: 'leave the other platforms out',
+    })
   return 'all'
 }

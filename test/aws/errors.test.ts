@@ -80,7 +80,7 @@ describe('awsError', () => {
       'User: x is not authorized to perform: ecr:PutImage with an explicit deny in a service control policy',
       {},
       'auth',
-      'service control policy that stands in the way',
+      'service control policy that blocks',
     ],
     [
       'AccessDeniedException',
@@ -89,7 +89,7 @@ describe('awsError', () => {
       'auth',
       'ma-bundle iam-policy',
     ],
-    ['ThrottlingException', 'Rate exceeded', {}, 'network', 'goes on where it stopped'],
+    ['ThrottlingException', 'Rate exceeded', {}, 'network', 'to resume where it stopped'],
     [
       'LimitExceededException',
       'The operation did not succeed because it would have exceeded a service limit',
@@ -113,8 +113,8 @@ describe('awsError', () => {
   })
 
   test.each([
-    ['ENOTFOUND', { hostname: 'api.ecr.eu-central-1.amazonaws.com' }, 'there is no such host', 'ecr.api'],
-    ['ENOTFOUND', { hostname: 'sts.eu-central-1.amazonaws.com' }, 'there is no such host', 'endpoint sts of'],
+    ['ENOTFOUND', { hostname: 'api.ecr.eu-central-1.amazonaws.com' }, 'host name not found', 'ecr.api'],
+    ['ENOTFOUND', { hostname: 'sts.eu-central-1.amazonaws.com' }, 'host name not found', 'endpoint sts of'],
     ['ECONNREFUSED', {}, 'connection was refused', 'ecr.api'],
     ['CERT_HAS_EXPIRED', {}, 'certificate has expired', 'clock'],
     ['SELF_SIGNED_CERT_IN_CHAIN', {}, 'CA that is not trusted', '--ca-file'],

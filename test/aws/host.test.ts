@@ -34,7 +34,7 @@ describe('parseEcrHost', () => {
   })
 
   test.each([
-    ['123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.com', 'belongs to somebody else'],
+    ['123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.com', 'belongs to another owner'],
     ['12345678901.dkr.ecr.us-east-1.amazonaws.com', 'has 12 digits, "12345678901" has 11'],
     ['1234567890123.dkr.ecr.us-east-1.amazonaws.com', 'has 12 digits'],
     ['my-account.dkr.ecr.us-east-1.amazonaws.com', '"my-account" is not an AWS account'],

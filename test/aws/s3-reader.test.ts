@@ -247,7 +247,7 @@ describe('what S3 refuses, in words', () => {
     next: RegExp,
   ])[] = [
     ['no such bucket', {}, 's3://nowhere/x', 'usage', /^there is no bucket "nowhere"$/, /account/],
-    ['no such key', {}, 's3://bundles/x', 'usage', /^there is no such object/, /aws s3 ls s3:\/\/bundles\//],
+    ['no such key', {}, 's3://bundles/x', 'usage', /^no such object/, /aws s3 ls s3:\/\/bundles\//],
     [
       'denied',
       { denied: ['s3:GetObject'] },

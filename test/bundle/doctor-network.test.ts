@@ -80,8 +80,8 @@ describe('checkClock', () => {
     [[700], 'ok', 'right to within 1 s'],
     [[-90_000], 'warn', '1 min 30 s fast'],
     [[100, 600_000], 'warn', '10 min slow; AWS refuses'],
-    [[undefined], 'warn', 'no endpoint told its time'],
-    [[], 'warn', 'no endpoint told its time'],
+    [[undefined], 'warn', 'no endpoint reported its time'],
+    [[], 'warn', 'no endpoint reported its time'],
   ])('%j', (ahead, status, detail) => {
     expect(checkClock(ahead.map(answer))).toMatchObject({ status, detail: expect.stringContaining(detail) })
   })

@@ -166,7 +166,7 @@ describe('the lock file', () => {
       expect.objectContaining({
         kind: 'usage',
         message: expect.stringContaining(message),
-        next: 'write it anew with ma-bundle lock',
+        next: 'write it again with ma-bundle lock',
       }),
     )
   })

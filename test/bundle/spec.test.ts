@@ -80,7 +80,7 @@ groups:
       '5:1 found the key "grups", expected apiVersion, kind, name, version, description, platforms, mirrors, groups, bindings, hints, consumer; did you mean groups?',
       '7:11 groups[0].name: found "a b", expected a name of letters, digits, . _ and -',
       '8:15 groups[0].optional: found "yes", expected true or false',
-      '10:40 groups[0].charts[0].version: found the chart version ">=1", expected an exact version, as in 1.17.2',
+      '10:40 groups[0].charts[0].version: found the chart version ">=1", expected an exact version, for example 1.17.2',
       '10:59 groups[0].charts[0].repository: found the chart repository "charts.example", expected https://…, oci://…, ./path or @name of a repository that helm knows',
       '11:9 groups[0].charts[1]: the key "name" is missing',
       '11:11 groups[0].charts[1]: found the key "nam", expected name, version, repository, key; did you mean name?',
@@ -235,7 +235,7 @@ images:
       problemsOf('charts:\n  - "a|1.0.0"\n  - "b|latest|https://x.example"\nimagse: []\nimages: [5]\n'),
     ).toEqual([
       '2:5 charts[0]: found "a|1.0.0", expected "name|version|repository"',
-      '3:5 charts[1]: found the chart version "latest", expected an exact version, as in 1.17.2',
+      '3:5 charts[1]: found the chart version "latest", expected an exact version, for example 1.17.2',
       '4:1 found the key "imagse", expected charts, images; did you mean images?',
       '5:10 images[0]: found the number 5, expected an image reference; put it in quotes: "5"',
     ])

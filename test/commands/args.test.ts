@@ -328,7 +328,7 @@ describe('the config file', () => {
 
   it('must be there when it is asked for', async () => {
     expect(await refusal(['a.tar', '--config', join(folder, 'none.yaml')])).toContain(
-      'cannot be read: there is no such file',
+      'cannot be read: no such file',
     )
   })
 })

@@ -92,7 +92,7 @@ describe('iam-policy', () => {
 
   it.each([
     ['quay.io', 'IAM is for ECR only'],
-    [`${registry}.evil.example`, 'belongs to somebody else'],
+    [`${registry}.evil.example`, 'belongs to another owner'],
   ])('refuses %s', async (name, why) => {
     const { code, stdout, stderr } = await run(name)
     expect([code, stdout]).toEqual([2, ''])

@@ -143,7 +143,7 @@ describe('a session', () => {
     }
   })
 
-  it('colours on a terminal unless told not to', async () => {
+  it('colours on a terminal by default not to', async () => {
     const terminal = { columns: 80, rows: 24 }
     const colored = async (argv: readonly string[], env: Record<string, string> = {}): Promise<boolean> =>
       (await runShell(['speak', ...argv], { commands: table, terminal, env })).stderr.includes('\u001B[33m')

@@ -80,7 +80,7 @@ describe('--quiet', () => {
   it('still tells what failed, with what to do next', async () => {
     const { code, stdout, stderr } = await runCli(['verify', 'none.tar', '--quiet'], { cwd: small.folder })
     expect([code, stdout]).toEqual([2, ''])
-    expect(stderr).toMatch(/^error: cannot read the bundle: there is no such file\n/)
+    expect(stderr).toMatch(/^error: cannot read the bundle: no such file\n/)
     expect(existsSync(join(small.folder, 'none.tar'))).toBe(false)
   })
 })

@@ -56,8 +56,8 @@ import:
   tag-mutability: IMMUTABLE
 \`\`\`
 
-These variables of the system are heeded too: \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`ALL_PROXY\` (\`http://\`, \`https://\`, \`socks5://\`,
-\`socks5h://\`, each with \`user:password@\` if it wants a login), \`NO_PROXY\`, \`SSL_CERT_FILE\`, \`NODE_EXTRA_CA_CERTS\`, \`DOCKER_CONFIG\`, \`REGISTRY_AUTH_FILE\`, those of the AWS tools (\`AWS_REGION\`, \`AWS_PROFILE\`, …),
+These variables of the system are read too: \`HTTPS_PROXY\`, \`HTTP_PROXY\`, \`ALL_PROXY\` (\`http://\`, \`https://\`, \`socks5://\`,
+\`socks5h://\`, each with \`user:password@\` if it requires a login), \`NO_PROXY\`, \`SSL_CERT_FILE\`, \`NODE_EXTRA_CA_CERTS\`, \`DOCKER_CONFIG\`, \`REGISTRY_AUTH_FILE\`, those of the AWS tools (\`AWS_REGION\`, \`AWS_PROFILE\`, …),
 \`NO_COLOR\`, and \`TERM=dumb\` and \`CI\`, which give lines in place of the live view. \`MA_BUNDLE_DEBUG=1\` shows the causes of
 errors, as \`--verbose\` does.
 

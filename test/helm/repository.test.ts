@@ -133,7 +133,7 @@ describe('a chart repository', () => {
     [
       401,
       'auth',
-      'a chart repository is told who you are by --username host=name and --password-stdin; or check the password',
+      'give a chart repository its login with --username host=name and --password-stdin; or check the password',
     ],
     [403, 'auth', 'check that the account may read it; some hosts answer 403 for what does not exist'],
   ])('answers %i: told at once, in its own words', async (status, kind, next) => {

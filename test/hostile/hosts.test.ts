@@ -255,7 +255,7 @@ describe('a registry that', () => {
       },
     })
     const outcome = await measured(['verify', small.file, '--registry', host], folder)
-    expect(outcome.stderr).toMatch(/goes on with its list after \d+ pages/)
+    expect(outcome.stderr).toMatch(/continues its list after \d+ pages/)
     expect(outcome.code).toBe(0)
     expect(page).toBeLessThan(5000)
   })

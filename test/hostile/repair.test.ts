@@ -47,7 +47,7 @@ describe('another bundle', () => {
         continue
       }
       expect(whole(), `byte ${at}: ${stderr}`).toBe(true)
-      expect(stderr).toMatch(/^mended .+ at byte \d+$/m)
+      expect(stderr).toMatch(/^repaired .+ at byte \d+$/m)
     }
   })
 

@@ -84,7 +84,7 @@ describe('export tells clearly of', () => {
   it('a host that does not exist', async () => {
     expectClearFailure(await exporting('nohost', ['registry.invalid/team/app:1']), {
       code: 4,
-      says: ['registry.invalid: there is no such host', 'check the spelling'],
+      says: ['registry.invalid: host name not found', 'check the spelling'],
     })
   })
 

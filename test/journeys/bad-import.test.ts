@@ -65,7 +65,7 @@ describe('import tells clearly of', () => {
   it('a slip in the name, and a folder in the place of a file', async () => {
     expectClearFailure(await importing('god.tar'), {
       code: 2,
-      says: ['there is no such file', 'where: god.tar', 'did you mean good.tar?'],
+      says: ['no such file', 'where: god.tar', 'did you mean good.tar?'],
     })
     expectClearFailure(await importing('elsewhere.iso'), {
       code: 2,
@@ -163,7 +163,7 @@ describe('a bundle that is none is refused, and nothing is pushed:', () => {
     const outcome = await importing('nowhere.tar')
     expect(outcome.code).toBe(2)
     expect(outcome.stderr).toMatch(
-      /^error: cannot read the bundle: there is no such file\n +where: nowhere.tar/,
+      /^error: cannot read the bundle: no such file\n +where: nowhere.tar/,
     )
   })
 

@@ -103,7 +103,7 @@ async function check(items: readonly object[], ...flags: readonly string[]): Pro
 const RUNS = `docker-pullable://x@${images['a/good:1'].digest}`
 
 describe('check', () => {
-  it('gives the sentence that an acceptance asks for when all is well', async () => {
+  it('gives the sentence that an acceptance asks for when all checks passed', async () => {
     const { code, stdout } = await check([
       node('amd64'),
       node('arm64'),

@@ -76,7 +76,7 @@ test.each([
   ],
   [
     'User: u is not authorized to perform: ecr:PutImage on resource: r with an explicit deny in a service control policy',
-    'it is the service control policy that stands in the way of ecr:PutImage',
+    'it is the service control policy that blocks ecr:PutImage',
   ],
   ['The KMS key is disabled', 'whether the KMS key of the repository is enabled'],
   ['The upload cannot be completed because it does not have any parts', 'ECR cannot store an empty blob'],

@@ -139,7 +139,7 @@ describe('mirrors', () => {
 })
 
 describe('the lock', () => {
-  it('is written beside the bundle and into it, and is replayed to the same bytes', async () => {
+  it('is written next to the bundle and into it, and is replayed to the same bytes', async () => {
     await push('a/one:1', buildIndex([image(1), image(2, 'linux/arm64'), image(3, 'linux/s390x')]))
     await exportImages(['a/one:1'])
     const first = readFileSync(at('out.tar'))

@@ -95,7 +95,7 @@ describe('what helm showed of a chart', () => {
     const second = await exported(both)
     expect(second.renders).toBe(0)
     expect(second.digest).toBe(first.digest)
-    expect(second.stdout).toContain('2 references of 1 chart bound, none left public')
+    expect(second.stdout).toContain('2 references of 1 chart bound, none still public')
   })
 
   it('is proven anew, but not searched anew, when the list has another image of the chart', async () => {

@@ -95,7 +95,7 @@ describe('manifests in a bundle', () => {
     ])
     expect(imported).toMatchObject({ code: 0 })
     expect(imported.stdout).toContain(
-      'Wrote 2 manifests to v.manifests/: 4 references to the private registry, none left public.',
+      'Wrote 2 manifests to v.manifests/: 4 references to the private registry, none still public.',
     )
     expect(readdirSync(at('v.manifests')).toSorted()).toEqual(['kustomize', 'pin.yaml', 'web.yaml'])
     expect(read('v.manifests/web.yaml')).toBe(web.replaceAll(source.host, privateHost()))
@@ -127,7 +127,7 @@ describe('manifests in a bundle', () => {
     // Without charts nothing has to be rendered.
     const proven = await runShell(['prove', at('b.tar')], { env: { PATH: folder } })
     expect(proven).toMatchObject({ code: 0 })
-    expect(proven.stdout).toBe('Proof: 4 references of 2 manifests bound, none left public.\n')
+    expect(proven.stdout).toBe('Proof: 4 references of 2 manifests bound, none still public.\n')
     const made = await run(
       'export',
       at('part.tar'),

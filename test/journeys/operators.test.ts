@@ -197,7 +197,7 @@ describe('a chart whose controller runs more than the chart', () => {
   })
 
   it.each([
-    ['it is not there', undefined, 'there is no such file'],
+    ['it is not there', undefined, 'no such file'],
     ['it is no YAML', 'kind: [', 'cannot read the objects'],
     ['it holds no object', 'image: x\n', 'there is no object with a kind in it'],
   ])('is a usage error when of the file of objects %s', async (_, content, words) => {

@@ -351,7 +351,7 @@ describe('import -', () => {
     await wrong('gzip -c bundle.tar', 'not a bundle as "ma-bundle export" writes it')
     await wrong('head -c 700 bundle.tar', 'the pipe ended after 700 bytes')
     await wrong('(rm -rf un; mkdir un; tar xf bundle.tar -C un; tar cf - -C un .)', 'not a bundle as')
-    await wrong('(cat bundle.tar; echo more)', 'the pipe goes on behind the end of the bundle')
+    await wrong('(cat bundle.tar; echo more)', 'the pipe continues after the end of the bundle')
     await wrong(`head -c ${bundle.length - 700} bundle.tar`, 'before its end mark was whole')
     spoilt(entryOf(shared.length).headerAt + 3)
     await wrong('cat spoilt.tar', `is not at byte ${entryOf(shared.length).headerAt}`)

@@ -101,10 +101,10 @@ describe.each([3, 4] as const)('with helm %i', (major) => {
     expect(existsSync(at('shop.tar'))).toBe(false)
 
     const added = await bundle(['shop/server:2.5.0'], helm, '--add-missing')
-    expect(added.stdout).toContain('2 references of 1 chart bound, none left public')
+    expect(added.stdout).toContain('2 references of 1 chart bound, none still public')
     const listed = await runShell(['inspect', at('shop.tar')])
     expect(listed.stdout).toContain(`${registry.host}/shop/worker:1.1`)
-    expect(listed.stdout).toContain('none left public')
+    expect(listed.stdout).toContain('none still public')
   })
 
   it('writes values that a real helm turns into nothing but private references', async () => {
@@ -161,7 +161,7 @@ describe.each([3, 4] as const)('with helm %i', (major) => {
       '--values',
       `shop=${at('on.yaml')}`,
     )
-    expect(whole.stdout).toContain('3 references of 1 chart bound, none left public')
+    expect(whole.stdout).toContain('3 references of 1 chart bound, none still public')
   })
 
   it('finds what no value reaches, says how to reach it, and post-render does', async () => {

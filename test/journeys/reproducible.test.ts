@@ -122,7 +122,7 @@ describe('the same lock makes the same bytes', () => {
       '8',
       '--allow-missing-platform',
     )
-    expect(first.stdout).toContain('Proof: 2 references of 1 chart bound, none left public.')
+    expect(first.stdout).toContain('Proof: 2 references of 1 chart bound, none still public.')
     const text = readFileSync(first.lock, 'utf8')
     expect(JSON.parse(text)).toMatchObject({
       format: 'ma-bundle-lock/2',
@@ -136,7 +136,7 @@ describe('the same lock makes the same bytes', () => {
     ] as const) {
       const again = await exported(path, '--lock', first.lock, ...flags)
       expect(again.stderr).not.toContain('other bytes')
-      expect(again.stdout).toContain('Proof: 2 references of 1 chart bound, none left public.')
+      expect(again.stdout).toContain('Proof: 2 references of 1 chart bound, none still public.')
       expect(again.sha256).toBe(first.sha256)
       expect(readFileSync(again.lock, 'utf8')).toBe(text)
     }

@@ -10,7 +10,7 @@ import { noise } from '../support/images.ts'
 import { startS3, type S3Double } from '../support/s3/server.ts'
 
 const MIB = 2 ** 20
-/** One layer that is hashed so that it can be gone on with, and others beside it. */
+/** One layer that is hashed so that it can be continued, and others beside it. */
 const LAYERS = [160, 40, 30, 20]
 
 const block = noise(MIB)

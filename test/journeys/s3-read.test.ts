@@ -172,7 +172,7 @@ describe('a bundle in S3 is as good as a file', () => {
     const { code, stderr } = await run(['verify', OBJECT, '--repair-from', at('bundle.tar')])
     expect({ code, stderr }).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('cannot be mended in place') as string,
+      stderr: expect.stringContaining('cannot be repaired in place') as string,
     })
   })
 })
@@ -183,7 +183,7 @@ describe('what is wrong is said in words', () => {
     ['s3:///x', 2, 'it names no bucket'],
     ['s3://bundles/a/../b', 2, 'its key has a part "." or ".."'],
     ['s3://nowhere/x.tar', 2, 'there is no bucket "nowhere"'],
-    ['s3://bundles/x.tar', 2, 'there is no such object'],
+    ['s3://bundles/x.tar', 2, 'no such object'],
   ])('%s', async (name, code, words) => {
     const outcome = await run(['inspect', name])
     expect(outcome).toMatchObject({ code, stderr: expect.stringContaining(words) as string })

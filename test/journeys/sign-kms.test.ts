@@ -131,7 +131,7 @@ describe('a key in AWS KMS', () => {
     ['alias/none', 2, /AWS KMS has no such key[^]*alias\/none in eu-central-1[^]*list-aliases/],
     ['alias/rsa', 2, /of kind RSA_2048; ECC_NIST_P256 is used[^]*create-key/],
     ['alias/p384', 2, /of kind ECC_NIST_P384; ECC_NIST_P256 is used/],
-    ['alias/symmetric', 2, /the key is none that signs/],
+    ['alias/symmetric', 2, /the key is not a signing key/],
     ['alias/disabled', 1, /it is disabled or about to be deleted/],
   ])('%s is refused in plain words', async (key, wanted, words) => {
     const file = bundle()

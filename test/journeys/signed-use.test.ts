@@ -82,7 +82,7 @@ describe.each([
   it('uses nothing of a bundle that another key signed, or nobody', async () => {
     for (const [bundle, key, words] of [
       ['signed.tar', 'other.pub', 'the signature is not of this bundle with this key'],
-      ['bare.tar', 'own.pub', 'the bundle has no signature beside it'],
+      ['bare.tar', 'own.pub', 'the bundle has no signature next to it'],
     ] as const) {
       const run = await runShell([...args(at(bundle)), '--verify-key', at(key)], { stdin: 'kind: List\n' })
       expect(run.stderr).toContain(words)
@@ -132,7 +132,7 @@ describe.each(OTHERS)('%s, where a site requires signatures,', (name, args) => {
   it('reads no bundle that nobody signed', async () => {
     const env = { MA_BUNDLE_REQUIRE_SIGNATURE: '1', MA_BUNDLE_VERIFY_KEY: at('own.pub') }
     const run = await runShell(args(at('bare.tar')), { env })
-    expect(run.stderr).toContain('the bundle has no signature beside it')
+    expect(run.stderr).toContain('the bundle has no signature next to it')
     expect(run.code).toBe(5)
     expect(readdirSync(at('out'))).toEqual([])
   })

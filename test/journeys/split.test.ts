@@ -134,7 +134,7 @@ describe('export --split', () => {
     writeFileSync(join(folder, 'bundle.tar.002.partial'), new Uint8Array(300_000))
     const { code, stderr } = await split(folder, '--split', '1MiB')
     expect(code).toBe(2)
-    expect(stderr).toContain('cut otherwise: bundle.tar.001.partial has 300000 bytes')
+    expect(stderr).toContain('split at another size: bundle.tar.001.partial has 300000 bytes')
   })
 
   it('goes on where it was cut off while the volumes got their names', async () => {

@@ -105,13 +105,13 @@ describe('volumes', () => {
       [copies, folder],
     ] as const) {
       const doubled = await verify(join(first, 'bundle.tar'), '--volumes', second)
-      expect(doubled.stderr).toContain('bundle.tar.002 is there twice with different content')
+      expect(doubled.stderr).toContain('bundle.tar.002 exists twice with different content')
       expect(doubled.code).toBe(0)
     }
     rmSync(join(folder, LIST))
     const unlisted = await verify(join(folder, 'bundle.tar'), '--volumes', copies)
     expect(unlisted.code).toBe(5)
-    expect(unlisted.stderr).toContain('no list of the volumes tells which is right')
+    expect(unlisted.stderr).toContain('no list of the volumes shows which is right')
   })
 
   it('of another bundle are named, also when only the first is', async () => {
@@ -172,7 +172,9 @@ describe('volumes', () => {
     const folder = set.copy('a', [...numbered(3), LIST])
     const right = await verify(join(folder, 'bundle.tar.003'))
     expect(right.code).toBe(0)
-    expect(right.stdout).toBe(`bundle.tar.003 is whole: volume 3 of ${set.names.length}, 256 KiB\n`)
+    expect(right.stdout).toBe(
+      `bundle.tar.003 is complete and undamaged: volume 3 of ${set.names.length}, 256 KiB\n`,
+    )
     flip(join(folder, 'bundle.tar.003'), 100_000)
     const wrong = await verify(join(folder, 'bundle.tar.003'))
     expect(wrong.code).toBe(5)
@@ -181,7 +183,7 @@ describe('volumes', () => {
     const unlisted = await verify(join(folder, 'bundle.tar.003'))
     expect(unlisted.code).toBe(2)
     expect(unlisted.stderr).toContain(`${LIST} is not there`)
-    expect((await verify(join(folder, 'bundle.tar.004'))).stderr).toContain('there is no such file')
+    expect((await verify(join(folder, 'bundle.tar.004'))).stderr).toContain('no such file')
   })
 
   it('with a list that is damaged are not taken for anything', async () => {
@@ -207,7 +209,7 @@ describe('verify --repair-from', () => {
     for (const from of [set.whole, 'sources', join(set.set, 'bundle.tar')]) {
       const mended = await verify(join(folder, 'bundle.tar'), '--volumes', rest, '--repair-from', from)
       expect(mended.code, mended.stderr).toBe(0)
-      expect(mended.stderr).toMatch(/^mended blobs/m)
+      expect(mended.stderr).toMatch(/^repaired blobs/m)
       for (const number of all()) {
         const name = set.names[number - 1] ?? ''
         const bytes = readFileSync(join([2, 4].includes(number) ? rest : folder, name))

@@ -153,9 +153,7 @@ describe('export --with-cli refuses', () => {
   })
 
   it('a place that is not there, or has none for this machine', async () => {
-    expect(await refused('--with-cli', '--cli-from', at('nowhere'))).toContain(
-      'there is no such file or folder',
-    )
+    expect(await refused('--with-cli', '--cli-from', at('nowhere'))).toContain('no such file or folder')
     const text = await refused('--with-cli=arm64', '--cli-from', join(dist, 'ma-bundle-linux-amd64'))
     expect(text).toContain(`there is no ma-bundle ${version} for linux/arm64 at --cli-from`)
     expect(text).toContain('npm run build')

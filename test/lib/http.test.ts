@@ -406,7 +406,7 @@ describe('a CONNECT proxy', () => {
 
 test('certificate files that do not fit are refused with their names', () => {
   expect(() => createHttp({ caFiles: ['/nowhere/ca.pem'] })).toThrow(
-    /cannot read the certificate file …\/ca.pem: there is no such file/,
+    /cannot read the certificate file …\/ca.pem: no such file/,
   )
   expect(() => createHttp({ caFiles: [import.meta.filename] })).toThrow(/holds no PEM certificate/)
 })

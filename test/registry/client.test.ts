@@ -285,7 +285,7 @@ describe('errors', () => {
   test('say that there is no such host', async () => {
     const { client } = harness()
     const error = await failureOf(openRepository(client, 'registry.invalid', 'a/b').resolve('v1'))
-    expect(error).toMatchObject({ kind: 'network', message: 'registry.invalid: there is no such host (DNS)' })
+    expect(error).toMatchObject({ kind: 'network', message: 'registry.invalid: host name not found (DNS)' })
   })
 })
 

@@ -142,7 +142,7 @@ describe('fetch', () => {
   test.each([
     ['a bomb', 'gzip', Bun.gzipSync(new Uint8Array(50_000_000)), 'more than the 900000 bytes'],
     ['not what it says', 'gzip', Buffer.from('plain'), 'not of its content encoding'],
-    ['of an unknown kind', 'rot13', Buffer.from('cynva'), 'was not asked for'],
+    ['of an unknown kind', 'rot13', Buffer.from('cynva'), 'was not requested'],
   ])('refuses a compression that is %s', async (_, encoding, body, words) => {
     const { blob, repository } = await setUp({
       faults: [

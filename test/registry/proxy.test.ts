@@ -95,7 +95,7 @@ describe('a real registry behind a real proxy', () => {
     expect(await proxy.requests()).toHaveLength(before)
   })
 
-  test('says that the proxy wants a password', async () => {
+  test('says that the proxy requires a password', async () => {
     const env = { HTTPS_PROXY: proxy.url.replace('proxy:pw@', '') }
     const { client } = harness({ net: { env, caFiles: [authority.caFile] } })
     const error = await failureOf(openRepository(client, reached(secure), 'team/app').resolve('v1'))

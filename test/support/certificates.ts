@@ -18,7 +18,7 @@ export interface CertificateOptions {
 /** A CA of our own, in a folder of its own. */
 export interface TestAuthority {
   readonly caFile: string
-  /** Signs a certificate, for `localhost` and 127.0.0.1 unless told otherwise. */
+  /** Signs a certificate, for `localhost` and 127.0.0.1 by default. */
   issue(name: string, options?: CertificateOptions): Promise<TestCertificate>
   remove(): Promise<void>
 }

@@ -15,7 +15,7 @@ export interface DockerRegistryOptions {
   readonly storage?: string
   /** Addresses of foreign layers that it allows: a regular expression. */
   readonly foreignUrls?: string
-  /** To come back where it was; a free one unless told. */
+  /** To come back where it was; a free one by default. */
   readonly port?: number
 }
 

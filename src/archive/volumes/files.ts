@@ -11,7 +11,7 @@ export interface VolumeFiles {
   write(volume: Volume, chunk: Uint8Array, at: number): void
   /** Syncs those that were written to since the last time. */
   sync(): Promise<void>
-  /** Makes it `volume.size` bytes long, and tells the bytes that it takes on the disk. */
+  /** Makes it `volume.size` bytes long, and returns the bytes that it takes on the disk. */
   resize(volume: Volume): Promise<void>
   /** The final name. */
   publish(volume: Volume): Promise<void>

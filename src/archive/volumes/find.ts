@@ -169,7 +169,7 @@ async function choose(
   const isDoubled = judged.some(({ like, size: other }) => like !== best.like || other !== best.size)
   if (best.like > 0) {
     if (isDoubled)
-      warnings.push(`${name} is there twice with different content; the one that is listed is read`)
+      warnings.push(`${name} exists twice with different content; the one that is listed is read`)
     if (best.like === 1)
       warnings.push(`${name} is damaged: its first or its last bytes are not those that are listed`)
     return { size, path: best.path }
@@ -206,7 +206,7 @@ async function numberedFault(
   const own = others.length === 0 ? [] : await edgesAt(first.path, first.name)
   for (const other of others) {
     const same = other.size === first.size && (await edgesAt(other.path, other.name)).join() === own.join()
-    if (!same) return 'is there twice with different content, and no list of the volumes tells which is right'
+    if (!same) return 'exists twice with different content, and no list of the volumes shows which is right'
   }
   if (first.size === wanted) return undefined
   const what = first.size < wanted ? 'is cut off, or of another bundle' : 'is of another bundle'

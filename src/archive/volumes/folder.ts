@@ -27,11 +27,11 @@ export async function leftVolumes(folder: string, base: string, split: number): 
     const size = found === undefined ? 0 : (await stat(join(folder, partialName(name)))).size
     if (size > split || (found !== undefined && number < count && size !== split)) {
       throw new WriteError(
-        `half-written volumes are there that are cut otherwise: ${partialName(name)} has ${size} bytes`,
+        `half-written volumes were split at another size: ${partialName(name)} has ${size} bytes`,
         {
           kind: 'usage',
           where: base,
-          next: `continue with the --split they were begun with, or remove ${base}.*.partial to begin anew`,
+          next: `continue with the --split they were begun with, or remove ${base}.*.partial to start again`,
         },
       )
     }

@@ -49,7 +49,7 @@ export function unreadable(parts: readonly FilePart[], together: readonly FilePa
     ? `${nameParts(parts)} ${parts.length > 1 && isMissing ? 'are missing' : (first?.fault ?? '')}`
     : parts.map(({ name, fault }) => `${name} ${fault}`).join('; ')
   const next = isMissing
-    ? 'put what is missing beside the others or name its folder with --volumes <folder>, and run the same command again'
+    ? 'put what is missing next to the others or name its folder with --volumes <folder>, and run the same command again'
     : `copy it again from where it was whole, or make it again: ma-bundle export … --only-volume ${numberOf(first?.name ?? '')}`
   const where = together.length > 1 ? { where: `content in ${nameParts(together)}, needed at once` } : {}
   return new BundleError(said, { kind: isMissing ? 'failed' : 'integrity', ...where, next })

@@ -15,7 +15,7 @@ export interface Volume {
 /** A volume as it was written. */
 export interface SealedVolume extends Volume {
   readonly digest: Digest
-  /** What its first and its last bytes are known by, so that a volume of another bundle is told without reading it. */
+  /** What its first and its last bytes are known by, so that a volume of another bundle is recognised without reading it. */
   readonly edges: readonly [first: string, last: string]
 }
 

@@ -25,7 +25,7 @@ export interface EcrOptions {
   readonly caFiles?: readonly string[]
   readonly signal?: AbortSignal
   readonly emit?: Emit<AwsEvent>
-  /** Tries per call, the first included; 8 unless told. */
+  /** Tries per call, the first included; 8 by default. */
   readonly attempts?: number
 }
 

@@ -39,7 +39,7 @@ export function ecrLogin(ecr: Ecr): EcrLogin {
     (reason) => {
       ecr.emit({
         type: 'warning',
-        message: `the login could not be renewed early, the old one goes on: ${reason}`,
+        message: `the login could not be renewed early, the old one stays in use: ${reason}`,
       })
     },
   )

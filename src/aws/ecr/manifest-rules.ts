@@ -115,7 +115,7 @@ function* lintImage(manifest: Json): Generator<Finding> {
   if (layers.length === 0) {
     yield {
       rule: 'no-layers',
-      what: 'the manifest has no layers, and ECR wants at least one',
+      what: 'the manifest has no layers, and ECR requires at least one',
       remedy:
         'leave it out, or have it published with an empty layer ({} of application/vnd.oci.empty.v1+json)',
     }

@@ -78,7 +78,7 @@ async function tryOn(ecr: Ecr, action: string, names: readonly string[], probe: 
 async function createsOnPush(ecr: Ecr): Promise<string | undefined> {
   const prefixes = await prefixesMadeOnPush(ecr)
   if (prefixes === undefined)
-    return 'it may not be asked whether a creation template would make a repository of the try'
+    return 'this identity may not query whether a creation template would make a repository of the try'
   const [prefix] = prefixes
   return prefix === undefined
     ? undefined

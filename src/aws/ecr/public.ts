@@ -15,7 +15,7 @@ export interface PublicLoginOptions {
   readonly caFiles?: readonly string[]
   readonly signal?: AbortSignal
   readonly emit?: Emit<AwsEvent>
-  /** Told once why pulls are anonymous; for `--verbose`. */
+  /** Called once with the reason why pulls are anonymous; for `--verbose`. */
   readonly onAnonymous?: (reason: string) => void
 }
 

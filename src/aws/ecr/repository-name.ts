@@ -5,7 +5,7 @@ const SEGMENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/
  * undefined for a good one. https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
  */
 export function repositoryNameProblem(name: string): string | undefined {
-  if (name.length < 2) return `"${name}" is too short: ECR wants at least 2 characters`
+  if (name.length < 2) return `"${name}" is too short: ECR requires at least 2 characters`
   if (name.length > 256) {
     return `"${name.slice(0, 60)}…" has ${name.length} characters: ECR allows 256, the prefix included`
   }

@@ -141,6 +141,6 @@ function inPlainWords(error: BundleError, region: string): BundleError {
     })
   }
   if (isException(error, 'InvalidKeyUsageException', 'UnsupportedOperationException'))
-    return usageError('the key is none that signs', { where, next: MAKE, cause: error })
+    return usageError('the key is not a signing key', { where, next: MAKE, cause: error })
   return error
 }

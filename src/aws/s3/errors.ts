@@ -32,7 +32,7 @@ export function s3Error(error: unknown, facts: S3CallFacts): BundleError {
     )
   if (code === 'NoSuchKey' || code === 'NotFound')
     return make(
-      `there is no such object in the bucket`,
+      `no such object in the bucket`,
       'usage',
       `list what is there: aws s3 ls s3://${location.bucket}/`,
     )

@@ -6,7 +6,7 @@ import { isException } from '../errors.ts'
 import type { S3 } from './client.ts'
 import type { S3Location } from './location.ts'
 
-/** How an object is kept: by the settings of the bucket, unless told. */
+/** How an object is kept: by the settings of the bucket, by default. */
 export interface S3Storage {
   readonly ServerSideEncryption?: 'AES256' | 'aws:kms'
   readonly SSEKMSKeyId?: string

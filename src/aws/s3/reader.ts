@@ -151,8 +151,7 @@ function stretch(s3: S3, object: Opened, start: number, end: number): Bytes {
         location.bucket,
         true,
       ),
-    tooLong: () =>
-      integrityError('S3 sends more than the range that was asked for', { where: location.name }),
+    tooLong: () => integrityError('S3 sends more than the requested range', { where: location.name }),
     async failed(error) {
       try {
         await patience.after(error)
@@ -180,7 +179,7 @@ function checkRange({ ContentRange = '', ETag }: GetObjectCommandOutput, from: n
 }
 
 const noRanges = ({ name: where }: S3Location): BundleError =>
-  integrityError('this store sends whole objects when a range is asked for', { where })
+  integrityError('this store sends whole objects instead of the requested range', { where })
 
 /** Of the whole object; a store that ignores `Range` for small ones sends all of it. */
 function sizeOf({ ContentRange, ContentLength = 0 }: GetObjectCommandOutput): number {

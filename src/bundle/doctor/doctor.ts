@@ -68,7 +68,7 @@ export async function* doctor(options: DoctorOptions): AsyncGenerator<Check> {
   if (unreached.length > 0) {
     yield warn(
       'the rest',
-      `not looked at, because the ${unreached.map(({ what }) => what).join(' and the ')} cannot be reached`,
+      `not checked, because the ${unreached.map(({ what }) => what).join(' and the ')} cannot be reached`,
     )
   } else if (ecr === undefined) yield checkPlainLogin(options)
   else yield* checkEcr(options, ecr, answers[0])
@@ -135,7 +135,7 @@ async function checkPlainLogin({ client, registry }: DoctorOptions): Promise<Che
       where: registry,
     })
     await response.discard()
-    return ok(name, 'the registry takes the credentials, or needs none to be looked at')
+    return ok(name, 'the registry takes the credentials, or needs none for reading')
   } catch (error) {
     if (error instanceof BundleError && error.kind === 'failed') {
       return fail(
@@ -151,6 +151,6 @@ async function checkPlainLogin({ client, registry }: DoctorOptions): Promise<Che
 async function checkDisk(folder: string): Promise<Check> {
   const { bavail, bsize } = await statfs(folder)
   const free = bavail * bsize
-  const text = `${formatBytes(free)} free in this folder; an import needs nothing beside the bundle, an export its size`
+  const text = `${formatBytes(free)} free in this folder; an import needs nothing next to the bundle, an export its size`
   return free < 1024 ** 3 ? warn('disk', text, 'free some space before an export') : ok('disk', text)
 }

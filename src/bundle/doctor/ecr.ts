@@ -80,7 +80,7 @@ export async function* checkRights({ ecr, prefixes }: EcrPatient, all: Repositor
     for (const { action, outcome, why = '', next } of tried) {
       if (outcome === 'denied') {
         const made =
-          action === 'ecr:CreateRepository' ? ' (needed unless somebody else makes the repositories)' : ''
+          action === 'ecr:CreateRepository' ? ' (needed unless another team creates the repositories)' : ''
         yield (isOptionalAction(action) ? warn : fail)(`permission ${action}`, `${why}${made}`, next)
       }
     }

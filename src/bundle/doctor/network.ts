@@ -99,7 +99,8 @@ export function checkClock(answers: readonly (Answer | undefined)[]): Check {
   const name = 'clock'
   const ahead = answers.flatMap((answer) => answer?.aheadMs ?? [])
   const [worst] = ahead.toSorted((a, b) => Math.abs(b) - Math.abs(a))
-  if (worst === undefined) return warn(name, 'no endpoint told its time, so this clock could not be compared')
+  if (worst === undefined)
+    return warn(name, 'no endpoint reported its time, so this clock could not be compared')
   const off = Math.abs(worst)
   if (off <= 60_000) return ok(name, `right to within ${formatDuration(Math.max(1000, off))}`)
   const aws =

@@ -41,7 +41,7 @@ export interface BundleExportOptions extends BindOptions {
   readonly referrers: boolean
   /** Leave out what BuildKit attests within an index. */
   readonly dropAttestations: boolean
-  /** Told what Docker Hub will count, before it counts anything. */
+  /** Called with what Docker Hub will count, before it counts anything. */
   readonly onHub?: (budget: HubBudget) => void
   /** Manifests of an older bundle, which need not be asked for again. */
   readonly known?: KnownManifests
@@ -56,7 +56,7 @@ export interface BundleExportOptions extends BindOptions {
   readonly replay?: LockedExport
   /** Fail when a chart that is installed was not proven by rendering it. */
   readonly requireProof?: boolean
-  /** Return what is needed and not listed in `missing` instead of failing: a plan tells both. */
+  /** Return what is needed and not listed in `missing` instead of failing: a plan reports both. */
   readonly tolerateMissing?: boolean
   /** The blobs that the other side has: the bundle leaves them out. */
   readonly since?: (roots: readonly Root[]) => Promise<readonly Absent[]>

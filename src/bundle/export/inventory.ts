@@ -63,7 +63,7 @@ export async function takeInventory(
       type: 'warning',
       message: `the registry lost ${listed(lost)}, which its tags need; the inventory does without`,
       where: `destination ${repository}`,
-      next: 'see what is missing with "ma-bundle verify --registry", and mend it with "ma-bundle import --repair"',
+      next: 'see what is missing with "ma-bundle verify --registry", and repair it with "ma-bundle import --repair"',
     })
   }
   await Promise.all([...new Set(repositories)].map((repository) => pool.run(() => look(repository))))

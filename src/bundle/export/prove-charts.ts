@@ -125,7 +125,7 @@ export function requireProof(charts: readonly string[], proofs: readonly ChartPr
     const proof = proofs.find((one) => one.chart === chart)
     const why =
       proof === undefined
-        ? 'no helm rendered it, and nobody has measured it'
+        ? 'no helm rendered it, and it was never measured'
         : proof.off !== undefined
           ? undefined
           : proof.measured === true

@@ -53,7 +53,7 @@ export function reuseFrom(plan: Plan, { archive, roots }: Bundle): Reuse {
     if (path === undefined) return transfer
     size += wanted
     const source: Source = {
-      resolve: () => Promise.reject(new Error('manifests are not asked of it')),
+      resolve: () => Promise.reject(new Error('manifests are not fetched from it')),
       fetch: (_, start) => Promise.resolve(read(path, wanted, start)),
     }
     return { ...transfer, sources: [source, ...transfer.sources] }

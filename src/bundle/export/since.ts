@@ -9,7 +9,7 @@ import { rootManifest, type Bundle } from '../format/open.ts'
 import { blobPath, LOCK } from '../format/plan.ts'
 import type { Root } from '../format/root.ts'
 
-/** What the other side has already: an earlier bundle that was imported there, its lock, or what it told of itself. */
+/** What the other side has already: an earlier bundle that was imported there, its lock, or its own inventory. */
 export type SinceBase =
   | { readonly kind: 'bundle'; readonly bundle: Bundle }
   | { readonly kind: 'lock'; readonly lock: Lock }

@@ -59,9 +59,9 @@ export async function fromSources(
 }
 
 /**
- * Content from byte `start` on, for who cannot begin again: from each source in turn, going on where the one before
+ * Content from byte `start` on, for readers that cannot begin again: from each source in turn, going on where the one before
  * stopped. Whether it is right is for the reader to verify.
- * @param onFailure told why a source was left for the next one
+ * @param onFailure called with the reason why a source was left for the next one
  */
 export async function* continued(
   { descriptor, sources }: Transfer,

@@ -16,14 +16,14 @@ export type Verifier = (content: Bytes) => Bytes
 export interface StreamOptions extends Watched {
   /** Transfers at a time. */
   readonly concurrency: number
-  /** Byte of the archive to begin with; 0 unless told. What lies before it is not fetched. */
+  /** Byte of the archive to begin with; 0 by default. What lies before it is not fetched. */
   readonly from?: number
   /**
    * Who verifies the content of a transfer from byte `start` on; asked anew for each attempt. Without one for a
    * `start` behind 0, the content is read from its beginning, because only a whole pass can be verified.
    */
   readonly verifier?: (transfer: Transfer, start: number) => Verifier | undefined
-  /** Bytes that may wait in memory for their turn; 48 MiB unless told. */
+  /** Bytes that may wait in memory for their turn; 48 MiB by default. */
   readonly budget?: number
   /** Counts the bytes that come from sources. */
   readonly tally?: FetchTally

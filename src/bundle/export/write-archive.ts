@@ -155,7 +155,7 @@ async function fetchAll(transfers: readonly Transfer[], fetching: Fetching): Pro
     throw new FailuresError(
       `${failures.length} of ${transfers.length} transfers failed; no bundle was written`,
       failures,
-      'mend what is listed and run the same command again: what is fetched already is kept',
+      'fix what is listed and run the same command again: what is fetched already is kept',
     )
   }
 }
@@ -211,6 +211,6 @@ async function readBack(file: RandomReader, { ready, entries: [first] }: Plan): 
   const { sums = new Uint8Array() } = await openBundle(file)
   if (Buffer.compare(sums, ready.get(SUMS) ?? new Uint8Array()) === 0) return
   throw integrityError(`the medium did not keep what was written: ${SUMS} reads back otherwise`, {
-    next: 'run the same command again, which writes it anew; if that fails too, use another medium',
+    next: 'run the same command again, which writes it again; if that fails too, use another drive',
   })
 }

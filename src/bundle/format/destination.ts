@@ -8,9 +8,9 @@ export interface Layout {
   readonly registry: string
   /** Repository path before everything: a registry shared with others. May be empty. */
   readonly path: string
-  /** Before images; `mirrored` unless told otherwise. */
+  /** Before images; `mirrored` by default. */
   readonly prefix: string
-  /** Before charts; `charts` unless told otherwise. */
+  /** Before charts; `charts` by default. */
   readonly chartPrefix: string
   /** Names of their own for some images, the longest first; they count before the prefix and the template. */
   readonly maps?: readonly NameMap[]

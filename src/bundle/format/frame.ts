@@ -25,7 +25,7 @@ export async function frameDamage(
   await zeros('(end mark)', end, Math.min(file.size - end, END_MARK))
   const more = file.size - end - END_MARK
   if (more > 0) {
-    const reason = `the file goes on for ${more} bytes behind its end`
+    const reason = `the file continues for ${more} bytes after its end`
     damages.push({ path: '(end of file)', offset: end + END_MARK, size: more, reason })
   }
   return damages

@@ -37,7 +37,7 @@ export const programContents = ({
   size,
 })
 
-/** The platform of a Linux executable, told by its first bytes; undefined for anything else. */
+/** The platform of a Linux executable, by its first bytes; undefined for anything else. */
 export function platformOfElf(head: Uint8Array): string | undefined {
   const buffer = Buffer.from(head.buffer, head.byteOffset, head.byteLength)
   if (buffer.length < ELF_HEAD || buffer.readUInt32BE(0) !== 0x7f454c46) return undefined

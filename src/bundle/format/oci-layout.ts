@@ -29,7 +29,7 @@ export interface LayoutIndex {
  * `index.json` of the layout: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
  * Tools built on containers/image (skopeo, podman) pass over descriptors of Docker's types. So a Docker list is listed
  * as the OCI index it equals in form, and a lone Docker manifest through a small OCI index around it. Only this list
- * is told so; the manifests keep every byte, and `bundle.json` has their true types.
+ * says so; the manifests keep every byte, and `bundle.json` has their true types.
  */
 export function encodeLayoutIndex(roots: readonly LayoutRoot[]): LayoutIndex {
   const blobs: RawManifest[] = []

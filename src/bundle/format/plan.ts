@@ -35,7 +35,7 @@ export const LOCK = 'lock.json'
 /** `blobs/sha256/<hex>`: https://github.com/opencontainers/image-spec/blob/main/image-layout.md */
 export const blobPath = (digest: Digest): string => `blobs/sha256/${hexOf(digest)}`
 
-/** What is not told by the roots. */
+/** What does not follow from the roots. */
 export type PlanFacts = Omit<Contents, 'entries' | 'programs'> & {
   readonly lock: string
   readonly programs?: readonly ImporterProgram[]

@@ -51,7 +51,7 @@ export const fingerprintOf = (key: KeyObject): Digest =>
   digestOf(new Uint8Array(key.export({ type: 'spki', format: 'der' })))
 
 /**
- * @param signature content of the file beside the bundle, in any of the forms that `decodeSignature` knows
+ * @param signature content of the file next to the bundle, in any of the forms that `decodeSignature` knows
  * @throws an integrity error unless it is the signature of these bytes with the other half of this key
  */
 export function verifySignature(content: Uint8Array, signature: Uint8Array, key: KeyObject): void {
@@ -114,7 +114,7 @@ const hashFor = (key: KeyObject): 'sha256' | null => (key.asymmetricKeyType === 
 
 function load(pem: string, where: string, kind: string, parse: () => KeyObject): KeyObject {
   if (/ENCRYPTED/.test(pem)) {
-    throw usageError('the key is encrypted, and nobody is asked for its password here', {
+    throw usageError('the key is encrypted, and its password cannot be entered here', {
       where,
       next: 'decrypt it for this run (openssl pkey), or sign SHA256SUMS yourself: cosign sign-blob --key',
     })

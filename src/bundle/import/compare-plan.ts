@@ -61,7 +61,7 @@ export async function lookAtDestination(
     throw new FailuresError(
       `${layout.registry} did not say whether it has ${failures.length} of ${arriving.length} images and charts`,
       failures,
-      'mend what is listed; without --registry, only the sources are asked',
+      'fix what is listed; without --registry, only the sources are queried',
     )
   const bytes = [...lacking.values()].reduce((sum, size) => sum + size, 0)
   return { roots: values, upload: { count: lacking.size, bytes } }

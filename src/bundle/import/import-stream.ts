@@ -54,7 +54,7 @@ export async function importPipe(
     placed.imported,
     [...failures, ...incomplete, ...placed.failures],
     options,
-    'mend what is listed and send the bundle through the pipe again: what is there already is not pushed again',
+    'fix what is listed and send the bundle through the pipe again: what is there already is not pushed again',
   )
 }
 

@@ -164,7 +164,7 @@ export function allOf(
   imported: readonly ImportedRoot[],
   failures: readonly Failure[],
   { emit }: Pick<BundleImportOptions, 'emit'>,
-  next = 'mend what is listed and run the same command again: what is there already costs one request each',
+  next = 'fix what is listed and run the same command again: what is there already costs one request each',
 ): readonly ImportedRoot[] {
   if (failures.length === 0) return imported
   for (const { kind, name } of failures)
@@ -203,7 +203,7 @@ async function readBack(
     {
       kind: 'integrity',
       where: `destination of ${root.name}`,
-      next: 'see whether somebody else pushes to this tag, and run again',
+      next: 'check whether another client pushes to this tag, and run again',
     },
   )
 }

@@ -52,7 +52,7 @@ export async function pushGraph(
         : pushBlob(blob, source, target, options),
     ),
   )
-  // All come to an end before one failure is told, so that nothing goes on behind the report.
+  // All come to an end before one failure is reported, so that nothing continues behind the report.
   await Promise.allSettled(pushes)
   await Promise.all(pushes)
   options.signal.throwIfAborted()
@@ -111,7 +111,7 @@ async function replaced(target: PushTarget, blob: Descriptor, open: Opener): Pro
   return 'copied'
 }
 
-/** Content with its progress told. From the middle on, it is for whoever uploads in parts to verify the whole. */
+/** Content with its progress reported. From the middle on, it is for whoever uploads in parts to verify the whole. */
 async function observed(
   blob: Descriptor,
   source: Source,

@@ -1,7 +1,7 @@
 import type { Bytes } from '../../lib/bytes/bytes.ts'
 import { BundleError } from '../../lib/errors.ts'
 
-/** Content that comes once, for an upload that may have to begin anew. */
+/** Content that comes once, for an upload that may have to start again. */
 export interface Passage {
   /**
    * The content from byte `start` on. May be opened again as long as what has passed is still kept.
@@ -86,7 +86,10 @@ export function createPassage(content: Bytes, size: number): Passage {
 // --- internal ---
 
 const gone = (passed: number): BundleError =>
-  new BundleError(`the upload broke off, and the ${passed} bytes before it came through a pipe only once`, {
-    kind: 'network',
-    next: 'send the bundle through the pipe again: what is in the registry by then is not pushed again',
-  })
+  new BundleError(
+    `the upload was interrupted, and the ${passed} bytes before it came through a pipe only once`,
+    {
+      kind: 'network',
+      next: 'send the bundle through the pipe again: what is in the registry by then is not pushed again',
+    },
+  )

@@ -27,7 +27,7 @@ export function formatReport(report: BundleReport): string {
       ? []
       : [
           '',
-          `${plural(absent.count, 'blob')} (${formatBytes(absent.bytes)}) are left out, because the other side has them.`,
+          `${plural(absent.count, 'blob')} (${formatBytes(absent.bytes)}) are left out, because the target has them.`,
         ]),
     '',
     '## Contents',
@@ -86,7 +86,7 @@ function carried({ contents, attached }: BundleReport): readonly string[] {
   const about = new Set(attached.map((one) => one.of))
   const without = images.filter(({ name }) => !about.has(name))
   const count = `${images.length - without.length} of ${plural(images.length, 'image')} come with any.`
-  if (attached.length === 0) return [`${count} Export with --referrers takes along what there is.`]
+  if (attached.length === 0) return [`${count} Export with --referrers to include what there is.`]
   const row = ({ of = 'not in the bundle', about: digest, type, name, digest: own }: Attached) => [
     of,
     digest,

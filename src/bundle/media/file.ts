@@ -72,7 +72,7 @@ export async function checkFolder(path: string): Promise<void> {
   const length = Buffer.byteLength(basename(path))
   if (length > LONGEST_NAME) {
     throw usageError(
-      `the name has ${length} bytes; at most ${LONGEST_NAME} leave room for the endings of what lies beside a bundle`,
+      `the name has ${length} bytes; at most ${LONGEST_NAME} leave room for the endings of what is next to a bundle`,
       { where: `${basename(path).slice(0, 40)}…`, next: 'choose a shorter name' },
     )
   }

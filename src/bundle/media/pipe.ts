@@ -18,7 +18,7 @@ export function pipeMedium(
   if (split !== undefined || onlyVolume !== undefined)
     throw usageError('a pipe has no volumes', { next: 'name a file with --split' })
   if (signed) {
-    throw usageError('a pipe has no place for the signature beside the bundle', {
+    throw usageError('a pipe has no place for the signature next to the bundle', {
       next: 'name a file for it: --signature-out <file>',
     })
   }
@@ -60,7 +60,7 @@ export function pipeMedium(
     edit: once,
     abandon: nothingToAbandon,
     ...sidecars(() => {
-      throw usageError('a pipe has no signature beside it', { next: 'name its file: --signature <file>' })
+      throw usageError('a pipe has no signature next to it', { next: 'name its file: --signature <file>' })
     }, options),
   }
 }

@@ -29,7 +29,7 @@ export const sidecars = (
   },
 })
 
-/** Those of files: beside the bundle, or with any of its volumes. */
+/** Those of files: next to the bundle, or with any of its volumes. */
 export const localSidecars = (path: string, options: MediumOptions): Sidecars =>
   sidecars((suffix) => {
     const beside = `${path}${suffix}`

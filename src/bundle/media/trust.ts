@@ -21,7 +21,7 @@ import type { Medium } from './medium.ts'
 export interface SignatureOptions {
   /** Public key (PEM file). */
   readonly verifyKey?: string | undefined
-  /** Where the signature is, when not beside the bundle. */
+  /** Where the signature is, when not next to the bundle. */
   readonly signature?: string | undefined
   /** Refuses a bundle without a key to check it with. */
   readonly requireSignature?: boolean | undefined
@@ -41,7 +41,7 @@ export interface CheckedSignature {
 /** What is known of a bundle's signature. */
 export type SignatureState =
   | ({ readonly state: 'checked' } & CheckedSignature)
-  /** It lies beside the bundle, and nobody gave a key to check it with. */
+  /** It is next to the bundle, and nobody gave a key to check it with. */
   | { readonly state: 'unchecked'; readonly file: string }
   | { readonly state: 'none' }
 
@@ -86,7 +86,7 @@ export async function checkSignature(
     throw usageError(`cannot read the signature: ${whyUnreadable(error)}`, { where, cause: error })
   })
   if (text === undefined) {
-    throw integrityError('the bundle has no signature beside it', {
+    throw integrityError('the bundle has no signature next to it', {
       where,
       next: 'carry the .sig file along, or name it with --signature',
     })

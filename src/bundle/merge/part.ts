@@ -65,7 +65,7 @@ export function contentIn({ bundle, contents }: MergePart): (blob: Descriptor) =
     )
     if (path === undefined) return undefined
     return {
-      resolve: () => Promise.reject(new Error('manifests are not asked of it')),
+      resolve: () => Promise.reject(new Error('manifests are not fetched from it')),
       fetch: (_, start) => Promise.resolve(archive.read(path, start)),
     }
   }

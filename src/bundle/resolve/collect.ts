@@ -98,9 +98,9 @@ export async function collectRoots(
     const cause = failures.length === items.length ? commonCause(failures) : undefined
     if (cause !== undefined) throw new FailuresError(cause.message, failures, cause.next, true)
     throw new FailuresError(
-      `${failures.length} of ${items.length} images, charts and files cannot be had; nothing was written`,
+      `${failures.length} of ${items.length} images, charts and files could not be fetched; nothing was written`,
       failures,
-      'mend or leave out what is listed, then run the same command again',
+      'fix or leave out what is listed, then run the same command again',
     )
   }
   return unique(values.flat().map((root) => besideChart(root, groups)))

@@ -12,7 +12,7 @@ export interface LintFinding {
   readonly remedy: string
 }
 
-/** Where an import puts things unless it is told otherwise. */
+/** Where an import puts things by default. */
 const DEFAULT_LAYOUT: Layout = { registry: '', path: '', prefix: 'mirrored', chartPrefix: 'charts' }
 
 /**

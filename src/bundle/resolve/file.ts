@@ -69,7 +69,7 @@ async function resolveAt(
   if (digest === undefined) {
     session.emit({
       type: 'warning',
-      message: `nobody says what its sha256 should be; it is now ${found}`,
+      message: `no sha256 was given for it; it is now ${found}`,
       where: `file ${name}`,
       next: 'compare it with what the publisher says, and write it into the spec',
     })

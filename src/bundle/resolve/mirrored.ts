@@ -40,7 +40,7 @@ export function createMirrorLog(emit: Emit<BundleEvent>): MirrorLog {
       type: 'warning',
       message: `mirror ${host} did not serve ${listed([...failure.names].toSorted())}: ${failure.reason}`,
       where: `mirror ${host}`,
-      next: 'the next mirror or the origin was asked instead; see that the mirror holds all it is meant to',
+      next: 'the next mirror or the origin was used instead; check that the mirror has everything it should',
     })
   }
   return {
@@ -60,7 +60,7 @@ export function createMirrorLog(emit: Emit<BundleEvent>): MirrorLog {
         emit({
           type: 'warning',
           message: `whether there are signatures of ${listed([...unasked.keys()].toSorted())} is not known: the mirrors have none, and the origin was not reached: ${messageOf(first)}`,
-          next: 'export again where the origin can be reached to take signatures along',
+          next: 'export again where the origin can be reached to include signatures',
         })
         unasked.clear()
       }

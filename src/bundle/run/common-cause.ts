@@ -70,7 +70,7 @@ function ownCause(error: BundleError): Cause | undefined {
   return name === undefined ? undefined : { ...common, name, host }
 }
 
-/** What is said of one host, without it. */
+/** What is reported of one host, without its name. */
 const PROXY_WORDS = /^(?:\S+ \(through the proxy \S+\)|the SOCKS proxy \S+ gives no connection to \S+): (.*)$/
 
 const ONLINE =

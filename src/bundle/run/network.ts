@@ -9,7 +9,7 @@ import type { BundleEvent } from './events.ts'
 export interface Network {
   readonly http: Http
   readonly client: RegistryClient
-  /** Who we are for a host; registries ask by themselves, chart repositories are told. */
+  /** Who we are for a host; registries ask for it, chart repositories get it with the first request. */
   readonly credentials?: Credentials
   /** Chart repositories that helm knows, with the logins it keeps. */
   readonly chartRepositories?: ChartRepositories

@@ -2,7 +2,7 @@ import type { AwsConfigs } from '../../aws/config/sides.ts'
 import type { Emit } from '../../lib/events.ts'
 import type { BundleEvent } from './events.ts'
 
-/** What work needs of the world around it, wherever it was asked for. */
+/** What work needs of the world around it, wherever it was requested. */
 export interface Surroundings {
   /** Where proxies, credentials and programs are looked up. */
   readonly env: Readonly<Record<string, string | undefined>>

@@ -17,7 +17,7 @@ export interface ServedRepository {
 export interface Catalog {
   /** Those that are listed, sorted. */
   readonly names: readonly string[]
-  /** @param registry whose mirror we are asked to be (containerd's `?ns=`) */
+  /** @param registry whose mirror the client wants (containerd's `?ns=`) */
   find(name: string, registry?: string): ServedRepository | undefined
 }
 
@@ -77,7 +77,7 @@ function sourceNames(root: ImageContents | ChartContents): readonly string[] {
 }
 
 /**
- * Names that mirrors are asked by: the path alone, which docker's `registry-mirrors` use for Docker Hub, and the
+ * Names by which clients address mirrors: the path alone, which docker's `registry-mirrors` use for Docker Hub, and the
  * registry with its port, which containerd gives as `ns`.
  */
 function aliasNames(root: ImageContents | ChartContents): readonly string[] {

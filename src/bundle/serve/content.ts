@@ -24,7 +24,7 @@ export function createServeBlob(source: Source, whereOf: (blob: Descriptor) => s
       return
     }
     const whole = check(blob)
-    // Told when it matters: behind the last piece. Until then a failure is no unhandled one.
+    // Reported when it matters: behind the last piece. Until then a failure is no unhandled one.
     whole.catch(() => 'told below')
     let last: Uint8Array | undefined
     for await (const chunk of cut(await source.fetch(blob, start), end - start)) {

@@ -49,7 +49,7 @@ function route(request: ServedRequest, bundle: Bundle, catalog: Catalog, serveBl
   }
   const [, name = '', kind, reference = ''] =
     /^\/v2\/(.+)\/(manifests|blobs|referrers|tags)\/([^/]+)$/.exec(path) ?? []
-  if (kind === undefined) return failure(404, 'UNSUPPORTED', 'there is no such endpoint')
+  if (kind === undefined) return failure(404, 'UNSUPPORTED', 'no such endpoint')
   const repository = catalog.find(name, query.get('ns') ?? undefined)
   if (repository === undefined) {
     if (!isRepository(name)) return failure(400, 'NAME_INVALID', `not a repository name: ${name}`)
@@ -58,7 +58,7 @@ function route(request: ServedRequest, bundle: Bundle, catalog: Catalog, serveBl
   if (kind === 'manifests') return manifest(repository, reference)
   if (kind === 'blobs') return blob(request, repository, reference, bundle, serveBlob)
   if (kind === 'referrers') return referrers(repository, reference, query.get('artifactType'))
-  if (reference !== 'list') return failure(404, 'UNSUPPORTED', 'there is no such endpoint')
+  if (reference !== 'list') return failure(404, 'UNSUPPORTED', 'no such endpoint')
   const { page, headers } = paged([...repository.tags.keys()].toSorted(), query, path)
   return page === undefined ? badNumber() : json(200, { name, tags: page }, headers)
 }

@@ -8,7 +8,7 @@ import { fields, items, nodeOf, problem, type YamlNode } from './yaml-reader.ts'
 import { flag, text } from './yaml-values.ts'
 
 /**
- * What an export was asked for and what helm told it: all that bundle.json holds besides digests. With it a lock makes
+ * What was chosen for an export and what helm found: all that bundle.json holds besides digests. With it a lock makes
  * the same bytes on a machine that has no spec, no helm, or another one.
  */
 export interface LockedExport {

@@ -81,7 +81,7 @@ export function encodeLock({ format, name, version, images, charts, files, expor
  * @throws SpecError (usage)
  */
 export function decodeLock(content: string, fileName: string): Lock {
-  const root = openSpec(content, fileName, 'write it anew with ma-bundle lock', { most: MAX_CHARACTERS })
+  const root = openSpec(content, fileName, 'write it again with ma-bundle lock', { most: MAX_CHARACTERS })
   const top = fields(root, ['format', 'name', 'version', 'images', 'charts', 'files', 'export'])
   const version = text(top?.get('version'), 'a version')
   oneOf(top?.need('format'), [LOCK_FORMAT, OLD_FORMAT])

@@ -53,7 +53,7 @@ export interface SpecChart {
   readonly repository: string
   /** Where that folder or package is on this machine; never written anywhere. */
   readonly local?: string
-  /** What the consumer chart calls it; its name unless told otherwise. */
+  /** What the consumer chart calls it; its name by default. */
   readonly key: string
 }
 
@@ -82,9 +82,9 @@ export interface SpecBinding {
   readonly path: string
   /** The keys below `path` that may be written, in the chart's own shape; none when `path` is itself the text. */
   readonly leaves: readonly string[]
-  /** What the chart runs unless told otherwise, as it renders it: `busybox:1.35`, `docker.io/grafana/grafana:11.6.1`. */
+  /** What the chart runs by default, as it renders it: `busybox:1.35`, `docker.io/grafana/grafana:11.6.1`. */
   readonly reference: string
-  /** More references that the same place makes, told apart by the chart's own code. */
+  /** More references that the same place makes, which the chart's own code distinguishes. */
   readonly also: readonly string[]
   /** The image that takes its place, when that has another name. */
   readonly image?: Reference
@@ -131,7 +131,7 @@ export interface ConsumerInstall {
   readonly scriptSetsImages: boolean
 }
 
-/** A chart that installs the others: how it is installed, and how it wants to be told where they are. */
+/** A chart that installs the others: how it is installed, and how it takes where they are. */
 export interface Consumer {
   readonly chart: string
   /** Files of values inside the chart that this installation takes on top of its own, in order. */

@@ -83,7 +83,7 @@ const VERSION = /^[a-zA-Z0-9][a-zA-Z0-9._+-]{0,99}$/
 // A chart's name is the last part of a repository's name, which has no capitals.
 const CHART_NAME = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*$/
 const CHART_NAME_RULE = 'lower-case letters, digits, . _ and -'
-const CHART_VERSION_RULE = 'an exact version, as in 1.17.2'
+const CHART_VERSION_RULE = 'an exact version, for example 1.17.2'
 const CHART_VERSION = /^v?\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/
 
 function readGroup(place: YamlNode): SpecGroup {

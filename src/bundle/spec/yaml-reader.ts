@@ -60,7 +60,7 @@ const DESCRIBED = 'manifests/README.md describes the format'
 
 /**
  * Opens a YAML file for strict reading: every wrong value is noted with its place and reading goes on, so that one
- * run tells all; `finish` throws when anything was wrong. What is not YAML at all throws here.
+ * run reports all; `finish` throws when anything was wrong. What is not YAML at all throws here.
  */
 export function openSpec(
   text: string,

@@ -93,7 +93,7 @@ function toSize(
   if (value === undefined) {
     throw usageError(`${JSON.stringify(text)} is not a size`, {
       where,
-      next: `write ${['a number with a unit, as in 4GiB or 650MB', ...Object.keys(names)].join(', or ')}`,
+      next: `write ${['a number with a unit, for example 4GiB or 650MB', ...Object.keys(names)].join(', or ')}`,
     })
   }
   if (value < (def.min ?? 0)) {

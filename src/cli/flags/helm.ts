@@ -44,7 +44,7 @@ export const helmArgs = {
   kubeVersion: {
     type: 'string',
     hint: 'version',
-    description: 'Kubernetes version to render for, as in 1.33.0',
+    description: 'Kubernetes version to render for, for example 1.33.0',
   },
   apiVersions: {
     type: 'string',

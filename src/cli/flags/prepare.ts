@@ -13,7 +13,7 @@ export const prepareArgs = {
     type: 'string',
     hint: 'file',
     description:
-      'Take exactly what this lock pins; a tag that has moved is an error. The lock of an export makes the same bytes again',
+      'Take exactly what this lock pins; a tag that has moved is an error. The lock of an export reproduces it byte for byte',
   },
 } as const satisfies ArgsDef
 

@@ -24,7 +24,7 @@ export const layoutArgs = {
     hint: 'path',
     default: DEFAULT_PREFIX,
     allowEmpty: true,
-    description: "Images land below this path; '' is none",
+    description: "Images land below this path; '' for none",
   },
   map: {
     type: 'string',
@@ -52,7 +52,7 @@ export const ecrArgs = {
   region: {
     type: 'string',
     hint: 'region',
-    description: 'AWS region, when the registry’s name does not tell it',
+    description: 'AWS region, when the registry’s name does not contain it',
   },
   endpointUrl: {
     type: 'string',

@@ -7,7 +7,7 @@ export const olderArgs = {
   since: {
     type: 'string',
     hint: 'file',
-    description: 'Leave out what the other side has: an earlier bundle, its lock, or an inventory says what',
+    description: 'Omit what the target registry has: an earlier bundle, its lock, or an inventory lists it',
   },
   reuse: {
     type: 'string',

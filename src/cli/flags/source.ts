@@ -18,7 +18,7 @@ export const listArgs = {
     multiple: true,
     hint: 'name@version=from',
     description:
-      'Take this chart, from https://…, oci://folder, ./folder or ./chart.tgz; a path may stand alone',
+      'Take this chart, from https://…, oci://folder, ./folder or ./chart.tgz; a path needs no name',
   },
   manifests: {
     type: 'string',

@@ -107,7 +107,7 @@ function sectionsOf({ anatomy, since }: PageData, roots: readonly RootContents[]
           {
             id: 'attached',
             title: 'Signatures and SBOMs carried',
-            about: 'They travel along as they are; whether they hold is not checked here.',
+            about: 'They are included as they are; their validity is not checked here.',
             body: attachedTable(list),
           },
         ]
@@ -131,7 +131,7 @@ function sectionsOf({ anatomy, since }: PageData, roots: readonly RootContents[]
       id: 'charts',
       title: 'Charts and their proof',
       about:
-        'At the export, a real helm rendered each chart with the override on top; every image reference was looked at.',
+        'At the export, a real helm rendered each chart with the override on top; every image reference was checked.',
       body: charts(
         roots.filter((root) => root.kind === 'chart'),
         anatomy.report.proof,

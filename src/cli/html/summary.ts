@@ -65,7 +65,7 @@ function proofCard({ anatomy: { report, items } }: PageData): Markup {
       `${plural(missing, 'chart')} ${missing === 1 ? 'was' : 'were'} neither rendered nor measured`,
       'warn',
     )
-  const about = `${plural(bound, 'image reference')} of ${plural(proof.length, 'chart')} bound, none left public`
+  const about = `${plural(bound, 'image reference')} of ${plural(proof.length, 'chart')} bound, none still public`
   return card('Proof', verdict('ok', 'holds'), about, 'ok')
 }
 
@@ -77,10 +77,10 @@ function signatureCard({ signature }: PageData): Markup {
     return card('Signature', verdict('ok', 'valid'), about, 'ok')
   }
   if (signature.state === 'unchecked') {
-    const about = html`${lineOf(signature.file)} lies beside the bundle`
+    const about = html`${lineOf(signature.file)} is next to the bundle`
     return card('Signature', verdict('warn', 'not checked'), about, 'warn')
   }
-  return card('Signature', verdict('none', 'none'), 'no signature lies beside the bundle')
+  return card('Signature', verdict('none', 'none'), 'no signature is next to the bundle')
 }
 
 function changeCard({ since }: PageData): Markup | undefined {

@@ -1,6 +1,6 @@
 import { html, type Markup } from './markup.ts'
 
-/** Good, worth a look, bad, or unknown: told by a word and a sign, the colour comes on top. */
+/** Good, worth a look, bad, or unknown: shown by a word and a sign, with a colour on top. */
 export type Tone = 'ok' | 'warn' | 'bad' | 'none'
 
 const SIGNS: Readonly<Record<Tone, string>> = { ok: '✓', warn: '!', bad: '✗', none: '–' }

@@ -7,7 +7,7 @@ import type { BaseFile } from '../../bundle/media/base.ts'
 export function sideOf(file: BaseFile): Side {
   if (file.kind === 'bundle') return { bundle: file.bundle }
   if (file.kind === 'lock') return { lock: file.lock }
-  throw new Error('an inventory was not asked for')
+  throw new Error('no inventory was requested')
 }
 
 /** A comparison for programs. */

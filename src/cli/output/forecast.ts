@@ -17,7 +17,7 @@ export const rateArgs = {
     type: 'size',
     default: 20 * 1024 ** 2,
     min: 1,
-    description: 'Bytes per second that the time is reckoned with',
+    description: 'Bytes per second, for the time estimate',
   },
 } as const satisfies ArgsDef
 
@@ -79,7 +79,7 @@ export function forecast(
       'left out',
       absent.length === 0
         ? undefined
-        : `${plural(absent.length, 'blob')}, ${formatBytes(data.absent.bytes)}: the other side has them`,
+        : `${plural(absent.length, 'blob')}, ${formatBytes(data.absent.bytes)}: the target registry has them`,
     ],
     ['volumes', split === undefined ? undefined : volumesText(size, split)],
     ['disk', free === undefined ? undefined : diskText(size, free)],

@@ -168,8 +168,8 @@ function manifestLines(manifests: WrittenManifests | undefined): readonly string
   const open = files.flatMap(({ name, open: left }) => left.map((reference) => `  ${name}: ${reference}`))
   const end =
     open.length === 0
-      ? 'none left public.'
-      : `${open.length} left public, because the bundle does not have the image:`
+      ? 'none still public.'
+      : `${open.length} still public, because the bundle does not have the image:`
   return [
     `Wrote ${plural(files.length, 'manifest')} to ${folder}/: ${plural(replaced, 'reference')} to the private registry, ${end}`,
     ...open,

@@ -93,7 +93,7 @@ async function clearTheWay(partial: string, fresh: boolean): Promise<void> {
     // A link goes, not what it leads to.
     if (there.isFile() ? there.nlink > 1 : fresh && there.isSymbolicLink()) await rm(partial)
     if (there.isFile() || there.isSymbolicLink()) return
-    throw new BundleError('something that is no file is in the way', {
+    throw new BundleError('something other than a file is in the way', {
       kind: 'usage',
       where: basename(partial),
       next: 'remove it, or name another file',

@@ -19,7 +19,7 @@ export async function* decodedBody(response: HttpResponse, where: string): Bytes
   const create = DECODERS[encoding]
   if (create === undefined) {
     await response.discard()
-    throw integrityError(`the answer has the content encoding "${encoding}", which was not asked for`, {
+    throw integrityError(`the answer has the content encoding "${encoding}", which was not requested`, {
       where,
     })
   }

@@ -26,7 +26,7 @@ export class HttpError extends BundleError {
     super(message, { kind: 'network', ...facts })
   }
 
-  /** The same failure, said to be of `where`, and with what else to do next. */
+  /** The same failure, attributed to `where`, and with what else to do next. */
   at(where: string, otherwise: string | undefined = this.next): HttpError {
     const next = otherwise === undefined ? {} : { next: otherwise }
     return new HttpError(this.message, this.code, this.host, this.retryable, {
@@ -56,7 +56,7 @@ export class PortalError extends BundleError {
  */
 export class StaleConnection extends HttpError {}
 
-/** Nothing of the host was reached, or it never said a word: most likely a wrong name, or a firewall. */
+/** Nothing of the host was reached, or it never answered: most likely a wrong name, or a firewall. */
 export const isUnreached = ({ code }: HttpError): boolean => UNREACHED.has(code)
 
 /** What answers there may be meant to be reached over plain http; how to say so depends on who asks. */
@@ -132,7 +132,7 @@ const UNREACHABLE: Reason = {
 }
 
 const WANTS_CERTIFICATE: Reason = {
-  why: 'it wants a client certificate',
+  why: 'it requires a client certificate',
   next: 'pass one with --client-cert host=cert.pem,key.pem',
 }
 
@@ -148,7 +148,7 @@ const REASONS: Readonly<Record<string, Reason>> = {
     next: 'check the host and the port, and that the service is running',
   },
   ENOTFOUND: {
-    why: 'there is no such host (DNS)',
+    why: 'host name not found (DNS)',
     retryable: true,
     next: 'check the spelling, the DNS server, and whether a proxy is needed (HTTPS_PROXY)',
   },

@@ -233,7 +233,7 @@ const refusedBy = (route: Route, status: number): HttpError =>
     {
       next:
         status === 407
-          ? 'the proxy wants a user and a password; write them into HTTPS_PROXY, as user:password@ before its host'
+          ? 'the proxy requires a user and a password; write them into HTTPS_PROXY, as user:password@ before its host'
           : 'ask who runs the proxy whether it allows this host, or exempt the host with NO_PROXY',
     },
   )

@@ -153,10 +153,10 @@ async function statusError(response: HttpResponse): Promise<StatusError> {
 }
 
 const NEXT: Readonly<Record<number, string>> = {
-  401: 'a chart repository is told who you are by --username host=name and --password-stdin; or check the password',
+  401: 'give a chart repository its login with --username host=name and --password-stdin; or check the password',
   403: 'check that the account may read it; some hosts answer 403 for what does not exist',
   404: 'check the address, the name and the version',
-  407: 'the proxy wants a login: put user and password into HTTPS_PROXY',
+  407: 'the proxy requires a login: put user and password into HTTPS_PROXY',
 }
 
 function kindOf(status: number): 'auth' | 'network' | 'failed' {

@@ -28,7 +28,7 @@ class TunnelAgent extends HttpsProxyAgent<string> {
 
   constructor(url: URL, proxy: URL, secureContext: SecureContext, options: object) {
     super(proxy.href, options)
-    // Within a tunnel the socket's own end is the proxy, so the name to look for in the certificate is said here.
+    // Within a tunnel the socket's own end is the proxy, so the name to look for in the certificate is set here.
     const name = url.hostname.replace(/^\[|\]$/g, '')
     const checkServerIdentity = (_: string, certificate: PeerCertificate) => isFor(name, certificate)
     this.#far = { secureContext, checkServerIdentity }

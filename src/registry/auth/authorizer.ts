@@ -21,7 +21,7 @@ export interface Asking {
 /** Knows how each registry wants to be spoken to, and keeps tokens per scope. */
 export interface Authorizer {
   /**
-   * The `Authorization` to try first: undefined until the registry has said what it wants.
+   * The `Authorization` to try first: undefined until the registry has named its scheme.
    * @param stale what turned out to be good no longer
    */
   known(asking: Asking, stale?: string): Promise<string | undefined>

@@ -1,4 +1,4 @@
-/** What a registry is told about who asks. */
+/** What a registry gets to know about the client. */
 export type Credential =
   | { readonly username: string; readonly password: string }
   /** An OAuth 2 refresh token, as `docker login` keeps for registries that hand one out. */

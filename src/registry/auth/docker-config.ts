@@ -10,7 +10,7 @@ import type { Credential, Credentials } from './credential.ts'
 import { askHelper } from './credential-helper.ts'
 
 export interface DockerCredentialOptions {
-  /** Told about a file or helper that does not work; what it would have known is then looked for elsewhere. */
+  /** Called for a file or helper that does not work; what it would have known is then looked for elsewhere. */
   readonly warn?: (message: string) => void
 }
 

@@ -6,7 +6,7 @@ import type { HttpResponse } from '../../lib/http/client.ts'
 export interface BodyLimit {
   /** Bytes, after what a cache compressed on the way is unfolded again. */
   readonly most: number
-  /** What is said of more: `the manifest is larger than the 4 MiB a registry takes`. */
+  /** The message for more: `the manifest is larger than the 4 MiB a registry takes`. */
   readonly refusal: string
   readonly where: string
 }

@@ -26,7 +26,7 @@ export async function* pages(
   while (next !== undefined && !seen.has(next)) {
     seen.add(next)
     if (seen.size > MAX_PAGES) {
-      throw integrityError(`the registry goes on with its list after ${MAX_PAGES} pages`, {
+      throw integrityError(`the registry continues its list after ${MAX_PAGES} pages`, {
         where: `${place.registry}/${place.repository}`,
       })
     }
@@ -72,7 +72,7 @@ export async function* listTags(place: RepositoryHandle): AsyncIterable<string> 
 
 /** Two million tags. */
 const MAX_PAGES = 2_000
-/** Some registries give all tags at once, whatever is asked. */
+/** Some registries give all tags at once, whatever the page size. */
 const PAGE_LIMIT = 16 * 1024 * 1024
 
 /**

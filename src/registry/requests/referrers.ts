@@ -22,7 +22,7 @@ export async function listReferrers(place: RepositoryHandle, digest: Digest): Pr
       if (found.size > MOST) {
         throw integrityError(`the registry lists more than ${MOST} signatures or attestations of one image`, {
           where: nameOf(place, digest),
-          next: 'delete what nobody needs there, or leave out --referrers',
+          next: 'delete what is unused there, or leave out --referrers',
         })
       }
     }

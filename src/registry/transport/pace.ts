@@ -2,7 +2,7 @@
 export interface Gate {
   /** Waits for a turn, runs the exchange, and gives the turn back when the head of the answer is there. */
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>
-  /** The host said "too many" to an exchange begun at `startedAt`: fewer at once from now on, and more slowly. */
+  /** The host answered "too many" to an exchange begun at `startedAt`: fewer at once from now on, and more slowly. */
   throttled(startedAt: number): void
   /** Nothing starts for `waitMs`. */
   pause(waitMs: number): void

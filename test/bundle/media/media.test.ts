@@ -27,7 +27,7 @@ const CONTRACT: Readonly<Record<string, Readonly<Record<Kind, string>>>> = {
   import: { file: ok, volumes: ok, s3: ok, pipe: ok },
   verify: { file: ok, volumes: ok, s3: ok, pipe: ok },
   inspect: { file: ok, volumes: ok, s3: ok, pipe: ONCE },
-  repair: { file: ok, volumes: ok, s3: 'an object in S3 cannot be mended in place', pipe: ONCE },
+  repair: { file: ok, volumes: ok, s3: 'an object in S3 cannot be repaired in place', pipe: ONCE },
   sign: { file: ok, volumes: ok, s3: ok, pipe: ONCE },
   'merge from': { file: ok, volumes: ok, s3: ok, pipe: ONCE },
   'merge into': { file: ok, volumes: ok, s3: ok, pipe: ok },

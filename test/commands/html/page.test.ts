@@ -124,7 +124,7 @@ describe('a page of sixty images', () => {
     expect(text).toContain('60')
     expect(text).toMatch(/Saved by sharing\n[\d.]+ \w+\none by one they have/)
     expect(text).toContain('no helm rendered the charts at the export')
-    expect(text).toContain('no signature lies beside the bundle')
+    expect(text).toContain('no signature is next to the bundle')
     expect(text).toContain('Compared with old.tar: 1 updated, 0 rebuilt, 0 added, 0 removed, 60 the same.')
     expect(await page.locator('#changes tbody tr').innerText()).toMatch(
       /updated[^]*registry\.example\/team\/app-7\s+1[^]*2/,
@@ -254,7 +254,7 @@ describe('the verdicts', () => {
     execFileSync('/usr/bin/openssl', ['genpkey', '-algorithm', 'ed25519', '-out', at('key.pem')])
     execFileSync('/usr/bin/openssl', ['pkey', '-in', at('key.pem'), '-pubout', '-out', at('key.pub')])
     expect((await runShell(['sign', at('one.tar'), '--key', at('key.pem')])).code).toBe(0)
-    expect(await textOf(await report('one.tar'))).toMatch(/not checked\none\.tar\.sig lies beside the bundle/)
+    expect(await textOf(await report('one.tar'))).toMatch(/not checked\none\.tar\.sig is next to the bundle/)
     const checked = await textOf(await report('one.tar', '--verify-key', at('key.pub')))
     expect(checked).toMatch(
       /Signature\n✓ valid\nEd25519 key sha256:[0-9a-f]{64} \(key\.pub\), checked when this page was made; covers all \d+ entries/,
@@ -284,7 +284,7 @@ describe('the verdicts', () => {
     })
     writeFileSync(at('holds.html'), htmlReport(withProof(proof), roots))
     expect(await textOf(at('holds.html'))).toMatch(
-      /✓ holds\n27 image references of 9 charts bound, none left public/,
+      /✓ holds\n27 image references of 9 charts bound, none still public/,
     )
     writeFileSync(at('part.html'), htmlReport(withProof(proof.slice(1)), roots))
     expect(await textOf(at('part.html'))).toMatch(/! in part\n1 chart was neither rendered nor measured/)

@@ -36,7 +36,7 @@ export interface FaultMatch {
 export interface Fault {
   readonly on: FaultMatch
   readonly fault: FaultKind
-  /** How often it strikes; once unless told. */
+  /** How often it strikes; once by default. */
   readonly times?: number
   /** How many matching requests pass first. */
   readonly skip?: number

@@ -44,7 +44,7 @@ export interface EcrOptions {
   readonly tls?: boolean
   /** Blobs and uploads go here; without it they stay in memory. Repositories always start empty. */
   readonly dir?: string
-  /** Life of an authorization token; 12 h unless told. */
+  /** Life of an authorization token; 12 h by default. */
   readonly tokenSeconds?: number
   /** The account setting BLOB_MOUNTING at the start. */
   readonly blobMounting?: boolean
@@ -56,7 +56,7 @@ export interface EcrOptions {
   /** Calls per second, over the defaults of AWS; `'none'` lifts them all. */
   readonly quotas?: Partial<Record<ApiAction, number>> | 'none'
   readonly faults?: FaultPlan
-  /** Who may sign; one example administrator unless told. */
+  /** Who may sign; one example administrator by default. */
   readonly accessKeys?: readonly AccessKey[]
   /** What IAM denies to everybody. */
   readonly denied?: readonly ApiAction[]
@@ -66,14 +66,14 @@ export interface EcrOptions {
   readonly clockSkewSeconds?: number
   /** What an upload to a missing repository meets: an answer, or the older closed connection. */
   readonly missingRepository?: 'answer' | 'close'
-  /** Life of a download URL; 3600 unless told. */
+  /** Life of a download URL; 3600 by default. */
   readonly downloadSeconds?: number
   /** Where blob downloads are redirected to, when a proxy maps real names: `https://prod-…s3.amazonaws.com`. */
   readonly downloadOrigin?: string
-  /** 127.0.0.1 unless told. */
+  /** 127.0.0.1 by default. */
   readonly host?: string
-  /** Fixed port of the OCI door; a free one unless told. */
+  /** Fixed port of the OCI door; a free one by default. */
   readonly port?: number
-  /** Fixed port of the JSON API; a free one unless told. */
+  /** Fixed port of the JSON API; a free one by default. */
   readonly apiPort?: number
 }

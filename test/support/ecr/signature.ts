@@ -9,7 +9,7 @@ export interface AccessKey {
   readonly secretAccessKey: string
   /** Temporary credentials carry one, and it must match. */
   readonly sessionToken?: string
-  /** An IAM user of the account unless told. */
+  /** An IAM user of the account by default. */
   readonly arn?: string
   /** Its session is over: ExpiredTokenException. */
   readonly expired?: boolean

@@ -11,7 +11,7 @@ export type Access =
       readonly password?: string
       readonly refreshToken?: string
       readonly expiresIn?: number
-      /** Where tokens are had; this double itself unless told. */
+      /** Where tokens are had; this double itself by default. */
       readonly realm?: string
       /** Instead of the header this double would send: `Basic …, Bearer …`. */
       readonly challenge?: (realm: string, scope: string) => string

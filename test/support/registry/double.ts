@@ -24,7 +24,7 @@ export interface DoubleOptions extends ProtocolOptions {
   readonly faults?: readonly Fault[]
   /** Speaks TLS; with `clientCa`, only with those who show a certificate of that CA. */
   readonly tls?: TestCertificate & { readonly clientCa?: string }
-  /** Address to listen on; 127.0.0.1 unless told. */
+  /** Address to listen on; 127.0.0.1 by default. */
   readonly address?: string
 }
 

@@ -12,11 +12,11 @@ export type S3FaultKind =
   | { readonly kind: 'corrupt'; readonly atByte: number }
 
 export interface S3Fault {
-  /** As in `GetObject`; all of them unless told. */
+  /** As in `GetObject`; all of them by default. */
   readonly action?: string
   readonly key?: string
   readonly fault: S3FaultKind
-  /** How often it strikes; once unless told. */
+  /** How often it strikes; once by default. */
   readonly times?: number
   /** How many matching requests pass first. */
   readonly skip?: number

@@ -23,7 +23,7 @@ export interface LayerUpload {
   readonly open: Open
   /** From an earlier run. When the registry no longer knows it, the upload starts anew. */
   readonly saved?: UploadRecord
-  /** Told after every part; `undefined` once there is nothing left to go on with. */
+  /** Called after every part; `undefined` once there is nothing left to continue with. */
   readonly save?: (record: UploadRecord | undefined) => void | Promise<void>
   /** Bytes that the registry has. May fall back. */
   readonly progress?: (done: number) => void
@@ -175,7 +175,7 @@ async function sendPart(
     const { cause } = error
     const last =
       cause instanceof Error && 'lastValidByteReceived' in cause ? cause.lastValidByteReceived : undefined
-    // Nothing there yet is told as -1, or not at all.
+    // Nothing there yet is reported as -1, or not at all.
     if (last === undefined || last === null) return 0
     if (typeof last !== 'number' || last >= upload.layer.size) throw error
     return last + 1

@@ -90,7 +90,7 @@ async function describe(ecr: Ecr, repositoryNames: string[]): Promise<readonly R
   }
 }
 
-/** Whoever may not look is told of the difference instead. */
+/** Whoever may not look gets a warning about the difference instead. */
 async function isUntouched(ecr: Ecr, { repositoryName }: Repository): Promise<boolean> {
   try {
     const { imageIds = [] } = await ecr.call('ListImages', (api, options) =>

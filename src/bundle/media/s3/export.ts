@@ -64,7 +64,7 @@ export async function readRecord(s3: S3, location: S3Location): Promise<ObjectRe
   if (text === undefined) return undefined
   const record = decodeRecord(text)
   if (record !== undefined) return record
-  throw new BundleError('this object is in the way: it is none that an unfinished export left', {
+  throw new BundleError('this object is in the way: no unfinished export left it', {
     kind: 'usage',
     where: recordOf(location).name,
     next: 'move it away, or choose another key for the bundle',
@@ -141,7 +141,7 @@ async function finish(
       : isSameComposite(found.sha256, sha256))
   if (isRight) await deleteObject(s3, recordOf(location))
   else if (etag === undefined) {
-    throw new BundleError('the upload was given up or replaced by somebody else', {
+    throw new BundleError('the upload was aborted or replaced by another process', {
       kind: 'failed',
       where: location.name,
       next: 'see who else writes to this key, or which lifecycle rule deletes unfinished uploads, and run it again',

@@ -6,7 +6,7 @@ import { sidecars } from '../sidecar.ts'
 import { connectS3 } from './connect.ts'
 import { abortObject, exportObject, readRecord } from './export.ts'
 
-/** One object in S3, with what lies beside the bundle as objects beside it. */
+/** One object in S3, with what is next to the bundle as objects beside it. */
 export function s3Medium(
   name: string,
   options: MediumOptions,
@@ -35,9 +35,9 @@ export function s3Medium(
     },
     edit: () =>
       Promise.reject(
-        usageError('an object in S3 cannot be mended in place', {
+        usageError('an object in S3 cannot be repaired in place', {
           where: name,
-          next: 'export it there again, or copy it from where it is whole',
+          next: 'export it there again, or copy it from where it is undamaged',
         }),
       ),
     abandon: () => abortObject({ s3, location }),

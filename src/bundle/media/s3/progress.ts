@@ -6,7 +6,7 @@ import type { ObjectRecord } from './record.ts'
 import type { Plan } from '../../format/plan.ts'
 import { SMALL } from '../../export/stream-archive.ts'
 
-/** Entries up to this size are fetched again rather than hashed so that they can be gone on with. */
+/** Entries up to this size are fetched again rather than hashed so that they can be continued. */
 export const AGAIN = 64 * 1024 * 1024
 
 /** How far an upload is, and from where it can go on. */

@@ -36,5 +36,4 @@ export function decodeRecord(text: string): ObjectRecord | undefined {
 
 // --- internal ---
 
-const ABOUT =
-  'an unfinished export of ma-bundle; the same command goes on with it, and with --abort it is given up'
+const ABOUT = 'an unfinished export of ma-bundle; the same command resumes it, and --abort cancels it'

@@ -8,7 +8,7 @@ export const isMidstate = (value: unknown): value is Midstate =>
   typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
 
 export interface MidstateOptions {
-  /** Bytes of the content that were hashed before, and the state behind them; from the beginning unless told. */
+  /** Bytes of the content that were hashed before, and the state behind them; from the beginning by default. */
   readonly from?: { readonly size: number; readonly state: Midstate }
   /** Where states are wanted: bytes of the content, ascending, each a multiple of 64. */
   readonly stops: readonly number[]

@@ -182,7 +182,7 @@ async function asTheyCome(index: number, stream: Bytes, run: Run): Promise<void>
       const sent = await streamPart(s3, location, progress.uploadId, facts, contentOf(facts.size)).catch(
         (error: unknown) => {
           if (failure !== undefined) throw failure.error
-          throw new BrokenPart('a part broke off', { cause: error })
+          throw new BrokenPart('a part was interrupted', { cause: error })
         },
       )
       arrived(sent, progress, recorder)

@@ -131,7 +131,7 @@ const oneVolume = (
           `${basename(listPath('', base))} is not there, which says what the volume has to be`,
           {
             where: name,
-            next: `carry it beside the volume, or name its folder with --volumes; all volumes together are checked with: ma-bundle verify ${base}`,
+            next: `carry it next to the volume, or name its folder with --volumes; all volumes together are checked with: ma-bundle verify ${base}`,
           },
         )
       }

@@ -72,7 +72,7 @@ async function readLists({
   for (const other of others) {
     if (Buffer.compare(await readFile(other), raw) === 0) continue
     warnings.push(
-      `${basename(path)} is there twice with different content; the first one found is used, and the other folder may hold another bundle`,
+      `${basename(path)} exists twice with different content; the first one found is used, and the other folder may hold another bundle`,
     )
   }
   return { list, warnings }

@@ -49,7 +49,7 @@ export const sealWith =
       for (const entry of wrong) write(new Uint8Array(BLOCK), entry.headerAt)
       throw integrityError(
         `${nameParts(partsAt(file.parts ?? [], first.dataAt, first.size))} did not keep what was written: ${first.path} reads back otherwise`,
-        { next: 'run the same command again, which writes it anew; if that fails too, use another medium' },
+        { next: 'run the same command again, which writes it again; if that fails too, use another drive' },
       )
     }
     const sealed = []

@@ -71,7 +71,7 @@ function splitOf({ split, list }: RemakeOptions): number {
 function checkSame(plan: Plan, volumes: readonly Volume[], list: VolumeList): void {
   if (digestOf(plan.head) !== list.bundle) {
     throw usageError('this export would make another bundle than the one the volumes are of', {
-      next: 'give the lock that was written beside the volumes with --lock, and --since and --with-cli as then',
+      next: 'give the lock that was written next to the volumes with --lock, and --since and --with-cli as then',
     })
   }
   const sizes = (some: readonly Volume[]): string => some.map(({ size }) => size).join()

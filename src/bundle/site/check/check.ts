@@ -38,7 +38,7 @@ export interface CheckedImage {
   /** `Deployment web`, and others that name it. */
   readonly objects: readonly string[]
   readonly verdict: NodeVerdict
-  /** Why it will not start, and what to do; absent when all is well. */
+  /** Why it will not start, and what to do; absent when all checks passed. */
   readonly cause?: string
   readonly next?: string
 }

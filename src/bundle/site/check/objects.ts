@@ -21,7 +21,7 @@ export function parseObjects(text: string, where: string): readonly KubeObject[]
     if (json === undefined) throw fail('the JSON is cut off or damaged')
     return checked(objectsIn(json, { file: where }), fail)
   }
-  if (nestsDeeper(bytes, MAX_NESTING)) throw fail('it nests too deep')
+  if (nestsDeeper(bytes, MAX_NESTING)) throw fail('it is nested too deeply')
   const found = parseAllDocuments(text, { logLevel: 'silent', uniqueKeys: false })
   const documents = 'empty' in found ? [] : found
   const broken = documents.find(({ errors }) => errors.length > 0)?.errors[0]

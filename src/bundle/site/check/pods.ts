@@ -13,7 +13,7 @@ export interface ContainerState {
   readonly container: string
   /** It ran, so the node has its image. */
   readonly started: boolean
-  /** What the runtime said of a pull that failed. */
+  /** What the runtime reported of a pull that failed. */
   readonly pullFailure?: string
   /** sha256 of what runs: of an index or of one of its children. */
   readonly imageId?: string

@@ -95,7 +95,7 @@ const RULES: readonly Rule[] = [
   },
   {
     pattern: /progress timeout|context canceled|context deadline exceeded/,
-    cause: 'the pull made no progress and was given up',
+    cause: 'the pull made no progress and was stopped',
     next: 'check the bandwidth between the node and the registry',
   },
   {

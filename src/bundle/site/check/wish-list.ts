@@ -42,7 +42,7 @@ export const wishList = (images: readonly string[], inventory: readonly Digest[]
 
 // --- internal ---
 
-/** `registry/mirrored/quay.io/x:1` was `quay.io/x:1`; what is no host behind the prefix cannot be told. */
+/** `registry/mirrored/quay.io/x:1` was `quay.io/x:1`; what is no host behind the prefix cannot be known. */
 function publicName(text: string, { registry, path, prefix }: Layout): string | undefined {
   const reference = parseReference(text)
   if (reference.registry !== registry) return formatReference(reference)

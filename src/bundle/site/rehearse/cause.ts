@@ -19,7 +19,7 @@ export interface PullPlace {
 }
 
 /**
- * The cause of a failed pull. ECR's rights are told from what was asked of it: a manifest takes `ecr:BatchGetImage`, a
+ * The cause of a failed pull. ECR's rights follow from the request: a manifest takes `ecr:BatchGetImage`, a
  * blob `ecr:GetDownloadUrlForLayer`, and what answers behind the redirect is S3.
  * https://docs.aws.amazon.com/AmazonECR/latest/userguide/security_iam_id-based-policy-examples.html
  */
@@ -34,7 +34,7 @@ export function causeOf(error: BundleError, { registry, ecr }: PullPlace): Cause
     }
   }
   if (!(error instanceof RegistryError))
-    return { what, kind, next: error.next ?? 'mend what it says, then rehearse again' }
+    return { what, kind, next: error.next ?? 'fix what it reports, then rehearse again' }
   const { host, pathname } = new URL(error.url)
   const isBlob = pathname.includes('/blobs/')
   if (error.status === 404) {
@@ -60,7 +60,7 @@ export function causeOf(error: BundleError, { registry, ecr }: PullPlace): Cause
       next: `allow ${action} on these repositories to the role of the nodes (its own policy, the repository's, and the endpoint's); "ma-bundle iam-policy --for node" prints all of it`,
     }
   }
-  return { what, kind, next: error.next ?? 'mend what it says, then rehearse again' }
+  return { what, kind, next: error.next ?? 'fix what it reports, then rehearse again' }
 }
 
 // --- internal ---

@@ -162,7 +162,7 @@ const elsewhere = (host: string, registry: string): Cause => ({
 })
 
 const notThere = (where: string): BundleError =>
-  new BundleError('there is no such image in the registry', { kind: 'failed', where })
+  new BundleError('no such image in the registry', { kind: 'failed', where })
 
 /** The manifest that each platform pulls. */
 async function childrenOf(

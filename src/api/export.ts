@@ -20,7 +20,7 @@ export interface ExportOptions extends RunOptions, NetworkOptions {
   readonly images?: readonly string[]
   /** `grafana@8.15.0=https://…`, or the path of a folder or package. */
   readonly charts?: readonly string[]
-  /** Optional groups of the spec to take along. */
+  /** Optional groups of the spec to include. */
   readonly groups?: readonly string[]
   /** `linux/amd64`, or `all` alone; linux/amd64 and linux/arm64 by default. */
   readonly platforms?: readonly string[]

@@ -64,7 +64,7 @@ export function inOrder(moves: readonly Move[]): readonly Move[] {
 
 // --- internal ---
 
-/** Those that keep their order; what a plan of another order moved across others is fetched anew. */
+/** Those that keep their order; what a plan of another order moved across others is fetched again. */
 function ascending(sorted: readonly Move[]): readonly Move[] {
   let end = -1
   return sorted.filter(({ to, size }) => {

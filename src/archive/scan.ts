@@ -55,7 +55,7 @@ export async function scanArchive(
         throw integrityError(`entry ${shown} is sparse; an image layout holds whole files`)
       if (FILES.has(type)) {
         const path = nameOf(own.path ?? header.path ?? '')
-        if (found.has(path)) throw integrityError(`entry ${shown} is there twice`)
+        if (found.has(path)) throw integrityError(`entry ${shown} appears twice`)
         found.set(path, { path, size, headerAt: at, dataAt })
       } else if (LINKS.has(type) && onLink !== undefined) {
         onLink(nameOf(own.path ?? header.path ?? ''), own.linkpath ?? header.linkpath ?? '', type === 'Link')

@@ -18,7 +18,7 @@ export interface ArchiveWriter {
   readonly size: number
   /** Whether the content of this entry is there: written or found right by this run. */
   has(path: string): boolean
-  /** How many bytes of its content an earlier run, or a transfer that broke off, claims to have left. */
+  /** How many bytes of its content an earlier run, or an interrupted transfer, claims to have left. */
   claimed(path: string): number
   /**
    * Reads and hashes what was left of an entry. When all of it is right, the entry is there from now on.
@@ -33,7 +33,7 @@ export interface ArchiveWriter {
   write(path: string, content: Bytes, beginning: Beginning): Promise<void>
   /** Writes an entry from memory. */
   put(path: string, content: Uint8Array): Promise<void>
-  /** What was left of it is wrong: whoever writes it next begins anew. */
+  /** What was left of it is wrong: whoever writes it next begins again from the start. */
   forget(path: string): void
   /**
    * Syncs, and gives the archive its final name. Every entry must have been written.

@@ -1,6 +1,6 @@
 import type { AwsConfig } from './config/config.ts'
 
-/** Where the SDK looks for credentials, given these variables: what a person has to mend. */
+/** Where the SDK looks for credentials, given these variables: what a person has to fix. */
 export function credentialSource({ env, profile }: AwsConfig): string {
   const set = (name: string): boolean => (env[name] ?? '') !== ''
   if (profile !== undefined) return `profile ${profile}`

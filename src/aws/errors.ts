@@ -132,7 +132,7 @@ export function nextForPlain(action: string, host: string): string {
   return `AWS always speaks TLS: check the host and the port; a stand-in for it without TLS is reached with: ${how}`
 }
 
-/** What stands in the way of an action, by IAM's words: which policy, and whose. */
+/** What blocks an action, by IAM's words: which policy, and whose. */
 export function nextForDenied(
   said: string,
   { action, region }: Pick<CallFacts, 'action' | 'region'>,

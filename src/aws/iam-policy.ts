@@ -19,7 +19,7 @@ export interface Statement {
 
 /** What an import uses beyond pushing into repositories; each asks for a few permissions more. */
 export interface ImportFeatures {
-  /** False where somebody else makes the repositories. */
+  /** False where another team creates the repositories. */
   readonly createRepositories?: boolean
   readonly tags?: boolean
   readonly lifecyclePolicy?: boolean

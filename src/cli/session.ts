@@ -37,7 +37,7 @@ export interface CommandSession {
   readonly json: boolean
   readonly quiet: boolean
   readonly verbose: boolean
-  /** What went wrong and was mended, so far. */
+  /** What went wrong and was repaired, so far. */
   readonly tally: ProblemTally
   /** For results on stdout; plain when that is not a terminal. */
   readonly style: Style

@@ -79,7 +79,7 @@ export default defineBundleCommand({
     abort: {
       type: 'boolean',
       description:
-        'Give up an unfinished export to S3: delete the parts it left, which cost money; nothing else happens',
+        'Cancel an unfinished export to S3: delete the parts it left, which cost money; nothing else happens',
     },
     sign: {
       type: 'string',

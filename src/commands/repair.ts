@@ -23,7 +23,7 @@ export type RepairArgs = Omit<LayoutArgs, 'registry'> &
     readonly volumes: readonly string[]
   }
 
-/** Mends a bundle in place with another bundle, with a registry, or with the registries it was exported from. */
+/** Repairs a bundle in place with another bundle, with a registry, or with the registries it was exported from. */
 export async function repair(args: RepairArgs, session: CommandSession): Promise<Repaired> {
   const options = { ...session, volumes: args.volumes }
   // What is missing or wrong was reported when it was opened for the first time.

@@ -18,7 +18,7 @@ import { writeWhole } from '../lib/bytes/write-whole.ts'
 export default defineBundleCommand({
   name: 'sign',
   description:
-    'Signs a bundle with a key of yours, after every byte of it was checked. The signature goes into a small file ' +
+    'Signs a bundle with your key, after every byte of it was checked. The signature goes into a small file ' +
     'next to it and covers all of its bytes; cosign verify-blob and openssl can check it too.',
   examples: [
     { command: 'ma-bundle sign bundle.tar --key key.pem', description: 'writes bundle.tar.sig' },

@@ -44,7 +44,7 @@ const args = {
     type: 'string',
     hint: 'place',
     description:
-      'Mend what is damaged in place, from another bundle, from a registry it was imported into, or from "sources", where its images came from',
+      'Repair what is damaged in place, from another bundle, from a registry it was imported into, or from "sources", where its images came from',
   },
   ...volumesArgs,
   ...signatureArgs,

@@ -29,7 +29,7 @@ export class BundleError extends Error {
   }
 }
 
-/** Bad flag, bad spec, bad file name: the user's to mend. */
+/** Bad flag, bad spec, bad file name: the user's to fix. */
 export const usageError = (message: string, facts: Omit<ErrorFacts, 'kind'> = {}): BundleError =>
   new BundleError(message, { ...facts, kind: 'usage' })
 

@@ -2,7 +2,7 @@ import { codeOf } from './errors.ts'
 
 /**
  * Why something could not be read, as the end of a sentence; the system's code where there are no words for it.
- * @param what was looked for, when it is no file
+ * @param what was looked for, when it is not a file
  */
 export function whyUnreadable(error: unknown, what: 'file' | 'folder' = 'file'): string {
   const code = codeOf(error)

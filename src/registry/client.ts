@@ -53,7 +53,7 @@ export interface Call {
 export interface RegistryClient {
   /** One request, tried again while it makes sense. */
   send(call: Call): Promise<HttpResponse>
-  /** The same without patience, for those who bring their own. */
+  /** The same without patience, for callers that bring their own. */
   once(call: Call): Promise<HttpResponse>
   /** @param what the work, in the user's words, for events */
   patience(registry: string, what: string): Patience

@@ -10,7 +10,7 @@ import type { ListSettings } from './lists.ts'
 /** What to take, and where from. */
 export interface SourceSettings {
   readonly lists: ListSettings
-  /** Optional groups of the spec to take along, and groups to leave out. */
+  /** Optional groups of the spec to include, and groups to leave out. */
   readonly groups: readonly string[]
   readonly without: readonly string[]
   /** Those of the spec, or linux/amd64 and linux/arm64, unless given. */

@@ -166,7 +166,7 @@ describe('scanArchive', () => {
     await outside.close()
     writeFileSync(out(), Buffer.concat([...block('same'), ...block('same'), new Uint8Array(1024)]))
     const doubled = await openFile(out())
-    await expect(scanArchive(doubled)).rejects.toThrow('there twice')
+    await expect(scanArchive(doubled)).rejects.toThrow('appears twice')
     await doubled.close()
   })
 })

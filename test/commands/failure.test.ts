@@ -198,7 +198,7 @@ describe('many failures', () => {
     )
   })
 
-  it('are one thing to mend when a host answers them alike', async () => {
+  it('are one thing to fix when a host answers them alike', async () => {
     const refused = (name: string, host = 'a.io') =>
       image(
         `${host}/${name}:1`,

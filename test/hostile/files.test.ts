@@ -329,7 +329,7 @@ describe('a chart is refused when it', () => {
   it('has values that nest without end', () =>
     exporting(
       tgzOf(good, { path: 'web/values.yaml', content: `a: ${'['.repeat(400_000)}` }),
-      /values.yaml nests too deep/,
+      /values.yaml is nested too deeply/,
       250,
       1,
     ))

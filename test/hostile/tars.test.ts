@@ -91,8 +91,8 @@ describe('a tar is refused when it holds', () => {
     ['a pipe', { path: 'evil', type: '6' }, /is of type FIFO/],
     ['an unknown type', { path: 'evil', type: 'Z' }, /is of type/],
     ['a GNU sparse file', { path: 'evil', type: 'S', content: 'x' }, /is of type SparseFile/],
-    ['a name that is there twice', { path: 'oci-layout', content: '{}' }, /is there twice/],
-    ['the same name with ./', { path: './oci-layout', content: '{}' }, /is there twice/],
+    ['a name that appears twice', { path: 'oci-layout', content: '{}' }, /appears twice/],
+    ['the same name with ./', { path: './oci-layout', content: '{}' }, /appears twice/],
     ['a negative size', { path: 'evil', size: '-0000000777' }, /impossible size/],
     ['a negative size in base 256', { path: 'evil', size: '\xff'.repeat(12) }, /impossible size/],
     [
@@ -173,7 +173,7 @@ describe('a tar is refused when it holds', () => {
         { path: 'x', type: 'x', content: paxRecords({ path: 'index.json' }) },
         { path: 'fine', content: '{}' },
       ],
-      /is there twice/,
+      /appears twice/,
     ],
   ])('%s', async (_, entries, words) => {
     writeFileSync(file(), layout(image, entries))

@@ -162,9 +162,7 @@ describe('a bundle that is none is refused, and nothing is pushed:', () => {
   it('a file that is not there', async () => {
     const outcome = await importing('nowhere.tar')
     expect(outcome.code).toBe(2)
-    expect(outcome.stderr).toMatch(
-      /^error: cannot read the bundle: no such file\n +where: nowhere.tar/,
-    )
+    expect(outcome.stderr).toMatch(/^error: cannot read the bundle: no such file\n +where: nowhere.tar/)
   })
 
   it('a bundle that was cut off', async () => {

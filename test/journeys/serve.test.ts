@@ -206,13 +206,13 @@ describe('a bundle as a registry', () => {
     ]
     for (const path of paths) {
       const [whole, head] = [await get(path), await get(path, { method: 'HEAD' })]
-      const told = ({ status, headers }: Response) => [
+      const described = ({ status, headers }: Response) => [
         status,
         ...['content-type', 'content-length', 'docker-content-digest', 'etag'].map((name) =>
           headers.get(name),
         ),
       ]
-      expect(told(head)).toEqual(told(whole))
+      expect(described(head)).toEqual(described(whole))
       expect((await head.bytes()).length).toBe(0)
       await whole.body?.cancel()
     }

@@ -6,7 +6,7 @@ import type { Volume } from './volume.ts'
 
 /** The files of volumes that are being filled, `<name>.partial` each. At most `OPEN` of them are open at a time. */
 export interface VolumeFiles {
-  /** Bytes of one volume, from `at` on; fewer at its end, none when there is no such file. */
+  /** Bytes of one volume, from `at` on; fewer at its end, none when the file does not exist. */
   read(volume: Volume, at: number, length: number): Promise<Uint8Array>
   write(volume: Volume, chunk: Uint8Array, at: number): void
   /** Syncs those that were written to since the last time. */

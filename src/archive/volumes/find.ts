@@ -51,7 +51,7 @@ export async function findVolumes(base: string, folders: readonly string[]): Pro
 }
 
 /**
- * Whether a name means volumes: one of them, their list, or the bundle they are of when there is no such file.
+ * Whether a name means volumes: one of them, their list, or the bundle they are of when that file does not exist.
  * @param more folders in which they may lie
  */
 export async function areVolumes(name: string, more: readonly string[]): Promise<boolean> {

@@ -21,7 +21,7 @@ export interface OneVolumeOptions {
 
 /**
  * One volume of an archive alone. Entries that lie elsewhere are neither checked nor asked for; what is written of others
- * beyond the volume is dropped. It always begins anew.
+ * beyond the volume is dropped. It always begins again from the start.
  * @throws WriteError when the folder cannot be written to, or has no room
  */
 export async function openOneVolumeWriter(options: OneVolumeOptions): Promise<RandomWriter> {

@@ -12,7 +12,7 @@ import { joinVolumes } from './reader.ts'
 import { cutVolumes, type Volume } from './volume.ts'
 
 /**
- * Reads the volumes back when all is written: what they are known by from then on. `write` mends what it finds to be
+ * Reads the volumes back when all is written: what they are known by from then on. `write` repairs what it finds to be
  * wrong, so that the next run does.
  */
 export type Seal = (

@@ -15,7 +15,7 @@ export interface AssumedRole {
 /** Services by the name that variables and `[services]` give them. */
 export type AwsService = 'ECR' | 'ECR_PUBLIC' | 'KMS' | 'S3' | 'STS'
 
-/** How AWS is reached and as whom: flags, environment and profile in one, heeded alike by all services. */
+/** How AWS is reached and as whom: flags, environment and profile in one, the same for all services. */
 export interface AwsConfig {
   readonly env: Env
   /** As a flag or `AWS_PROFILE` names it; undefined for the default one. */

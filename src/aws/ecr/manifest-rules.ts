@@ -24,7 +24,7 @@ export interface Finding {
 
 /**
  * Finds what makes ECR answer a manifest with 405, 400 or 500, where other registries take it. Byte-exact copies
- * cannot be mended on the way, so it has to be known at export. Pure; knows no registry.
+ * cannot be repaired on the way, so it has to be known at export. Pure; knows no registry.
  * @param raw as stored, never parsed and written again
  * @param mediaType of the manifest, as its descriptor or the registry says
  */

@@ -11,7 +11,7 @@ import { exclusionFilters, tagList, type RepositorySettings } from './settings/r
 export interface PreparedRepository {
   readonly name: string
   /**
-   * `assumed`: this identity may not create it, and somebody else has or ECR will with the first push; the push will
+   * `assumed`: this identity may not create it, and another team has or ECR will with the first push; the push will
    * tell.
    */
   readonly outcome: 'created' | 'exists' | 'assumed'

@@ -28,7 +28,7 @@ export interface S3 {
    * back as a BundleError. Nothing is loaded before the first.
    */
   call<T>(action: string, run: Run<T>, location?: S3Location): Promise<T>
-  /** The same, tried once: for streams, whose patience begins anew with every piece. */
+  /** The same, tried once: for streams, whose patience begins again from the start with every piece. */
   once<T>(action: string, run: Run<T>): Promise<T>
   /** For what is tried by `once`. */
   patience(action: string): Patience

@@ -48,7 +48,7 @@ export function privateManifests(bundle: Bundle, layout: Layout): PrivateManifes
 
 // --- internal ---
 
-const NOTE = `# Written by ma-bundle, for those who keep their manifests as they are: name this folder below components: of your own
+const NOTE = `# Written by ma-bundle, for teams that keep their manifests as they are: name this folder below components: of your own
 # kustomization.yaml. It reaches containers and initContainers; the rewritten manifests beside it reach every place.
 `
 

@@ -37,7 +37,7 @@ export interface UnboundReference {
   readonly hook?: string
 }
 
-/** A registry that cannot be one: what is written at export is proven with it, and written anew for the real one. */
+/** A registry that cannot be one: what is written at export is proven with it, and written again for the real one. */
 export const SOMEWHERE: Layout = {
   registry: 'registry.invalid',
   path: '',

@@ -31,7 +31,7 @@ import { imagesOf, selectGroups } from '../spec/spec.ts'
 export interface BundleExportOptions extends BindOptions {
   /** The spec as written: it travels in the bundle. */
   readonly specText: string
-  /** Optional groups to take along. */
+  /** Optional groups to include. */
   readonly groups: readonly string[]
   /** Groups to leave out. */
   readonly without?: readonly string[]
@@ -51,7 +51,7 @@ export interface BundleExportOptions extends BindOptions {
   readonly programs?: readonly ImporterProgram[]
   /**
    * What the lock says of the export it was written by: takes the same images along, signatures too, and the bindings
-   * and the proof as they are. So the same lock makes the same bytes, whatever helm a machine has or lacks.
+   * and the proof as they are. So the same lock reproduces the bundle byte for byte, whatever helm a machine has or lacks.
    */
   readonly replay?: LockedExport
   /** Fail when a chart that is installed was not proven by rendering it. */

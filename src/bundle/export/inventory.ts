@@ -70,7 +70,7 @@ export async function takeInventory(
   return [...found].toSorted()
 }
 
-/** Text to carry, or to type: a line a digest, and a line that tells whether all of it was typed right. */
+/** Text to carry, or to type: a line a digest, and a line to check that all of it was typed right. */
 export function encodeInventory(digests: readonly Digest[], isShort: boolean): string {
   const lines = digests.map((digest) => hexOf(digest).slice(0, isShort ? SHORT : undefined))
   return [`${INVENTORY} ${lines.length}`, ...lines, `check ${checkOf(lines)}`, ''].join('\n')

@@ -16,7 +16,7 @@ import type { ChartRoot, Root } from '../format/root.ts'
 import type { Network } from '../run/network.ts'
 import type { BundleSpec, SpecImage } from '../spec/spec.ts'
 
-/** Which images that the charts name and the list lacks are taken along. */
+/** Which images that the charts name and the list lacks are included. */
 export type AddMissing = 'none' | 'needed' | 'all'
 
 export interface BindOptions {
@@ -37,9 +37,9 @@ export interface BoundExport {
   readonly bound: readonly BoundChart[]
   /** What was proven by rendering, or judged by what was measured; charts of which nothing is known are absent. */
   readonly proof: readonly ChartProof[]
-  /** Images that the charts name and the list lacks, taken along. */
+  /** Images that the charts name and the list lacks, which are included. */
   readonly added?: readonly Root[]
-  /** Those that are needed and were not taken along. */
+  /** Those that are needed and were not included. */
   readonly missing?: readonly MissingImage[]
 }
 

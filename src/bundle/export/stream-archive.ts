@@ -19,7 +19,7 @@ export interface StreamOptions extends Watched {
   /** Byte of the archive to begin with; 0 by default. What lies before it is not fetched. */
   readonly from?: number
   /**
-   * Who verifies the content of a transfer from byte `start` on; asked anew for each attempt. Without one for a
+   * Who verifies the content of a transfer from byte `start` on; called again for each attempt. Without one for a
    * `start` behind 0, the content is read from its beginning, because only a whole pass can be verified.
    */
   readonly verifier?: (transfer: Transfer, start: number) => Verifier | undefined

@@ -36,7 +36,7 @@ export async function extractRoots(
   roots: readonly RootContents[],
   options: ExtractOptions,
 ): Promise<readonly Extracted[]> {
-  // All before the first is written: what cannot be had is known while nothing is there.
+  // All before the first is written: what is out of reach is known while nothing is there.
   const writers: [RootContents, Writer][] = []
   for (const root of roots) writers.push([root, await writerOf(bundle, root, options)])
   await mkdir(options.output, { recursive: true })

@@ -4,7 +4,7 @@ import type { RootContents } from './contents.ts'
 import { chartTag } from './destination.ts'
 
 /**
- * Names of roots become repositories, tags and file names, so those of a bundle from outside are looked at before
+ * Names of roots become repositories, tags and file names, so those of a bundle from outside are checked before
  * anything is made of them.
  * @throws an integrity error for a name that no export writes
  */
@@ -19,7 +19,7 @@ export function checkRootNames(roots: readonly RootContents[], where: string): v
         },
       )
     const key = `${root.kind} ${root.name}`
-    if (seen.has(key)) throw fail(`${JSON.stringify(root.name.slice(0, 200))} is there twice`)
+    if (seen.has(key)) throw fail(`${JSON.stringify(root.name.slice(0, 200))} appears twice`)
     seen.add(key)
     if (root.kind === 'image') checkReference(root.name, fail)
     if (root.kind !== 'file' && root.chart !== undefined) {

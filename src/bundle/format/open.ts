@@ -36,7 +36,7 @@ export async function openBundle(file: RandomReader): Promise<Bundle> {
   return open(file, true)
 }
 
-/** The same of a bundle that may hold more than its table says, to report or mend that. */
+/** The same of a bundle that may hold more than its table says, to report or repair that. */
 export async function openOversized(file: RandomReader): Promise<Bundle> {
   return open(file, false)
 }

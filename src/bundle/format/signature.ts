@@ -15,7 +15,7 @@ export function signedBytes({ sums }: Pick<Bundle, 'sums'>): Uint8Array {
   throw integrityError(`nothing in it can be signed: it has no ${SUMS}, as only a bundle of ma-bundle has`)
 }
 
-/** What signs: a key in a file, or one that somebody else keeps. */
+/** What signs: a key in a file, or one that a service keeps. */
 export interface Signer {
   readonly publicKey: KeyObject
   /** @returns the signature: DER for ECDSA over sha256, 64 bytes for Ed25519 */

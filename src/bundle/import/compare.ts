@@ -45,7 +45,7 @@ export interface CompareOptions {
   readonly signal: AbortSignal
 }
 
-/** Looks for every image and chart of the bundle at its destination: one request each, more when it is to be mended. */
+/** Looks for every image and chart of the bundle at its destination: one request each, more when it is to be repaired. */
 export async function checkRoots(
   bundle: Bundle,
   target: RootRegistry,

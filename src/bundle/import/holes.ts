@@ -48,7 +48,7 @@ export async function holesBelow(
 
 // --- internal ---
 
-/** Requests of one root at the same time; roots are looked at side by side too. */
+/** Requests of one root at the same time; roots are checked side by side too. */
 const AT_ONCE = 4
 
 async function faultOf(

@@ -25,7 +25,7 @@ export async function explained({ raw, descriptor }: RawManifest, push: () => Pr
   }
 }
 
-/** A repository of ECR whose refusals say what stands in the way, as IAM and the quotas of AWS word it. */
+/** A repository of ECR whose refusals say what blocks them, as IAM and the quotas of AWS word it. */
 export function advised(repository: ImportRepository, region: string): ImportRepository {
   const asking = async <T>(call: () => Promise<T>): Promise<T> => {
     try {

@@ -100,7 +100,7 @@ export const ecrTarget = ({
     open(name) {
       const repository = openRepository(client, registry, name)
       const { pushManifest, ...reading } = importing(repository)
-      /** The first push to a repository that only ECR itself, or somebody else, could have made. */
+      /** The first push to a repository that only ECR itself, or another client, could have made. */
       const pushing = async <T>(push: () => Promise<T>): Promise<T> => {
         try {
           return await push()

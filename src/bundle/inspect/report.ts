@@ -31,7 +31,7 @@ export interface BundleReport {
   readonly contents: readonly ReportedRoot[]
   /** Blobs that the bundle needs and leaves out, because the destination has them: `export --since`. */
   readonly absent: { readonly count: number; readonly bytes: number }
-  /** Signatures, attestations and SBOMs that travel along. */
+  /** Signatures, attestations and SBOMs that the bundle includes. */
   readonly attached: readonly Attached[]
   /**
    * `holds`: a real helm showed at export that every image reference of every chart is bound. `open`: some are not, or a

@@ -7,7 +7,7 @@ import { mediumAt } from './at.ts'
 import type { MediumOptions } from './medium.ts'
 import { checkTrust, type SignatureOptions } from './trust.ts'
 
-/** A file that tells what somebody has: a bundle, a lock, or an inventory as text. */
+/** A file that lists what a site has: a bundle, a lock, or an inventory as text. */
 export type BaseFile =
   | { readonly kind: 'bundle'; readonly bundle: Bundle; close(): Promise<void> }
   | { readonly kind: 'lock'; readonly lock: Lock; close(): Promise<void> }

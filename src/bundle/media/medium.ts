@@ -36,7 +36,7 @@ export interface Medium {
   stream<Result>(use: (bytes: Bytes) => Promise<Result>): Promise<Result>
   /** Writes the bundle; it gets its name when all of it is there. */
   write(prepared: Prepared, network: Network): Promise<WrittenBundle>
-  /** Opens it to be mended in place. @throws a usage error where that is impossible */
+  /** Opens it to be repaired in place. @throws a usage error where that is impossible */
   edit(): Promise<RepairWriter>
   /** Deletes what an unfinished export left there. @returns whether there was one */
   abandon(): Promise<boolean>

@@ -25,7 +25,7 @@ export interface Choice {
 /**
  * Chooses among parts that say different things of the same name: an image or a file with another digest, a chart that
  * one override can name in one version only, another program, other bindings of a chart.
- * @throws a usage error that names all of it, unless `prefer` tells who wins
+ * @throws a usage error that names all of it, unless `prefer` names the winner
  */
 export function choose(parts: readonly MergePart[], prefer: Preference | undefined): Choice {
   const ranked = prefer === 'last' ? parts.toReversed() : parts
@@ -39,14 +39,14 @@ export function choose(parts: readonly MergePart[], prefer: Preference | undefin
       const before = chosen.get(id)
       if (before !== undefined) {
         if (before.root.digest !== root.digest)
-          conflicts.push(`${id}: ${told({ root, part })}, ${told(before)}`)
+          conflicts.push(`${id}: ${described({ root, part })}, ${described(before)}`)
         continue
       }
       const key = root.kind === 'chart' ? (part.keys.get(root.name) ?? root.chart) : undefined
       const other = key === undefined ? undefined : keys.get(key)
       if (other !== undefined && other.part !== part) {
         conflicts.push(
-          `chart ${key}: ${root.name} (${told({ root, part })}), ${other.root.name} (${told(other)}); an override names one`,
+          `chart ${key}: ${root.name} (${described({ root, part })}), ${other.root.name} (${described(other)}); an override names one`,
         )
         lost.add(root.name)
         continue
@@ -71,7 +71,7 @@ export function choose(parts: readonly MergePart[], prefer: Preference | undefin
 // --- internal ---
 
 /** With the platforms of an image that is cut to some: two cuts of one image differ. */
-function told({ root, part }: Chosen): string {
+function described({ root, part }: Chosen): string {
   const cut = root.kind === 'image' && root.original !== undefined ? ` (${root.platforms.join(', ')})` : ''
   return `${root.digest}${cut} in ${part.name}`
 }

@@ -55,7 +55,7 @@ const RESOLVE_CONCURRENCY = 16
 /**
  * Resolves everything the groups list, at once. In the order of the spec: images, charts, files.
  * @param beyond further images, from `beyondSpec`
- * @throws FailuresError with all that cannot be had, after everything was tried
+ * @throws FailuresError with all that could not be fetched, after everything was tried
  */
 export async function collectRoots(
   groups: readonly SpecGroup[],

@@ -56,7 +56,7 @@ async function resolveAt(
   const { name } = file
   const digest = file.digest ?? locked
   const size = file.size ?? (digest === undefined ? undefined : await sizeAt(session, url))
-  // The length of a mirror's login page would be taken for that of the file, so what is small is looked at.
+  // The length of a mirror's login page would be taken for that of the file, so what is small is inspected.
   const isCertain = file.size !== undefined || mirror === undefined || (size ?? 0) > UNPINNED_LIMIT
   if (digest !== undefined && size !== undefined && isCertain) {
     return { descriptor: { mediaType: FILE, digest, size } }

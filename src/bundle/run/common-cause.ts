@@ -13,7 +13,7 @@ export interface CommonCause {
 
 /**
  * The one cause behind all of these failures, when it lies with this machine's way to the network or with one host
- * that lets nothing more through. Sixty images that cannot be had for it are one thing to mend.
+ * that lets nothing more through. Sixty images that fail by it are one thing to fix.
  */
 export function commonCause(failures: readonly Failure[]): CommonCause | undefined {
   const causes = failures.map(({ error }) => causeOf(error))

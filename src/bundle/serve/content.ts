@@ -25,7 +25,7 @@ export function createServeBlob(source: Source, whereOf: (blob: Descriptor) => s
     }
     const whole = check(blob)
     // Reported when it matters: behind the last piece. Until then a failure is no unhandled one.
-    whole.catch(() => 'told below')
+    whole.catch(() => 'reported below')
     let last: Uint8Array | undefined
     for await (const chunk of cut(await source.fetch(blob, start), end - start)) {
       if (last !== undefined) yield last

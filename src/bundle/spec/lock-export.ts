@@ -8,13 +8,13 @@ import { fields, items, nodeOf, problem, type YamlNode } from './yaml-reader.ts'
 import { flag, text } from './yaml-values.ts'
 
 /**
- * What was chosen for an export and what helm found: all that bundle.json holds besides digests. With it a lock makes
- * the same bytes on a machine that has no spec, no helm, or another one.
+ * What was chosen for an export and what helm found: all that bundle.json holds besides digests. With it a lock reproduces
+ * them on a machine that has no spec, no helm, or another one.
  */
 export interface LockedExport {
   /** Names of platforms, or `all`. */
   readonly platforms: readonly string[] | 'all'
-  /** Optional groups that were taken along, sorted. */
+  /** Optional groups that were included, sorted. */
   readonly groups: readonly string[]
   /** Groups that were left out, sorted. */
   readonly without?: readonly string[]

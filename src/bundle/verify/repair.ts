@@ -17,32 +17,32 @@ type OpenBundle = () => Promise<RandomReader>
 export interface Repaired {
   /** As it was. */
   readonly before: readonly Damage[]
-  /** As it is now; empty of damages when all could be mended. */
+  /** As it is now; empty of damages when all could be repaired. */
   readonly after: Verified
 }
 
 /**
- * Mends a bundle in place: only what is damaged is fetched, verified, and written where it belongs, the header last.
- * @param open a bundle of ours, anew for each look; one that was packed again has no places that are known
- * @param mending the same bundle, to be written to
- * @throws an integrity error when its table is damaged and no other bundle of the same list is at hand
+ * Repairs a bundle in place: only what is damaged is fetched, verified, and written where it belongs, the header last.
+ * @param open a bundle of ours, again for each look; one that was packed again has no places that are known
+ * @param repairing the same bundle, to be written to
+ * @throws an integrity error when its table is damaged and no other bundle of the same list is available
  */
 export async function repairBundle(
   open: OpenBundle,
-  mending: RepairWriter,
+  repairing: RepairWriter,
   donor: (bundle: Bundle | undefined) => Promise<Donor>,
   options: VerifyOptions,
 ): Promise<Repaired> {
-  const table = await mendTable(open, mending, donor)
+  const table = await repairTable(open, repairing, donor)
   const before = await reading(open, (file) => verifyBundle(file, options))
   const damages = [...table, ...before.damaged]
   if (damages.length === 0) return { before: damages, after: before }
   await reading(open, async (file) => {
     const bundle = await openOversized(file)
     if (!bundle.own) throw packedAgain()
-    await mendAll(mending, file, bundle, before.damaged, await donor(bundle))
+    await repairAll(repairing, file, bundle, before.damaged, await donor(bundle))
   })
-  mending.sync()
+  repairing.sync()
   return { before: damages, after: await reading(open, (file) => verifyBundle(file, options)) }
 }
 
@@ -66,9 +66,9 @@ async function reading<T>(open: OpenBundle, work: (file: RandomReader) => Promis
 }
 
 /** When bundle.json or what proves it is damaged, nothing else has a place; only a bundle of the same list can tell. */
-async function mendTable(
+async function repairTable(
   open: OpenBundle,
-  mending: RepairWriter,
+  repairing: RepairWriter,
   donor: (bundle: Bundle | undefined) => Promise<Donor>,
 ): Promise<readonly Damage[]> {
   const fault = await reading(open, faultOf)
@@ -91,10 +91,10 @@ async function mendTable(
     [head, right] as const,
     [sums, await bundle.archive.readAll(SUMS)] as const,
   ]) {
-    mending.write(content, entry.dataAt)
-    mending.write(encodeHeader(entry), entry.headerAt)
+    repairing.write(content, entry.dataAt)
+    repairing.write(encodeHeader(entry), entry.headerAt)
   }
-  mending.sync()
+  repairing.sync()
   return [{ path: HEAD, offset: head.dataAt, size: head.size, reason: fault.message }]
 }
 
@@ -109,8 +109,8 @@ async function faultOf(file: RandomReader): Promise<BundleError | undefined> {
   }
 }
 
-async function mendAll(
-  mending: RepairWriter,
+async function repairAll(
+  repairing: RepairWriter,
   file: RandomReader,
   bundle: Bundle,
   damages: readonly Damage[],
@@ -123,14 +123,14 @@ async function mendAll(
   const { entries, size } = place([...bundle.archive.entries.values()])
   const damaged = new Set(damages.map(({ path }) => path))
   for (const { path, offset, size: length } of damages) {
-    if (path.startsWith('(') && offset < size) mending.write(new Uint8Array(length), offset)
+    if (path.startsWith('(') && offset < size) repairing.write(new Uint8Array(length), offset)
   }
-  if (file.size > size) mending.truncate(size)
+  if (file.size > size) repairing.truncate(size)
   for (const entry of entries) {
     if (!damaged.has(entry.path) || entry.path === SUMS) continue
     const digest = expectedDigest(entry.path, sums)
     if (digest === undefined) continue
-    await mendOne(mending, entry, digest, bundle, damaged, donor)
+    await repairOne(repairing, entry, digest, bundle, damaged, donor)
   }
   const list = entries.find(({ path }) => path === SUMS)
   if (list === undefined || !damaged.has(SUMS)) return
@@ -140,13 +140,13 @@ async function mendAll(
   })
   const text = encodeSums(lines)
   if (text.length !== list.size) return
-  mending.write(text, list.dataAt)
-  mending.write(encodeHeader(list), list.headerAt)
+  repairing.write(text, list.dataAt)
+  repairing.write(encodeHeader(list), list.headerAt)
 }
 
 /** From the bundle itself, where it has the same content twice or can tell it, else from the donor. */
-async function mendOne(
-  mending: RepairWriter,
+async function repairOne(
+  repairing: RepairWriter,
   entry: PlacedEntry,
   digest: Digest,
   bundle: Bundle,
@@ -160,7 +160,7 @@ async function mendOne(
     let at = entry.dataAt
     try {
       for await (const chunk of verified(bytes, { digest, size: entry.size })) {
-        mending.write(chunk, at)
+        repairing.write(chunk, at)
         at += chunk.length
       }
     } catch (error) {
@@ -168,8 +168,8 @@ async function mendOne(
       if (error instanceof BundleError && error.kind === 'integrity') continue
       throw error
     }
-    mending.sync()
-    mending.write(encodeHeader(entry), entry.headerAt)
+    repairing.sync()
+    repairing.write(encodeHeader(entry), entry.headerAt)
     return
   }
 }

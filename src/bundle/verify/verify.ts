@@ -73,7 +73,7 @@ export const expectedSums = (paths: readonly string[], sums: ReadonlyMap<string,
 // --- internal ---
 
 /**
- * Opens a bundle whose table may be damaged: then its headers tell what is there, so that the damage has a place.
+ * Opens a bundle whose table may be damaged: then its headers show what is there, so that the damage has a place.
  */
 async function openDamaged(
   file: RandomReader,

@@ -27,7 +27,7 @@ export function readArgv(argv: readonly string[], defs: ArgsDef): Argv {
   })
   const flags = new Map<string, Given[]>()
   const positionals: string[] = []
-  /** A flag that can stand alone, when it was the last word. */
+  /** A flag that needs no value, when it was the last word. */
   let open: { readonly words: RegExp; readonly given: Given[]; readonly where: string } | undefined
   for (const token of tokens) {
     const asked = open

@@ -26,7 +26,7 @@ export type BooleanFlag = Omit<FlagFacts, 'required' | 'hint' | 'multiple' | 'kn
 export type StringFlag = FlagFacts & {
   readonly type: 'string'
   readonly default?: string
-  /** The flag may stand alone: it then means `value`. The next word belongs to it only when it is one of `words`. */
+  /** The flag may have no value: it then means `value`. The next word belongs to it only when it is one of `words`. */
   readonly alone?: { readonly value: string; readonly words: RegExp }
 }
 export type EnumFlag = FlagFacts & {

@@ -94,7 +94,7 @@ export function addMissingOf({ addMissing }: Pick<HelmArgs, 'addMissing'>): AddM
   if (addMissing === undefined || addMissing === 'false') return 'none'
   if (addMissing === 'true' || addMissing === 'needed') return 'needed'
   if (addMissing === 'all') return 'all'
-  throw usageError(`--add-missing=${addMissing} is no choice`, {
+  throw usageError(`--add-missing=${addMissing} is not a valid value`, {
     next: 'write --add-missing or --add-missing=all',
   })
 }

@@ -2,7 +2,7 @@ import type { Attached } from '../../bundle/inspect/attached.ts'
 import { html, nameOf, type Markup } from './markup.ts'
 import { visible } from '../../lib/text/visible.ts'
 
-/** The signatures, attestations and SBOMs that travel along, by what they are about. */
+/** The signatures, attestations and SBOMs that the bundle includes, by what they are about. */
 export function attachedTable(list: readonly Attached[]): Markup {
   const rows = list.map(
     ({ about, of, type, digest }) =>

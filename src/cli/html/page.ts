@@ -119,7 +119,7 @@ function sectionsOf({ anatomy, since }: PageData, roots: readonly RootContents[]
       about:
         'Every blob of the bundle once, as large as it is. Hatched is what several items share and the bundle holds once.',
       body: html`${legend(groups)} ${sizeMaps(groups, anatomy.items)}
-        <p id="told" role="status" data-script hidden></p>`,
+        <p id="details" role="status" data-script hidden></p>`,
     },
     {
       id: 'list',

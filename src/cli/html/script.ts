@@ -1,5 +1,5 @@
 /**
- * What the report does in a browser: filters and sorts tables, tells of the map, turns dark. Without it, everything is
+ * What the report does in a browser: filters and sorts tables, describes the map, turns dark. Without it, everything is
  * there all the same. It is one fixed text, which the page's policy names by its hash.
  */
 export const SCRIPT = `'use strict';
@@ -57,12 +57,12 @@ for (const head of all('th[data-sort]')) {
 
 for (const map of all('svg.map')) {
   const groups = all('a', map);
-  const told = document.querySelector('#told');
-  const tell = (group) => { told.textContent = group.querySelector('title').textContent; };
+  const details = document.querySelector('#details');
+  const show = (group) => { details.textContent = group.querySelector('title').textContent; };
   groups.forEach((group, at) => {
     group.setAttribute('tabindex', at === 0 ? '0' : '-1');
-    group.addEventListener('mouseenter', () => tell(group));
-    group.addEventListener('focus', () => tell(group));
+    group.addEventListener('mouseenter', () => show(group));
+    group.addEventListener('focus', () => show(group));
     group.addEventListener('keydown', (event) => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
       const to = event.key === 'Home' ? 0 : event.key === 'End' ? groups.length - 1 : step === undefined ? -1 : at + step;

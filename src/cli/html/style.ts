@@ -51,7 +51,7 @@ svg.map rect.lines{stroke:none;pointer-events:none}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;padding:0;margin:.5rem 0;list-style:none;font-size:.875rem}
 .legend svg,.bar{vertical-align:middle}
 .legend rect,.bar rect{stroke:var(--muted);stroke-width:.5}
-#told{min-height:1.5rem;font-size:.875rem;overflow-wrap:anywhere}
+#details{min-height:1.5rem;font-size:.875rem;overflow-wrap:anywhere}
 .controls{display:flex;flex-wrap:wrap;gap:.75rem;align-items:end;margin:.75rem 0}
 .controls label{display:block;font-size:.8125rem;color:var(--muted)}
 .controls input{width:min(22rem,80vw)}
@@ -85,7 +85,7 @@ td[data-label]::before{content:attr(data-label) ": ";color:var(--muted)}td .abou
 @page{margin:14mm 12mm}
 @media print{:root,:root[data-theme=dark],:root:not([data-theme=light]){color-scheme:light;${LIGHT}}
 body{font-size:10pt}main,header,footer,nav{max-width:none;padding-left:0;padding-right:0}
-nav,.controls,#theme,#told,.skip,.bars,.layers{display:none!important}
+nav,.controls,#theme,#details,.skip,.bars,.layers{display:none!important}
 h2,h3,section>p,.legend{break-after:avoid}h2{margin-top:1.25rem}tr,.cards div,svg.map,ul.open>li{break-inside:avoid}thead{display:table-header-group}
 svg,.cards div,b{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .scroll{overflow:visible}table{font-size:8.5pt}th,td{padding:.3rem .4rem}code,.digest,th .about,td .about{font-size:7pt}

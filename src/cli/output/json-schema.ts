@@ -10,8 +10,8 @@ export const describedCommands = (): readonly string[] =>
   Object.keys(definitions).flatMap((name) => (name.endsWith(RESULT) ? [name.slice(0, -RESULT.length)] : []))
 
 /**
- * What each line of stdout is under `--json`, of one command or of all: an event, the result, or the error. It stands
- * alone: everything it refers to is in it. Objects are open, because later versions may add keys.
+ * What each line of stdout is under `--json`, of one command or of all: an event, the result, or the error. It is
+ * complete: everything it refers to is in it. Objects are open, because later versions may add keys.
  */
 export function linesSchema(commands: readonly string[], title: string): JsonSchema {
   const lines = [

@@ -4,7 +4,7 @@ import { withoutRequest } from './words.ts'
 
 /**
  * A failure for people. Roots that failed for the same reason share one paragraph, worst first, so that sixty images
- * behind one dead host are one thing to mend. Causes and stacks only when `verbose`.
+ * behind one dead host are one thing to fix. Causes and stacks only when `verbose`.
  */
 export function failureText(report: FailureReport, style: Style, verbose: boolean): string {
   const lines = [`${style.red('error:')} ${style.bold(block(report.message))}`]
@@ -34,7 +34,7 @@ const block = (text: string): string => text.split('\n').map(oneLine).join('\n  
 const nextLine = (next: string, style: Style, indent: string): string =>
   `${indent}${style.cyan('next:')}  ${block(next)}`
 
-/** Names of one group; of more, the first few tell which they are. */
+/** Names of one group; of more, the first few suffice to recognise it. */
 const MOST_LINES = 12
 const SHOWN = 5
 

@@ -20,7 +20,7 @@ export interface PlainOptions {
   readonly now?: () => number
 }
 
-/** A line tells of progress when this much time or this share of the whole has passed since the last one. */
+/** A line reports progress when this much time or this share of the whole has passed since the last one. */
 const everyMs = 10_000
 const everyPercent = 10
 
@@ -36,7 +36,7 @@ export function createPlainRenderer(write: (text: string) => void, options: Plai
     saidPercent = percent(progress)
     write(`${phaseWords[progress.phase ?? 'resolve']}: ${totalText(progress, saidAt)}\n`)
   }
-  /** One line tells of a trouble for a while, however many hosts and things it is about. */
+  /** One line reports a trouble for a while, however many hosts and things it is about. */
   const troubles = new Map<string, number>()
   const isNews = ({ reason }: Extract<BundleEvent, { type: 'retry' }>): boolean => {
     const key = withoutRequest(reason).replaceAll(/\b[\w-]+(?:\.[\w-]+)+(?::\d+)?/g, '')

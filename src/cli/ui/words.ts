@@ -37,7 +37,7 @@ export const waitText = (host: string, reason: string, ms: number): string =>
 export const rootText = ({ kind, name, outcome, digest }: EventOf<'root'>): string =>
   [kind, oneLine(name), outcome, ...(digest === undefined ? [] : [digest])].join(' ')
 
-/** What went wrong and was mended. */
+/** What went wrong and was repaired. */
 export interface ProblemTally {
   readonly retries: number
   readonly warnings: number

@@ -1,7 +1,7 @@
 /** Content as it arrives, in pieces of any length. A `ReadableStream<Uint8Array>` is one too. */
 export type Bytes = AsyncIterable<Uint8Array>
 
-/** Opens content anew from byte `start`: a retry re-opens, a resume opens further in. */
+/** Opens content again from byte `start`: a retry re-opens, a resume opens further in. */
 export type Open = (start?: number) => Promise<Bytes>
 
 /** Something that can be read at any offset: a file, volumes, an object in S3. */

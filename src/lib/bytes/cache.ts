@@ -5,7 +5,7 @@ import { readSmall } from './small-file.ts'
 import { codeOf } from '../errors.ts'
 
 /**
- * Keeps results between runs. It never fails: what cannot be read or written is made anew each time. It believes
+ * Keeps results between runs. It never fails: what cannot be read or written is made again each time. It believes
  * nothing that lies on the disk: an entry that this user's own key did not seal is as good as none.
  */
 export interface Cache {

@@ -4,7 +4,7 @@ import { fstatSync, readFileSync } from 'node:fs'
 /**
  * Takes the lock of an open file: flock(2), which ends with the process whatever ends it, and holds across containers
  * of one machine. Node and Bun have no call for it.
- * @returns `held` when somebody else has it; `unknown` where the file system has no locks
+ * @returns `held` when another process has it; `unknown` where the file system has no locks
  */
 export function lockFile(descriptor: number): 'taken' | 'held' | 'unknown' {
   library ??= load()

@@ -26,7 +26,7 @@ export async function openPartial(
       // Its writer may have renamed or removed it just before the lock was free.
       const isThere = await isAt(handle, partial)
       if (isThere && (isOurs || (await handle.stat()).size === 0)) return handle
-      // Somebody else may still have it open.
+      // Another process may still have it open.
       if (isThere) await rm(partial)
     } catch (error) {
       await handle.close()
@@ -86,7 +86,7 @@ export const replacedMeanwhile = (path: string): BundleError =>
 
 // --- internal ---
 
-/** A second name of the same file is somebody else's file, whose content would be overwritten. */
+/** A second name of the same file is another program's file, whose content would be overwritten. */
 async function clearTheWay(partial: string, fresh: boolean): Promise<void> {
   try {
     const there = await lstat(partial)

@@ -22,7 +22,7 @@ export interface HttpResponse {
   readonly headers: Headers
   /** The proxy (host and port) that passed a plain-http exchange on, and may be who speaks here. */
   readonly proxy?: string
-  /** The bytes as sent, nothing decoded. To be read to its end, left by `break`, or given up with `discard`. */
+  /** The bytes as sent, nothing decoded. To be read to its end, left by `break`, or dropped with `discard`. */
   readonly body: Bytes
   /** At most `limit` bytes (64 KiB) of the body as UTF-8; the rest is let go. */
   text(limit?: number): Promise<string>

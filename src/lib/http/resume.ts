@@ -4,7 +4,7 @@ import type { Patience } from '../retry.ts'
 /** What a request gave. */
 export interface Stretch {
   readonly body: Bytes
-  /** Bytes of it that lie before the ones that were asked for: a server that knows no ranges begins anew. */
+  /** Bytes of it that lie before the ones that were asked for: a server that knows no ranges begins again from the start. */
   readonly before: number
 }
 
@@ -13,7 +13,7 @@ export interface ResumeOptions {
   /** Where the content ends, bytes. Without it, a body that ends is the end. */
   readonly end?: number
   readonly patience: Patience
-  /** So many bytes are progress: patience begins anew. */
+  /** So many bytes are progress: patience begins again from the start. */
   readonly progress: number
   /** Requests the content from byte `at` on. */
   readonly open: (at: number) => Promise<Stretch>

@@ -41,7 +41,7 @@ export interface HttpServer {
 /**
  * Listens until closed. A body is written as fast as the client reads it. One that fails ends the connection before the
  * promised length, so that no client takes it for whole.
- * @throws a usage error when the address cannot be had
+ * @throws a usage error when the address cannot be bound
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { host, port, tls } = options

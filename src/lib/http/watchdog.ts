@@ -2,7 +2,7 @@
 export interface Watchdog {
   /** Something is waited for from now on, for at most `limitMs`. */
   wait(limitMs?: number): void
-  /** What is waited for, if anything, made a step: the wait begins anew. */
+  /** What is waited for, if anything, made a step: the wait begins again from the start. */
   renew(): void
   /** It came; nothing is waited for. */
   rest(): void

@@ -13,7 +13,7 @@ export interface Question<Found> {
  * Asks by HEAD, which is cheap, and by GET where a host refuses HEAD or leaves out its headers. Proxies, gateways and
  * object stores do so with 400, 403, 405, 406 or 501; only the answer to GET says what is there. Hosts that do are
  * remembered for the run, manifests apart from blobs, which may lie with another host.
- * @returns undefined when there is no such content
+ * @returns undefined when it has no such content
  */
 export async function headOrGet<Found>(
   { client, registry }: RepositoryHandle,

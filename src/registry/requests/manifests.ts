@@ -15,7 +15,7 @@ import { isHtml } from '../error-body.ts'
 
 /**
  * HEAD of a manifest: costs no pull at Docker Hub. Falls back to GET where HEAD is not answered in full.
- * @returns undefined when there is no such manifest
+ * @returns undefined when it has no such manifest
  */
 export function headManifest(place: RepositoryHandle, reference: string): Promise<Descriptor | undefined> {
   const where = nameOf(place, reference)

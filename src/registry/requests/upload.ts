@@ -11,7 +11,7 @@ import { resolveLocation } from '../transport/redirect.ts'
 /**
  * Uploads a blob: one POST, one PUT of the whole with its exact length, and for each retry a new session, because no
  * registry continues an old one reliably. With `from`, the POST asks for a mount first and costs nothing when refused.
- * A PUT without an answer may have succeeded (gateways time out while registries commit), so that is looked at before
+ * A PUT without an answer may have succeeded (gateways time out while registries commit), so that is checked before
  * anything is sent again.
  * https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
  */

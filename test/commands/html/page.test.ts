@@ -195,7 +195,7 @@ describe('a page of sixty images', () => {
     const label = (await groups.nth(1).locator('title').textContent()) ?? ''
     expect(label).toMatch(/: [\d.]+ \w+ in \d+ blobs, [\d.]+ % of the bundle$/)
     expect(await page.getByRole('link', { name: label, exact: true }).count()).toBe(1)
-    expect(await page.locator('#told').innerText()).toBe(label)
+    expect(await page.locator('#details').innerText()).toBe(label)
     expect(await page.locator('svg.wide a[tabindex="0"]').count()).toBe(1)
     await page.locator('svg.wide a[href^="#item-"]').first().press('Enter')
     expect(await page.locator('#contents tr:target').count()).toBe(1)

@@ -77,7 +77,7 @@ describe('a list at the end of a run', () => {
     expect(shortened(rows, { stdout: terminal, verbose: true }).rows).toBe(rows)
   })
 
-  it('tells what was mended on the way', () => {
+  it('tells what was repaired on the way', () => {
     expect(tallyText({ retries: 0, warnings: 0 })).toBe('')
     expect(tallyText({ retries: 1, warnings: 0 })).toBe(' (1 retry)')
     expect(tallyText({ retries: 3, warnings: 1 })).toBe(' (3 retries, 1 warning)')

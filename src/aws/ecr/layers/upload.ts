@@ -21,7 +21,7 @@ export interface LayerUpload {
   readonly repository: string
   readonly layer: Pick<Descriptor, 'digest' | 'size'>
   readonly open: Open
-  /** From an earlier run. When the registry no longer knows it, the upload starts anew. */
+  /** From an earlier run. When the registry no longer knows it, the upload starts again. */
   readonly saved?: UploadRecord
   /** Called after every part; `undefined` once there is nothing left to continue with. */
   readonly save?: (record: UploadRecord | undefined) => void | Promise<void>

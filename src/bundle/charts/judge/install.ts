@@ -117,7 +117,7 @@ function ownLayers(known: Consumer, chart: ChartPackage, given: GivenValues): re
 
 function parsed(text: string, name: string, { chart }: ChartPackage): Values {
   try {
-    if (nestsDeeper(text, MAX_NESTING)) throw new Error('it nests too deep')
+    if (nestsDeeper(text, MAX_NESTING)) throw new Error('it is nested too deeply')
     const values: unknown = parse(text, {
       maxAliasCount: 1000,
       merge: true,

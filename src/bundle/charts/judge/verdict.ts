@@ -3,7 +3,7 @@ import { visible } from '../../../lib/text/visible.ts'
 import type { ChartProof, OpenReference } from '../../format/chart-proof.ts'
 import { neededOpen } from '../proof.ts'
 
-/** `Proof: 61 references of 14 charts bound, none left public.` */
+/** `Proof: 61 references of 14 charts bound, none still public.` */
 export function verdictLine(proofs: readonly ChartProof[]): string {
   if (proofs.length === 0) return 'Proof: none; no helm rendered the charts. Run: ma-bundle prove <bundle>'
   const bound = proofs.reduce((sum, { boundCount }) => sum + boundCount, 0)
@@ -11,7 +11,7 @@ export function verdictLine(proofs: readonly ChartProof[]): string {
   const failed = proofs.filter(({ failures, off }) => failures.length > 0 && off === undefined)
   const left =
     open.length === 0
-      ? 'none left public'
+      ? 'none still public'
       : `${open.length} NOT bound: ${[...new Set(open.map(({ reference }) => reference))].join(', ')}`
   const unrendered =
     failed.length === 0 ? '' : `; ${failed.map(({ chart }) => chart).join(', ')} did not render`

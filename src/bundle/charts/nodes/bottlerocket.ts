@@ -3,7 +3,7 @@ import type { NodeFile, NodeInput } from './input.ts'
 
 /**
  * User data of Bottlerocket: https://bottlerocket.dev/en/os/latest/api/settings/container-registry/. It goes on to the
- * public registry when a mirror fails, and cannot be told otherwise: https://github.com/bottlerocket-os/bottlerocket/issues/4891
+ * public registry when a mirror fails, and cannot be configured otherwise: https://github.com/bottlerocket-os/bottlerocket/issues/4891
  */
 export const bottlerocket = ({ upstreams, registry }: NodeInput): readonly NodeFile[] => [
   {

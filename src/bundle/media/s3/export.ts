@@ -89,7 +89,7 @@ interface Opened {
   readonly states: ObjectRecord['states']
 }
 
-/** The upload to go on with: what an earlier run left of this plan, or a new one. */
+/** The upload to continue: what an earlier run left of this plan, or a new one. */
 async function openUpload(
   target: S3Target,
   name: string,

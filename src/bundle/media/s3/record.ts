@@ -23,7 +23,7 @@ export function encodeRecord({ uploadId, plan, states, sha256 }: ObjectRecord): 
   return `${JSON.stringify(document, undefined, 2)}\n`
 }
 
-/** @returns nothing for what is no record of ours: somebody else's object of that name */
+/** @returns nothing for what is no record of ours: another program's object of that name */
 export function decodeRecord(text: string): ObjectRecord | undefined {
   const { about, uploadId, plan, states, sha256 } = parseObject(new TextEncoder().encode(text)) ?? {}
   if (about !== ABOUT || typeof uploadId !== 'string' || typeof plan !== 'string') return undefined

@@ -25,8 +25,8 @@ export interface UploadOptions {
 }
 
 /**
- * Uploads every part that is not there yet. An entry whose content came wrong is begun anew once, with the parts it
- * lies in; so is a part that was too large for memory and broke off.
+ * Uploads every part that is not there yet. An entry whose content came wrong is begun again once, with the parts it
+ * lies in; so is a part that was too large for memory and was interrupted.
  */
 export async function uploadParts(options: UploadOptions): Promise<void> {
   const { parts, progress, session, target, recordAs } = options

@@ -28,7 +28,7 @@ export interface OpenedVolumes {
  * Joins the volumes of one bundle, in whichever folders they lie. One that is missing or wrong is an error only for
  * what lies in it.
  * @param folders the one of the volume that was named first
- * @throws a usage error when nothing tells what belongs together, an integrity error when the first volume is of
+ * @throws a usage error when nothing shows what belongs together, an integrity error when the first volume is of
  *   another bundle than the list
  */
 export async function openVolumes(base: string, folders: readonly string[]): Promise<OpenedVolumes> {

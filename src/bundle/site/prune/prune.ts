@@ -25,7 +25,7 @@ export interface PlanOptions {
 }
 
 /**
- * The repositories below the prefixes of a layout; nothing else is ever looked at.
+ * The repositories below the prefixes of a layout; nothing else is ever inspected.
  * @throws a usage error for a layout without prefixes, which would be the whole registry
  */
 export function ownRepositories(
@@ -69,7 +69,7 @@ export interface PrunedRepository {
   readonly repository: string
   readonly removed: readonly StoredManifest[]
   readonly refused: readonly Refused[]
-  /** Their tags moved since they were looked at: they are left for the next run. */
+  /** Their tags moved since they were inspected: they are left for the next run. */
   readonly changed: readonly StoredManifest[]
   /** The repository itself, which was ours and is empty now. */
   readonly repositoryRemoved: boolean

@@ -3,7 +3,7 @@ import { HttpError } from '../../../lib/http/error.ts'
 import { messageOf, type BundleError, type ErrorKind } from '../../../lib/errors.ts'
 import { RegistryError } from '../../../registry/error.ts'
 
-/** Why a pull would fail, in the words of an operator, and what mends it. */
+/** Why a pull would fail, in the words of an operator, and what fixes it. */
 export interface Cause {
   readonly what: string
   readonly next: string

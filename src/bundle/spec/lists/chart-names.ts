@@ -20,5 +20,5 @@ export function chartFault({ name, version, repository }: ChartParts): string | 
   if (version === undefined) return `${shown} has no version: name an exact one`
   return chartPartFault('version', version) === undefined
     ? undefined
-    : `${shown} has the version "${version.slice(0, 60)}": name an exact one, as in 1.17.2`
+    : `${shown} has the version "${version.slice(0, 60)}": name an exact one, for example 1.17.2`
 }

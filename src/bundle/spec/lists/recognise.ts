@@ -66,7 +66,7 @@ function writerFor(folder: string | undefined): ListingWriter {
   return createListing(folder === undefined ? undefined : (path) => resolve(folder, path))
 }
 
-/** A listing that is finished, for those who only read it. */
+/** A listing that is finished, for callers that only read it. */
 const withListing = (listing: ListingWriter['listing']): ListingWriter => ({ ...createListing(), listing })
 
 const fromPlain = (plain: PlainText): Recognised => ({

@@ -25,7 +25,7 @@ export interface LocalImage {
 
 export interface LocalImages {
   readonly images: readonly LocalImage[]
-  /** Content by digest; opens the file anew for each. */
+  /** Content by digest; opens the file again for each. */
   readonly source: Source
 }
 

@@ -186,7 +186,7 @@ function yamlOf(files: ChartFiles, path: string, where: string): unknown {
   const content = files.get(path)
   if (content === undefined) return undefined
   const text = textOf(content)
-  if (nestsDeeper(text, MAX_NESTING)) throw broken(where, `${path} nests too deep`)
+  if (nestsDeeper(text, MAX_NESTING)) throw broken(where, `${path} is nested too deeply`)
   try {
     return parse(text, { maxAliasCount: 1000, merge: true, uniqueKeys: false, logLevel: 'error' })
   } catch (cause) {

@@ -40,7 +40,7 @@ export function assembleBindings(
     }
     const ordered = inOrder(shapes, values)
     const primary = primaryLeaf(shapes, users)
-    // A registry that stands alone is written like the others, but nothing says what is pulled by it.
+    // A registry without a repository is written like the others, but nothing says what is pulled by it.
     const key = pathText(primary) + (entry.stem === true ? ' stem' : '')
     const group = groups.get(key)
     const recipes = ordered.map((shape) => recipeOf(shape, entry.shapes, entry.text))

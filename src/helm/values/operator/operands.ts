@@ -18,12 +18,12 @@ export interface Shown {
 /** A chart that defines kinds of objects: what a controller runs for such objects is in no render of the chart. */
 export interface Operands {
   readonly kinds: readonly CustomKind[]
-  /** What the package tells of the images that its controllers run. */
+  /** What the package declares of the images that its controllers run. */
   readonly shown: readonly Shown[]
 }
 
 /**
- * What a package tells of the images that its controllers run for custom resources: defaults in the schemas of the
+ * What a package declares of the images that its controllers run for custom resources: defaults in the schemas of the
  * kinds, example objects, and the list that its authors keep in Chart.yaml.
  * @returns undefined for a chart that defines no kinds
  */

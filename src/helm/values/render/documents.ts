@@ -74,7 +74,7 @@ function createParsed(): (text: string) => readonly Values[] {
   }
 }
 
-/** Counts one more, and tells how many there were. */
+/** Counts one more, and returns how many there were. */
 function count(counts: Map<string, number>, key: string): number {
   const before = counts.get(key) ?? 0
   counts.set(key, before + 1)

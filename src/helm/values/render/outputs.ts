@@ -8,7 +8,7 @@ export interface HelmOutput {
 }
 
 /**
- * Keeps what many renders of one chart print, compressed, as they differ little and few are looked at again. The
+ * Keeps what many renders of one chart print, compressed, as they differ little and few are read again. The
  * objects of the last ones stay parsed.
  */
 export function createOutputs(): (text: string) => HelmOutput {

@@ -1,7 +1,7 @@
 import { looksLikeRegistry, type Mention } from '../reference-text.ts'
 
 /**
- * Registries that stand alone in a text, with or without the beginning of a path: the program that reads them adds
+ * Registries without a repository in a text, with or without the beginning of a path: the program that reads them adds
  * the names. `stem` where the place speaks of a registry; elsewhere only the host itself says that it is one.
  * @param place the name of the field, the variable or the flag
  * @param references what else stands in the text

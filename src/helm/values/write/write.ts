@@ -33,7 +33,7 @@ export interface WriteOptions extends Destinations {
 /**
  * The leaves to set so that every binding's reference becomes its destination: the private prefix goes before the
  * value of the first leaf of the name, tag and digest only where the destination's differ. Two bindings that share a
- * leaf but want different values of it are told apart by their further leaves; failing that the later is refused.
+ * leaf but want different values of it are distinguished by their further leaves; failing that the later is refused.
  */
 export function assignmentsFor(bindings: readonly Binding[], options: WriteOptions): WrittenAssignments {
   const wanted = new Map<string, { path: Path; value: string; references: string[] }>()

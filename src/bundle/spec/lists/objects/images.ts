@@ -10,7 +10,7 @@ import { textAt, type KubeObject } from './object.ts'
 export type FindLine = (text: string, from: ListPlace) => ListPlace
 
 /**
- * The images of an object, in every place where rendered charts are looked at: image fields, arguments, variables,
+ * The images of an object, in every place where rendered charts are searched: image fields, arguments, variables,
  * custom resources, configuration.
  */
 export function readImages(object: KubeObject, find: FindLine, to: ListingWriter): void {

@@ -23,7 +23,7 @@ const args = {
   dryRun: {
     type: 'boolean',
     description:
-      'Look at what the registry has and tell what would be pushed, and where to; change and write nothing',
+      'Look at what the registry has and show what would be pushed, and where to; change and write nothing',
   },
   shard: {
     type: 'string',

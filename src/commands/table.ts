@@ -4,7 +4,7 @@ import type { CommandTable } from '../cli/table.ts'
 export const commands: CommandTable = {
   plan: {
     group: 'make',
-    description: 'Tell what an export would be, and what is there already',
+    description: 'Preview an export: what it would be, and what is there already',
     load: async () => (await import('./plan.ts')).default,
   },
   export: {
@@ -49,12 +49,12 @@ export const commands: CommandTable = {
   },
   sign: {
     group: 'make',
-    description: 'Sign a bundle with a key of yours',
+    description: 'Sign a bundle with your key',
     load: async () => (await import('./sign.ts')).default,
   },
   report: {
     group: 'look',
-    description: 'Write what is in a bundle, for those who approve it',
+    description: 'Write what is in a bundle, for approvers',
     load: async () => (await import('./report.ts')).default,
   },
   diff: {

@@ -25,7 +25,7 @@ export function yamlText(value: unknown, options: YamlOptions = {}): string {
 // --- internal ---
 
 interface YamlOptions extends Pick<ToStringOptions, 'lineWidth'> {
-  /** Whether what is there twice is written once, with an anchor. */
+  /** Whether what appears twice is written once, with an anchor. */
   readonly aliasDuplicateObjects?: boolean
 }
 

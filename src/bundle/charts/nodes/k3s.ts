@@ -52,5 +52,5 @@ const notes = (
 ): string => `# /etc/rancher/k3s/registries.yaml (RKE2: /etc/rancher/rke2), written by ma-bundle. Restart k3s to apply it.
 # Start nodes with --disable-default-registry-endpoint, or failing pulls go on to the public registries.
 # Credentials go below: configs: { "${visible(host)}": { auth: { username: AWS, password: <token> } } }
-# A token of ECR ends after 12 hours: write it anew by a timer, or use values and post-render instead.
+# A token of ECR ends after 12 hours: renew it by a timer, or use values and post-render instead.
 `

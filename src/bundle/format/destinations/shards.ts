@@ -39,7 +39,7 @@ export function parseShard(text: string, env: Readonly<Record<string, string | u
   const count = Number(counted)
   if (counted === undefined || !Number.isInteger(count) || count < 1 || count > MOST_SHARDS)
     throw wrong(
-      isAuto ? 'nothing tells how many there are' : `there can be 1 to ${MOST_SHARDS}`,
+      isAuto ? 'the number of shards is missing' : `there can be 1 to ${MOST_SHARDS}`,
       isAuto ? 'set JOB_COMPLETIONS to the completions of the Job, or write auto/4' : undefined,
     )
   const own = isAuto ? env['JOB_COMPLETION_INDEX'] : first

@@ -2,7 +2,7 @@
 // What npm and npx start: plain JavaScript, because Node is all that is sure to be there. It hands over to the Bun that
 // came as a dependency, with all arguments, streams and signals.
 import { spawn } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,13 +10,21 @@ import { fileURLToPath } from 'node:url'
 const program = fileURLToPath(new URL('cli.ts', import.meta.url))
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
-if (process.versions.bun === undefined) run(findBun() ?? 'bun')
+const missing = missingPackages()
+if (missing.length > 0) {
+  console.error(
+    `error: ma-bundle is not completely installed: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing\n` +
+      '  next:  in a clone run npm ci; else install the package again, with npm install --global <the .tgz>',
+  )
+  process.exitCode = 1
+} else if (process.versions.bun === undefined) run(findBun() ?? 'bun')
 else await import(program)
 
 // --- internal ---
 
 function run(bun) {
-  const child = spawn(bun, [program, ...process.argv.slice(2)], { stdio: 'inherit' })
+  // Bun would else fetch packages that are not installed, in whatever version it finds.
+  const child = spawn(bun, ['--no-install', program, ...process.argv.slice(2)], { stdio: 'inherit' })
   // Ctrl-C reaches both of us; the child decides what it means, and a signal sent to us alone goes on to it.
   for (const signal of SIGNALS) process.on(signal, () => signal === 'SIGINT' || child.kill(signal))
   child.on('error', (error) => {
@@ -32,6 +40,18 @@ function run(bun) {
     for (const name of SIGNALS) process.removeAllListeners(name)
     process.kill(process.pid, signal)
   })
+}
+
+/** Dependencies that no folder above this file has; Bun itself may come from elsewhere. */
+function missingPackages() {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const folders = []
+  for (let at = dirname(program); ; at = dirname(at)) {
+    folders.push(join(at, 'node_modules'))
+    if (dirname(at) === at) break
+  }
+  const isThere = (name) => folders.some((folder) => existsSync(join(folder, name, 'package.json')))
+  return Object.keys(manifest.dependencies).filter((name) => name !== 'bun' && !isThere(name))
 }
 
 /** Of the package "bun" that belongs to this one; undefined when there is none. */

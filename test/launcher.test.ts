@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -22,6 +22,19 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
+/** A package of its own with the launcher, and these of its dependencies beside it. */
+function packageWith(name: string, dependencies: readonly string[]): string {
+  const home = join(folder, name)
+  mkdirSync(join(home, 'src'), { recursive: true })
+  copyFileSync(launcher, join(home, 'src', 'launcher.js'))
+  writeFileSync(join(home, 'package.json'), JSON.stringify(manifest))
+  for (const dependency of dependencies) {
+    mkdirSync(join(home, 'node_modules', dependency), { recursive: true })
+    writeFileSync(join(home, 'node_modules', dependency, 'package.json'), '{}')
+  }
+  return join(home, 'src', 'launcher.js')
+}
+
 interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
@@ -34,14 +47,16 @@ function run(
   args: readonly string[],
   {
     stdin = '',
+    program = launcher,
     react,
   }: {
     readonly stdin?: string
+    readonly program?: string
     readonly react?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void
   } = {},
 ): Promise<Ended> {
   const env = { PATH: `${folder}:${process.env.PATH ?? ''}`, HOME: folder }
-  const child = spawn('node', [launcher, ...args], { cwd: folder, env })
+  const child = spawn('node', [program, ...args], { cwd: folder, env })
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (chunk) => {
     stdout += String(chunk)
@@ -84,4 +99,29 @@ describe('what npm starts', () => {
       expect([ended.code, ended.signal]).toEqual([0, null])
     },
   )
+
+  it('says which packages are missing, and starts nothing', async () => {
+    const needed = Object.keys(manifest.dependencies).filter((name) => name !== 'bun')
+    const [first = '', ...others] = needed
+    const none = await run(['--version'], { program: packageWith('none', []) })
+    expect([none.code, none.stdout]).toEqual([1, ''])
+    for (const name of needed) expect(none.stderr).toContain(name)
+    const one = await run(['--version'], { program: packageWith('one', others) })
+    expect(one).toMatchObject({ code: 1, stdout: '' })
+    expect(one.stderr).toBe(
+      `error: ma-bundle is not completely installed: ${first} is missing\n  next:  in a clone run npm ci; else install the package again, with npm install --global <the .tgz>\n`,
+    )
+  })
+
+  it('never lets Bun fetch a package', async () => {
+    const program = packageWith(
+      'all',
+      Object.keys(manifest.dependencies).filter((name) => name !== 'bun'),
+    )
+    const shown = join(folder, 'bun')
+    writeFileSync(shown, '#!/bin/sh\necho "$@"\n')
+    const { stdout } = await run(['x'], { program })
+    writeFileSync(shown, '#!/bin/sh\nexit 99\n')
+    expect(stdout).toBe(`--no-install ${program.replace('launcher.js', 'cli.ts')} x\n`)
+  })
 })

@@ -7,6 +7,7 @@ import { hideSecrets } from './secrets.ts'
 export function redact(text: string): string {
   return hideSecrets(text)
     .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@?#'"]+@/gi, '$1***@')
+    .replaceAll(/(^|[\s"'=,([])([^\s"'=,([@/:]+):(?![/]|\d+\/)[^\s"'@]+@(?!sha(?:256|512):)/gi, '$1$2:***@')
     .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/[^\s?#'"]*)\?[^\s'"]*[^\s'":;,.)]/gi, '$1?***')
     .replaceAll(/\b((?:proxy-)?authorization["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\n]*)/gi, '$1***')
     .replaceAll(/\b(Bearer|Basic)(\s+)[A-Za-z0-9+/_=.~-]{8,}/g, '$1$2***')

@@ -7,6 +7,20 @@ export function redactUrl(url: string | URL): string {
   return `${parsed.protocol}//${parsed.host}${parsed.pathname}`
 }
 
+/**
+ * A URL without its query and fragment where these may let somebody in: presigned ones, tokens, whatever is long enough
+ * to be one. What is kept are short words under names that mean no secret, as in `?download=1`.
+ */
+export function withoutSecrets(url: string): string {
+  const parsed = new URL(url)
+  const isPlain = [...parsed.searchParams].every(
+    ([name, value]) => SHORT.test(name) && !SECRET.test(name) && (value === '' || SHORT.test(value)),
+  )
+  if (isPlain && parsed.hash.length <= 16) return url
+  const end = url.search(/[?#]/)
+  return end < 0 ? url : url.slice(0, end)
+}
+
 /** `localhost`, anything below it, 127.0.0.0/8 and ::1. `host` may carry a port. */
 export function isLoopback(host: string): boolean {
   const name = nameOf(host)
@@ -26,8 +40,8 @@ export function isLoopback(host: string): boolean {
 export function isPrivateHost(host: string): boolean {
   const name = nameOf(host)
   if (isLoopback(name)) return true
-  const mapped = /^::ffff:(.+)$/.exec(name)?.[1]
-  if (mapped !== undefined) return isPrivateHost(isIP(mapped) === 4 ? mapped : unmap(mapped))
+  const inside = embedded(name)
+  if (inside !== undefined) return isPrivateHost(inside)
   if (isIPv4(name)) {
     const [first = 0, second = 0] = name.split('.').map(Number)
     return (
@@ -36,10 +50,13 @@ export function isPrivateHost(host: string): boolean {
       (first === 100 && second >= 64 && second < 128) ||
       (first === 169 && second === 254) ||
       (first === 172 && second >= 16 && second < 32) ||
-      (first === 192 && second === 168)
+      (first === 192 && second === 168) ||
+      // Multicast, reserved and broadcast: no registry is there.
+      first >= 224
     )
   }
-  return isIP(name) === 6 && (name === '::' || /^f[cd]/.test(name) || /^fe[89ab]/.test(name))
+  // Unique local, link-local, site-local (RFC 3879) and multicast addresses.
+  return isIP(name) === 6 && (name === '::' || /^(?:f[cd]|fe[89a-f]|ff)/.test(name))
 }
 
 /**
@@ -49,8 +66,8 @@ export function isPrivateHost(host: string): boolean {
  */
 export function isLinkLocal(host: string): boolean {
   const name = nameOf(host)
-  const mapped = /^::ffff:(.+)$/.exec(name)?.[1]
-  if (mapped !== undefined) return isLinkLocal(isIP(mapped) === 4 ? mapped : unmap(mapped))
+  const inside = embedded(name)
+  if (inside !== undefined) return isLinkLocal(inside)
   if (isIPv4(name)) return name.startsWith('169.254.')
   return isIP(name) === 6 && /^(?:fe[89ab]|fd00:ec2:)/.test(name)
 }
@@ -66,6 +83,9 @@ export function mayLeadTo(from: string, to: string): boolean {
 
 // --- internal ---
 
+const SHORT = /^[\w.-]{1,15}$/
+const SECRET = /token|sig|credential|pass|secret|key|auth|session|policy|^(?:code|sas|st|pw|jwt)$/i
+
 /** The host without port, brackets and final dot, in lower case. */
 function nameOf(host: string): string {
   const bracketed = /^\[([^\]]*)\]/.exec(host)?.[1]
@@ -74,8 +94,33 @@ function nameOf(host: string): string {
   return bare.replace(/\.$/, '').toLowerCase()
 }
 
-/** `7f00:1`, as URLs write the last 32 bits of an IPv4-mapped address, to `127.0.0.1`. */
-function unmap(hex: string): string {
-  const [high = 0, low = 0] = hex.split(':').map((part) => Number.parseInt(part, 16))
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.')
+/**
+ * The IPv4 address that an IPv6 one leads to: mapped (`::ffff:0:0/96`) and compatible (`::/96`) ones, those of NAT64
+ * (RFC 6052 and RFC 8215), 6to4 (RFC 3056) and Teredo (RFC 4380, its last 32 bits turned over).
+ */
+function embedded(name: string): string | undefined {
+  const words = wordsOf(name)
+  if (words === undefined) return undefined
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = words
+  const isZero = (...some: readonly number[]): boolean => some.every((word) => word === 0)
+  if (isZero(a, b, c, d, e) && (f === 0xffff || f === 0) && !isZero(f, g)) return ipv4Of(g, h)
+  if (isZero(a, b, c, d, f) && e === 0xffff) return ipv4Of(g, h)
+  if (a === 0x64 && b === 0xff9b && (c === 1 || isZero(c, d, e, f))) return ipv4Of(g, h)
+  if (a === 0x2002) return ipv4Of(b, c)
+  if (a === 0x2001 && b === 0) return ipv4Of(g ^ 0xffff, h ^ 0xffff)
+  return undefined
+}
+
+const ipv4Of = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join('.')
+
+/** The eight words of an IPv6 address. */
+function wordsOf(name: string): readonly number[] | undefined {
+  const bare = name.replace(/%.*$/, '')
+  if (isIP(bare) !== 6) return undefined
+  // As URLs write it: an IPv4 end has become two words.
+  const [head = '', tail] = new URL(`http://[${bare}]`).hostname.slice(1, -1).split('::')
+  const words = (text: string): readonly number[] =>
+    text === '' ? [] : text.split(':').map((word) => Number.parseInt(word, 16))
+  const [first, last] = [words(head), words(tail ?? '')]
+  return [...first, ...Array.from({ length: 8 - first.length - last.length }, () => 0), ...last]
 }

@@ -23,7 +23,7 @@ const HOST =
  */
 export function parseReference(text: string): Reference {
   const fail = (why: string) =>
-    usageError(`not an image reference: "${text.slice(0, 300)}": ${why}`, {
+    usageError(`not an image reference: "${shown(text).slice(0, 300)}": ${why}`, {
       next: 'write [registry/]repository[:tag][@sha256:…], as in quay.io/jetstack/cert-manager-webhook:v1.17.2',
     })
   let rest = text
@@ -31,6 +31,7 @@ export function parseReference(text: string): Reference {
   const at = rest.indexOf('@')
   if (at >= 0) {
     const written = rest.slice(at + 1)
+    if (isHost(written)) throw fail('a login does not belong into it')
     if (!isDigest(written)) throw fail(`"${written.slice(0, 100)}" is not a sha256 digest`)
     digest = written
     rest = rest.slice(0, at)
@@ -76,6 +77,15 @@ export const isTag = (text: string): boolean => TAG.test(text)
 export const isRepository = (text: string): boolean => REPOSITORY.test(text)
 
 // --- internal ---
+
+/** What stands behind the `@` of `user:password@host/…`; a digest of any algorithm is none. */
+const isHost = (text: string): boolean => /[./]|^localhost\b/.test(text) || /:\d{1,5}$/.test(text)
+
+/** Without a login that somebody wrote in front of a host. */
+const shown = (text: string): string => {
+  const at = text.lastIndexOf('@')
+  return at >= 0 && isHost(text.slice(at + 1)) ? `***${text.slice(at)}` : text
+}
 
 /** In lower case, unless upper case is all that tells it from the first part of a repository. */
 function canonicalHost(host: string): string {

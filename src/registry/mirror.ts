@@ -78,6 +78,10 @@ function parseMirror(text: string): [string, readonly string[]] {
     .slice(at + 1)
     .split(',')
     .map((place) => place.trim())
+  if (/@/.test(text))
+    throw usageError('a mirror has no login in its address', {
+      next: 'write the address alone, and log in with docker login, or with --username host=name and --password-stdin',
+    })
   if (origin === '' || places.includes('')) throw usageError(`not a mirror: "${text}"`, { next: NEXT })
   for (const place of [origin, ...places]) {
     if (isUrl(place) !== isUrl(origin)) {

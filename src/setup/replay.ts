@@ -2,6 +2,7 @@ import type { LoadedSpec } from '../bundle/spec/bundled.ts'
 import type { BundleExportOptions } from '../bundle/export/export.ts'
 import type { LockedExport } from '../bundle/spec/lock-export.ts'
 import type { Lock } from '../bundle/spec/lock-file.ts'
+import { carriedText } from '../bundle/spec/print.ts'
 import { parseSpec } from '../bundle/spec/spec.ts'
 import { formatPlatform, parsePlatform } from '../oci/platform.ts'
 import type { MediumOptions } from '../bundle/media/medium.ts'
@@ -30,7 +31,7 @@ export async function chooseSource(
   const { lists } = settings
   if (lock === undefined || made === undefined) return asGiven(settings, await loadSpecs(lists, around))
   const given = saysWhat(lists) ? await loadSpecs(lists, around) : undefined
-  const other = differences(settings, made, given?.text)
+  const other = differences(settings, made, given && carriedText(given.text, given.spec))
   if (other.length > 0) {
     onNotice({ type: 'other-than-lock', what: other })
     return asGiven(settings, given ?? (await loadSpecs(lists, around)))

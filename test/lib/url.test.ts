@@ -1,11 +1,23 @@
 import { describe, expect, test } from 'vitest'
-import { isLoopback, isPrivateHost, mayLeadTo, redactUrl } from '../../src/lib/url.ts'
+import { isLoopback, isPrivateHost, mayLeadTo, redactUrl, withoutSecrets } from '../../src/lib/url.ts'
 
 test.each([
   ['https://user:pw@host:8443/a/b?X-Amz-Signature=1#x', 'https://host:8443/a/b'],
   ['nonsense', '(not a URL)'],
 ])('redactUrl %s', (url, shown) => {
   expect(redactUrl(url)).toBe(shown)
+})
+
+test.each([
+  ['https://h/f?X-Amz-Signature=1&X-Amz-Expires=60', 'https://h/f'],
+  ['https://h/f?sv=2024&sig=a', 'https://h/f'],
+  ['https://h/f?dl=0123456789abcdef0', 'https://h/f'],
+  ['https://h/f?0123456789abcdef0', 'https://h/f'],
+  ['https://h/f?download=1&raw=true', 'https://h/f?download=1&raw=true'],
+  ['https://h/f#0123456789abcdef0', 'https://h/f'],
+  ['https://h/f', 'https://h/f'],
+])('withoutSecrets %s', (url, kept) => {
+  expect(withoutSecrets(url)).toBe(kept)
 })
 
 describe('isLoopback', () => {
@@ -42,6 +54,18 @@ describe('isPrivateHost', () => {
     'fe80::1',
     '::ffff:10.0.0.1',
     '[::ffff:a00:1]',
+    '[64:ff9b::a9fe:a9fe]',
+    '64:ff9b::10.0.0.1',
+    '[64:ff9b:1::a00:1]:443',
+    '[2002:a00:1::1]',
+    '[2002:7f00:1::]',
+    '[::10.0.0.1]',
+    '[::ffff:0:10.0.0.1]',
+    '[2001:0:1:2:3:4:f5ff:fffe]',
+    '[fec0::1]',
+    '[ff02::1]',
+    '224.0.0.1',
+    '255.255.255.255',
     'localhost',
   ])('%s is', (host) => {
     expect(isPrivateHost(host)).toBe(true)
@@ -53,6 +77,9 @@ describe('isPrivateHost', () => {
     '192.169.0.1',
     'example.com',
     '[2606:4700::1111]',
+    '[64:ff9b::808:808]',
+    '[2002:808:808::1]',
+    '[2001:db8::a00:1]',
     '::ffff:8.8.8.8',
     '10.example',
   ])('%s is not', (host) => {

@@ -26,6 +26,7 @@ import { contentsOf, type Absent } from '../format/contents.ts'
 import type { KnownManifests } from '../resolve/image.ts'
 import type { Root } from '../format/root.ts'
 import { refuseSharedTags } from '../format/destinations/shared-tags.ts'
+import { carriedText } from '../spec/print.ts'
 import { imagesOf, selectGroups } from '../spec/spec.ts'
 
 export interface BundleExportOptions extends BindOptions {
@@ -104,6 +105,7 @@ export async function prepareExport(options: BundleExportOptions): Promise<Prepa
   const roots = specFirst([...listed, ...added], groups)
   session.signal.throwIfAborted()
   refuseSharedTags(roots.map(contentsOf))
+  const text = carriedText(options.specText, spec)
   const lock = {
     ...lockOf(spec, roots),
     export: {
@@ -112,7 +114,7 @@ export async function prepareExport(options: BundleExportOptions): Promise<Prepa
       ...((options.without ?? []).length === 0 ? {} : { without: [...new Set(options.without)].toSorted() }),
       referrers: options.referrers,
       ...(options.dropAttestations ? { attestations: 'drop' as const } : {}),
-      spec: options.specText,
+      spec: text,
       bound,
       proof,
     },
@@ -125,7 +127,7 @@ export async function prepareExport(options: BundleExportOptions): Promise<Prepa
     session.emit({ type: 'warning', message: `ECR would refuse it: ${what}`, where: name, next: remedy })
   }
   return layOut({
-    spec: { ...spec, text: options.specText },
+    spec: { ...spec, text },
     roots,
     contents: roots.map(contentsOf),
     bound,

@@ -1,7 +1,8 @@
 import { bytesOf, collect } from '../../lib/bytes/bytes.ts'
 import { integrityError, usageError } from '../../lib/errors.ts'
 import { formatBytes } from '../../lib/format.ts'
-import { redactUrl } from '../../lib/url.ts'
+import { noteSecret } from '../../lib/secrets.ts'
+import { redactUrl, withoutSecrets } from '../../lib/url.ts'
 import type { Source } from '../../oci/content.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { digestOf, type Digest } from '../../oci/digest.ts'
@@ -26,6 +27,7 @@ export interface FileOptions {
 /** A plain file to its digest and size, mirrors first; one that nobody has pinned yet is read whole. */
 export async function resolveFile(file: SpecFile, options: FileOptions): Promise<FileRoot> {
   const { session, mirrors, log } = options
+  if (withoutSecrets(file.url) !== file.url) noteSecret(...new URL(file.url).searchParams.values())
   const places = urlCandidates(file.url, mirrors).map((url): WebPlace => {
     const source = webSource(url, session)
     if (url === file.url) return { url, source }

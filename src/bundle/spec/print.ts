@@ -1,5 +1,6 @@
 import { yamlText } from '../../lib/text/yaml.ts'
 import { formatPlatform } from '../../oci/platform.ts'
+import { withoutSecrets } from '../../lib/url.ts'
 import { hexOf } from '../../oci/digest.ts'
 import { formatReference } from '../../oci/reference.ts'
 import { formatImageFile } from './local/image-file.ts'
@@ -35,6 +36,28 @@ export function specText(spec: BundleSpec): string {
     },
     { aliasDuplicateObjects: false },
   )
+}
+
+/**
+ * The text of a spec as it travels in bundle and lock: as it was written, but for what may be a secret in the addresses
+ * of its files. Whoever exports by the lock alone needs addresses that need none.
+ */
+export function carriedText(text: string, spec: BundleSpec): string {
+  const urls = spec.groups
+    .flatMap(({ files }) => files.map(({ url }) => url))
+    .filter((url) => withoutSecrets(url) !== url)
+    // One may be the beginning of another.
+    .toSorted((one, other) => other.length - one.length)
+  if (urls.length === 0) return text
+  const cut = urls.reduce((left, url) => left.replaceAll(url, () => withoutSecrets(url)), text)
+  const secrets = urls.flatMap((url) => [new URL(url).search, url.slice(withoutSecrets(url).length)])
+  const isFound = urls.every((url) => text.includes(url))
+  if (isFound && !secrets.some((secret) => secret !== '' && cut.includes(secret))) return cut
+  const groups = spec.groups.map((group) => ({
+    ...group,
+    files: group.files.map((file) => ({ ...file, url: withoutSecrets(file.url) })),
+  }))
+  return specText({ ...spec, groups })
 }
 
 // --- internal ---

@@ -176,7 +176,11 @@ function readPlatforms(place: YamlNode | undefined): readonly Platform[] | undef
 function readFile(place: YamlNode): SpecFile | undefined {
   const file = fields(place, ['name', 'url', 'sha256', 'size'])
   const name = matching(file?.need('name'), NAME, 'a file name without folders')
-  const url = matching(file?.need('url'), /^https?:\/\/[^\s@]+$/, 'https://… without credentials')
+  const url = matching(
+    file?.need('url'),
+    /^https?:\/\/[^\s@/?#]+(?:[/?#]\S*)?$/,
+    'https://… without credentials',
+  )
   const digest = parsed(file?.get('sha256'), '64 hex digits', (hex) =>
     parseDigest(hex.startsWith('sha256:') ? hex : `sha256:${hex}`),
   )

@@ -65,9 +65,14 @@ export async function anatomyOf(bundle: Bundle, size: number, tool: string): Pro
     ...part,
     isAbsent: absent.has(digest),
   }))
+  const weights = weightsOf(blobs, report.contents.length)
   return {
     report,
-    items: report.contents.map((item, at) => ({ ...item, ...weightOf(blobs, at), layers: layers[at] ?? 0 })),
+    items: report.contents.map((item, at) => ({
+      ...item,
+      ...(weights[at] ?? NO_WEIGHT),
+      layers: layers[at] ?? 0,
+    })),
     blobs: blobs.toSorted((a, b) => b.size - a.size || (a.digest < b.digest ? -1 : 1)),
     platforms: [...platforms]
       .map(([platform, { images, sizes }]) => ({ platform, images, size: sum(sizes.values()) }))
@@ -76,6 +81,14 @@ export async function anatomyOf(bundle: Bundle, size: number, tool: string): Pro
 }
 
 // --- internal ---
+
+interface Weight {
+  own: number
+  shared: number
+  absent: number
+}
+
+const NO_WEIGHT: Readonly<Weight> = { own: 0, shared: 0, absent: 0 }
 
 interface PlatformParts {
   images: number
@@ -99,8 +112,9 @@ const layersIn = ({ nodes }: Graph): number =>
 /** By the children of an index, or what the table says of an image without one. */
 function addPlatforms(platforms: Map<string, PlatformParts>, root: RootContents, graph: Graph): void {
   const children = graph.nodes.at(-1)?.manifest.manifests ?? []
+  const nodes = new Map(graph.nodes.map((node) => [node.descriptor.digest, node]))
   const found = children.flatMap(({ platform, digest }) => {
-    const node = graph.nodes.find(({ descriptor }) => descriptor.digest === digest)
+    const node = nodes.get(digest)
     if (platform === undefined || node === undefined || isUnknownPlatform(platform)) return []
     return [{ platform: formatPlatform(platform), nodes: [node] }]
   })
@@ -116,12 +130,16 @@ function addPlatforms(platforms: Map<string, PlatformParts>, root: RootContents,
   }
 }
 
-function weightOf(parts: readonly SizedPart[], item: number): Pick<Item, 'own' | 'shared' | 'absent'> {
-  const mine = parts.filter(({ items }) => items.includes(item))
-  const bytes = (is: (part: SizedPart) => boolean): number => sum(mine.filter(is).map(({ size }) => size))
-  return {
-    own: bytes(({ items }) => items.length === 1),
-    shared: bytes(({ items }) => items.length > 1),
-    absent: bytes(({ isAbsent }) => isAbsent),
+/** By the place of the item; in one pass, for there may be thousands of items with a hundred thousand blobs. */
+function weightsOf(parts: readonly SizedPart[], items: number): readonly Weight[] {
+  const weights = Array.from({ length: items }, (): Weight => ({ own: 0, shared: 0, absent: 0 }))
+  for (const { size, items: of, isAbsent } of parts) {
+    for (const at of of) {
+      const weight = weights[at]
+      if (weight === undefined) continue
+      weight[of.length === 1 ? 'own' : 'shared'] += size
+      if (isAbsent) weight.absent += size
+    }
   }
+  return weights
 }

@@ -117,7 +117,6 @@ function repositoryFault(repository: string): string | undefined {
   if (url === undefined || !['http:', 'https:', 'oci:'].includes(url.protocol) || url.host === '') {
     return 'https://…, oci://…, ./path or @name of a repository that helm knows'
   }
-  // A spec is copied into the bundle.
   const isSecret = [...url.searchParams.keys()].some((key) => SECRET.test(key))
   // The spec travels in the bundle as it was written.
   return url.username === '' && url.password === '' && !isSecret
@@ -176,11 +175,7 @@ function readPlatforms(place: YamlNode | undefined): readonly Platform[] | undef
 function readFile(place: YamlNode): SpecFile | undefined {
   const file = fields(place, ['name', 'url', 'sha256', 'size'])
   const name = matching(file?.need('name'), NAME, 'a file name without folders')
-  const url = matching(
-    file?.need('url'),
-    /^https?:\/\/[^\s@/?#]+(?:[/?#]\S*)?$/,
-    'https://… without credentials',
-  )
+  const url = matching(file?.need('url'), FILE_URL, 'https://… without credentials')
   const digest = parsed(file?.get('sha256'), '64 hex digits', (hex) =>
     parseDigest(hex.startsWith('sha256:') ? hex : `sha256:${hex}`),
   )
@@ -250,4 +245,5 @@ function checkNames(place: YamlNode, spec: BundleSpec): void {
 }
 
 /** Parameters of presigned URLs and of chart repositories that take a token in the query. */
+const FILE_URL = /^https?:\/\/[^\s@/?#]+(?:[/?#]\S*)?$/
 const SECRET = /token|sig(?:nature)?$|credential|passw|secret|api-?key|auth/i

@@ -353,7 +353,9 @@ describe('ma-bundle values --format', () => {
 
   it.each(NODE_FORMATS)('prints %s, and writes the same into a directory', async (format) => {
     const printed = await run('--format', format)
-    expect(printed).toMatchObject({ code: 0, stderr: '' })
+    expect(printed.code).toBe(0)
+    // ECR gives a node no login for a public host's name.
+    expect(printed.stderr).toMatch(format === 'kyverno' ? /^$/ : /credentials of their own/)
     const written = await run('--format', format, '--output', `out/${format}`, '--json')
     const { result } = JSON.parse(written.stdout) as { result: { files: { path: string; text: string }[] } }
     expect(printed.stdout).toBe(result.files.map(({ text }) => text).join('\n'))

@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url'
 
 const program = fileURLToPath(new URL('cli.ts', import.meta.url))
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+/** How an interrupt is handed on; see src/cli/process.ts, which listens to it. */
+const HANDED_ON = 'SIGUSR2'
 
 const missing = missingPackages()
 if (missing.length > 0) {
@@ -25,8 +27,9 @@ else await import(program)
 function run(bun) {
   // Bun would else fetch packages that are not installed, in whatever version it finds.
   const child = spawn(bun, ['--no-install', program, ...process.argv.slice(2)], { stdio: 'inherit' })
-  // Ctrl-C reaches both of us; the child decides what it means, and a signal sent to us alone goes on to it.
-  for (const signal of SIGNALS) process.on(signal, () => signal === 'SIGINT' || child.kill(signal))
+  // Ctrl-C reaches both of us, `kill -INT` us alone, and nothing tells which it was. Under its own name the signal would be
+  // a second Ctrl-C to the child, which quits at once; under another one it stops the child only once.
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal === 'SIGINT' ? HANDED_ON : signal))
   child.on('error', (error) => {
     const why = error.code === 'ENOENT' ? 'it is not installed' : error.message
     console.error(`error: ma-bundle runs on Bun, and ${why}\n  next:  npm install --global bun`)
@@ -38,7 +41,7 @@ function run(bun) {
       return
     }
     for (const name of SIGNALS) process.removeAllListeners(name)
-    process.kill(process.pid, signal)
+    process.kill(process.pid, signal === HANDED_ON ? 'SIGINT' : signal)
   })
 }
 

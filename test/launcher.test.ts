@@ -88,7 +88,7 @@ describe('what npm starts', () => {
     expect(pipe.stdout).toContain('image: private.example/mirrored/')
   })
 
-  it.each<NodeJS.Signals>(['SIGTERM', 'SIGHUP'])(
+  it.each<NodeJS.Signals>(['SIGINT', 'SIGTERM', 'SIGHUP'])(
     'hands %s on, and ends as the program does',
     async (name) => {
       let sent = false

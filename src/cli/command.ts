@@ -61,7 +61,7 @@ export function defineBundleCommand<const A extends ArgsDef>(def: BundleCommandD
       const settings = early(def.name, rawArgs, context)
       const dataOnStdout = def.dataOnStdout !== undefined && rawArgs.includes('-')
       return guarded(context, { ...settings, dataOnStdout }, async () => {
-        const read = readArgv(rawArgs, args)
+        const read = readArgv(rawArgs, args, def.name)
         const config = await configOf(read, spec, context, catalog)
         const values = parseArgs(read, args, { command: def.name, env: context.env, config })
         return runWith(def, spec, values, { context, catalog })

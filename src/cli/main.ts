@@ -7,6 +7,7 @@ import { early, guarded, type CommandData } from './command.ts'
 import type { Context } from './context.ts'
 import { exitCodes, type ExitCode } from '../bundle/run/exit.ts'
 import { isFlag, kebab, sharedArgs } from './args/flags.ts'
+import { commandHint } from './command-hints.ts'
 import { rootHelp } from './help/root.ts'
 import { catalogOf, type CommandRow, type CommandTable } from './table.ts'
 
@@ -63,6 +64,7 @@ function find(name: string, table: CommandTable): CommandRow {
   if (row !== undefined) return row
   throw usageError(`unknown command ${JSON.stringify(name)}`, {
     next:
+      commandHint(name) ??
       didYouMean(name, [...Object.keys(table), 'help'], 'ma-bundle ') ??
       'see ma-bundle --help for the commands',
   })

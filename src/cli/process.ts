@@ -5,6 +5,8 @@ import type { Context } from './context.ts'
 import { main, type CommandLineProgram } from './main.ts'
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** An interrupt that came to the launcher, whether or not it came to this process too. */
+const handedOn = 'SIGUSR2'
 
 /** Runs the program on this process: its command line, streams, signals and exit code. Never calls `process.exit`. */
 export async function runOnProcess(program: CommandLineProgram): Promise<void> {
@@ -53,18 +55,24 @@ function giveHome(): void {
 
 /**
  * The first Ctrl-C (or SIGTERM) asks the run to stop through this controller, so that files are closed and a later
- * run can continue. The second kills the process the way the system does.
+ * run can continue. The second kills the process the way the system does. What the launcher hands on is counted apart:
+ * a single Ctrl-C in a terminal arrives in both ways.
  */
 function abortOnSignals(controller: AbortController): void {
   const stop = (signal: NodeJS.Signals): void => {
     if (controller.signal.aborted) {
-      for (const name of signals) process.removeAllListeners(name)
+      for (const name of [...signals, handedOn]) process.removeAllListeners(name)
       process.kill(process.pid, signal)
       return
     }
     controller.abort(stopped())
   }
   for (const name of signals) process.on(name, stop)
+  let isHandedOn = false
+  process.on(handedOn, () => {
+    if (isHandedOn || !controller.signal.aborted) stop('SIGINT')
+    isHandedOn = true
+  })
 }
 
 export const stopped = (): BundleError =>

@@ -25,6 +25,7 @@ afterAll(async () => {
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const CLI = join(ROOT, 'src', 'cli.ts')
+const LAUNCHER = join(ROOT, 'src', 'launcher.js')
 const STUBBORN = join(ROOT, 'test', 'support', 'slow-program.ts')
 
 interface Pressed {
@@ -38,11 +39,12 @@ async function inTerminal(
   command: readonly string[],
   atWork: RegExp,
   keys: readonly string[],
+  program = process.execPath,
 ): Promise<Pressed> {
   source.addFault({ on: /^GET .*\/blobs\//, change: drip(64 * 1024, 100) })
   let screen = ''
   const flowing = Promise.withResolvers<void>()
-  const child = Bun.spawn([process.execPath, ...command], {
+  const child = Bun.spawn([program, ...command], {
     cwd: folder,
     env: { PATH: process.env.PATH ?? '', HOME: folder, DOCKER_CONFIG: folder, TERM: 'xterm' },
     terminal: {
@@ -86,4 +88,12 @@ it('Ctrl-C twice ends what does not listen, the way the system does', async () =
   const { signal, screen } = await inTerminal([STUBBORN, 'stubborn'], /ready/, [CTRL_C, CTRL_C])
   expect(screen).toContain('stopping; press Ctrl-C again to quit at once')
   expect(signal).toBe('SIGINT')
+})
+
+it('Ctrl-C once is once to what npm starts, too, and twice is twice', async () => {
+  const args = ['export', 'npm.tar', '--spec', 'spec.yaml', '--allow-missing-platform']
+  const once = await inTerminal([LAUNCHER, ...args], /\d ?%/, [CTRL_C], 'node')
+  expect(once.screen).toContain('stopping; press Ctrl-C again to quit at once')
+  expect(once.screen).toContain('run the same command again: what is done is not done twice')
+  expect([once.code, once.signal]).toEqual([130, null])
 })

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { usageError } from '../../lib/errors.ts'
 import { didYouMean } from '../../lib/text/suggest.ts'
 import type { Given } from './coerce.ts'
+import { flagHint } from './flag-hints.ts'
 import { isFlag, kebab, standsAlone, type ArgsDef, type Flag } from './flags.ts'
 
 /** The command line, checked against the definition but not typed yet. */
@@ -15,8 +16,9 @@ export interface Argv {
 /**
  * Reads a raw command line strictly: an unknown flag, a value that is missing, swallowed from the next flag or given
  * twice is a usage error. (citty's own parser accepts all of these: `--otu a` makes `a` a positional.)
+ * `command` is only named in what an error says next.
  */
-export function readArgv(argv: readonly string[], defs: ArgsDef): Argv {
+export function readArgv(argv: readonly string[], defs: ArgsDef, command = '<command>'): Argv {
   const byFlag = flagsOf(defs)
   const { tokens } = parseArgs({
     args: [...argv],
@@ -38,7 +40,7 @@ export function readArgv(argv: readonly string[], defs: ArgsDef): Argv {
       else positionals.push(token.value)
     }
     if (token.kind !== 'option') continue
-    const { name, def, text } = readOption(token, byFlag)
+    const { name, def, text } = readOption(token, byFlag, command)
     const given = flags.get(name) ?? []
     if (given.length > 0 && def.type !== 'boolean' && def.multiple !== true) {
       throw usageError(`${token.rawName} is given twice but takes one value`, { next: 'keep one of them' })
@@ -77,9 +79,13 @@ const optionOf = (def: Flag): { type: 'boolean' | 'string'; short?: string } => 
   ...(def.alias === undefined ? {} : { short: def.alias }),
 })
 
-function readOption(token: OptionToken, byFlag: ReadonlyMap<string, Named>): Named & { text: string } {
+function readOption(
+  token: OptionToken,
+  byFlag: ReadonlyMap<string, Named>,
+  command: string,
+): Named & { text: string } {
   const known = byFlag.get(token.name)
-  if (known === undefined) return { ...negated(token, byFlag), text: 'false' }
+  if (known === undefined) return { ...negated(token, byFlag, command), text: 'false' }
   const { name, def } = known
   if (def.type === 'boolean') return { name, def, text: token.value ?? 'true' }
   if (token.value === undefined && standsAlone(def)) return { name, def, text: def.alone.value }
@@ -95,7 +101,7 @@ function readOption(token: OptionToken, byFlag: ReadonlyMap<string, Named>): Nam
   return { name, def, text: token.value }
 }
 
-function negated(token: OptionToken, byFlag: ReadonlyMap<string, Named>): Named {
+function negated(token: OptionToken, byFlag: ReadonlyMap<string, Named>, command: string): Named {
   const positive = token.rawName.startsWith('--no-') ? byFlag.get(token.name.slice(3)) : undefined
   if (positive?.def.type === 'boolean' && token.value === undefined) return positive
   if (positive?.def.type === 'boolean') throw usageError(`${token.rawName} takes no value`)
@@ -107,8 +113,8 @@ function negated(token: OptionToken, byFlag: ReadonlyMap<string, Named>): Named 
   const names = [...byFlag].flatMap(([flag, { def }]) =>
     def.type === 'boolean' ? [flag, `no-${flag}`] : [flag],
   )
-  const hint = didYouMean(token.name, names, '--')
+  const hint = flagHint(token.rawName, [...byFlag.keys()]) ?? didYouMean(token.name, [...names, 'help'], '--')
   throw usageError(`unknown flag ${token.rawName}`, {
-    next: hint ?? 'see --help for the flags of this command',
+    next: hint ?? `see ma-bundle ${command} --help for its flags`,
   })
 }

@@ -8,6 +8,7 @@ export const sections = {
     'chart',
     'manifests',
     'platform',
+    'shard',
     'include',
     'exclude',
     'with',

@@ -16,7 +16,7 @@ export const commandHints: readonly WordHint[] = [
   },
   {
     words: list('deploy install upgrade apply'),
-    next: 'first ma-bundle import bundle.tar --registry <host>, then helm upgrade --install with its values file',
+    next: 'first ma-bundle import bundle.tar --registry <host>, then helm with the values file that it writes',
   },
   {
     words: list('copy cp sync relocate replicate mirror-resources'),

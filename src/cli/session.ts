@@ -21,9 +21,9 @@ export interface CommandSession {
   readonly out: { write(text: string): void }
   /**
    * The result of the command, once, at its end: under `--json` the line `{"type":"result","command":…,"result":…}`,
-   * else the text.
+   * else the text; under `--quiet` only `brief`, one line, where the command has one.
    */
-  result(data: object, text: string | (() => string)): void
+  result(data: object, text: string | (() => string), brief?: string): void
   /** Whole lines for people on stderr. */
   note(text: string): void
   readonly signal: AbortSignal
@@ -84,8 +84,9 @@ export function openSession(
         if (!json) write(terminalText(text))
       },
     },
-    result(data, text) {
+    result(data, text, brief) {
       if (json) write(`${jsonText({ type: 'result', command, result: data })}\n`)
+      else if (quiet && brief !== undefined) write(`${terminalText(brief)}\n`)
       else write(terminalText(typeof text === 'string' ? text : text()))
     },
     note: (text) => {
@@ -112,8 +113,8 @@ function chooseRenderer(context: Context, settings: SessionSettings, results: Ou
   const toStderr = (text: string): void => {
     stderr.write(text)
   }
-  if (settings.json) return createJsonRenderer((text) => void results.write(text), toStderr)
   if (settings.quiet) return createQuietRenderer(toStderr)
+  if (settings.json) return createJsonRenderer((text) => void results.write(text), toStderr)
   const style = createStyle(wantsColor(context, settings.color))
   if (isLive(context)) return createLiveRenderer(stderr, { style, verbose: settings.verbose })
   return createPlainRenderer(toStderr, { style, verbose: settings.verbose })

@@ -145,11 +145,12 @@ function show(
   const { roots, ...data } = exportResult(done)
   const { bundle, size, fetched, kept, reused, absent, seconds } = data
   const text = writtenText(written, carryNext(bundle, programs[0], signature))
-  session.result({ ...data, ...text.data, roots }, () =>
+  const brief = `Wrote ${bundle}: ${formatBytes(size)}, ${plural(roots.length, 'item')}, fetched ${formatBytes(fetched)} in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`
+  const whole = (): string =>
     [
       exportSummary(roots, session),
       ...judgement(prepared),
-      `Wrote ${bundle}: ${formatBytes(size)}, ${plural(roots.length, 'item')}, fetched ${formatBytes(fetched)} in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
+      brief,
       ...(kept === 0 ? [] : [`${formatBytes(kept)} were there from an earlier run.`]),
       ...(reused === 0
         ? []
@@ -171,8 +172,8 @@ function show(
       ...text.lines,
       ...(text.next === undefined ? [] : [nextSteps([text.next], session)]),
       '',
-    ].join('\n'),
-  )
+    ].join('\n')
+  session.result({ ...data, ...text.data, roots }, whole, brief)
 }
 
 /** What the installation pulls, and from where; nothing for a list without charts. */

@@ -87,6 +87,7 @@ export default defineBundleCommand({
       const { name, size, kept } = written
       const text = writtenText(written, `carry it, then: ma-bundle import ${name} --registry <host>`)
       const absentBytes = absent.reduce((sum, blob) => sum + blob.size, 0)
+      const brief = `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')} of ${plural(parts.length, 'bundle')}, in ${seconds.toFixed(1)} s.`
       session.result(
         {
           bundle: name,
@@ -103,7 +104,7 @@ export default defineBundleCommand({
         () =>
           [
             exportSummary(weights, session),
-            `Wrote ${name}: ${formatBytes(size)}, ${plural(weights.length, 'item')} of ${plural(parts.length, 'bundle')}, in ${seconds.toFixed(1)} s.`,
+            brief,
             ...(absent.length === 0
               ? []
               : [
@@ -115,6 +116,7 @@ export default defineBundleCommand({
               : [nextSteps([...provenNext(name, prepared.proof.length > 0), text.next], session)]),
             '',
           ].join('\n'),
+        brief,
       )
     } finally {
       for (const file of files) await file.close()

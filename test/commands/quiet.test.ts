@@ -77,6 +77,32 @@ describe('--quiet', () => {
     },
   )
 
+  it.each(['export', 'import', 'mirror', 'merge', 'sign', 'report'])(
+    'is one line for the work of %s, and one object with --json',
+    async (name) => {
+      const line = lines()[name]
+      if (line === 'goes on' || line === undefined) throw new Error(`${name} has no line`)
+      const text = await runCli([name, ...line, '--quiet'], { cwd: small.folder })
+      expect(text).toMatchObject({ code: 0, stderr: '' })
+      expect(text.stdout).toMatch(/^[^\n]+\n$/)
+      const json = await runCli([name, ...line, '--quiet', '--json'], { cwd: small.folder })
+      expect(json).toMatchObject({ code: 0, stderr: '' })
+      expect(json.stdout).toMatch(/^\{"type":"result",[^\n]+\n$/)
+    },
+  )
+
+  it('names no item twice in a pipe', async () => {
+    const { host } = registry
+    const run = await runCli(['import', small.file, '--registry', host, '--prefix', 'once'], {
+      cwd: small.folder,
+    })
+    const log = run.stderr + run.stdout
+    const places = [...log.matchAll(/\S+\/once\/\S+/g)].map(([place]) => place)
+    expect(places.length).toBeGreaterThan(0)
+    expect(places.length).toBe(new Set(places).size)
+    expect(run.stderr).not.toContain(' pushed')
+  })
+
   it('still tells what failed, with what to do next', async () => {
     const { code, stdout, stderr } = await runCli(['verify', 'none.tar', '--quiet'], { cwd: small.folder })
     expect([code, stdout]).toEqual([2, ''])
@@ -88,7 +114,7 @@ describe('--quiet', () => {
 // --- internal ---
 
 /** Commands whose second run finds done what the first did, and says so. */
-const changing = new Set(['plan', 'import', 'mirror', 'lock'])
+const changing = new Set(['plan', 'export', 'import', 'mirror', 'lock'])
 
 /** Times and the room on a disk are not the same twice. */
 const steady = (text: string): string =>

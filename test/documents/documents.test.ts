@@ -78,6 +78,35 @@ describe('every link of the documents', () => {
   })
 })
 
+describe('the README', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+
+  it('is read in one sitting', () => {
+    expect(readme.trimEnd().split('\n').length).toBeLessThanOrEqual(200)
+  })
+
+  it.each([
+    '.github/SECURITY.md',
+    'CHANGELOG.md',
+    'manifests/README.md',
+    'src/api/README.md',
+    'src/bundle/format/README.md',
+    'src/commands/COMMANDS.md',
+    'src/commands/ERRORS.md',
+    'src/commands/FLAGS.md',
+    'test/bench/NOTES.md',
+  ])('leads to %s', (page) => {
+    expect(documents).toContain(page)
+    expect(readme).toContain(`](${page}`)
+  })
+
+  it('names every command', () => {
+    expect(
+      Object.keys(commands).filter((name) => !new RegExp(`\\| .*\`${name}\\b.* \\|`).test(readme)),
+    ).toEqual([])
+  })
+})
+
 describe('the table of flags', () => {
   it('is what the code says; "bun test/documents/flags.ts" renews it', async () => {
     expect(readFileSync(FLAGS, 'utf8')).toBe(await flagsDocument())

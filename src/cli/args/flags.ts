@@ -87,7 +87,12 @@ export type Args<A extends ArgsDef> = { readonly [Name in keyof A]: Value<A[Name
 /** Flags that every command has. */
 export const sharedArgs = {
   json: { type: 'boolean', description: 'Print JSON lines on stdout: events, then one result or error' },
-  quiet: { type: 'boolean', alias: 'q', description: 'Print errors and the result only' },
+  quiet: {
+    type: 'boolean',
+    alias: 'q',
+    description:
+      'Print errors and the result only, in one line where it is a report of work done; with --json, no events',
+  },
   verbose: { type: 'boolean', alias: 'v', description: 'Print more: causes of errors, every item' },
   color: {
     type: 'boolean',

@@ -45,10 +45,11 @@ export function showImport(
 ): void {
   const { proof } = bundle.contents ?? {}
   const hasCharts = imported.some(({ root }) => root.kind === 'chart')
-  session.result(data, () =>
+  const brief = `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`
+  const text = (): string =>
     [
       ...landed(imported, layout.registry, session),
-      `${count(imported, 'pushed')} pushed, ${count(imported, 'unchanged')} unchanged, in ${seconds.toFixed(1)} s${tallyText(session.tally)}.`,
+      brief,
       ...shardLines(imported.length, shard),
       ...signedByLines(signed),
       ...valuesLines(values, (proof?.length ?? 0) > 0),
@@ -65,8 +66,8 @@ export function showImport(
       ...(rehearsal === undefined ? [] : [rehearsalText(rehearsal).trimEnd()]),
       ...stepLines(values?.steps, session),
       '',
-    ].join('\n'),
-  )
+    ].join('\n')
+  session.result(data, text, values === undefined ? brief : `${brief} Wrote ${values.file}.`)
   refuseUncovered(values?.steps)
 }
 
@@ -74,20 +75,17 @@ export function showImport(
 export function showPreview(preview: ImportPreview, session: CommandSession): void {
   const { registry, roots, bytes } = preview
   const missing = roots.filter(({ state }) => state === 'missing')
-  session.result(preview, () => {
+  const brief = `${missing.length} of ${roots.length} would be pushed, ${formatBytes(bytes)} at the most. Nothing was changed.`
+  const text = (): string => {
     const all = roots.map(({ kind, name, repository, tags, state }) => [
       kind,
       `${registry}/${repository}${tags.length === 0 ? `@${name.split('@')[1] ?? ''}` : `:${tags.at(-1) ?? ''}`}`,
       state,
     ])
     const { rows, more } = shortened(all, session)
-    return [
-      table(['kind', 'would be at', 'state'], rows, session.columns),
-      ...more,
-      `${missing.length} of ${roots.length} would be pushed, ${formatBytes(bytes)} at the most. Nothing was changed.`,
-      '',
-    ].join('\n')
-  })
+    return [table(['kind', 'would be at', 'state'], rows, session.columns), ...more, brief, ''].join('\n')
+  }
+  session.result(preview, text, brief)
 }
 
 // --- internal ---

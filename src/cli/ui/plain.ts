@@ -88,8 +88,8 @@ function eventText(
       return `${phaseWords[event.phase]}: ${plural(event.items, noun)}${bytes}\n`
     }
     case 'root':
-      // What failed comes at the end, with its reason.
-      if ((event.outcome === 'resolved' || event.outcome === 'failed') && !verbose) return undefined
+      // The result lists every item, and what failed comes at the end with its reason.
+      if (!verbose) return undefined
       return `[${rootCount(event.outcome, progress)}] ${rootText(event)}\n`
     case 'warning':
       return warningText(event, style)

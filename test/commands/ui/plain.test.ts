@@ -54,12 +54,12 @@ describe('plain lines', () => {
       'warning: no arm64',
       '  next:  take another',
       'transferring: 100 %, 100 MiB of 100 MiB, 1 retry',
+      // The result lists what was pushed.
       'finishing: 2 items',
-      '[1/2] image q.io/a:1 pushed sha256:aa',
     ])
   })
 
-  it('list resolved roots with verbose', () => {
+  it('list roots with verbose', () => {
     start(true)
     plain.emit({ type: 'phase', phase: 'resolve', items: 2, bytes: 0 })
     plain.emit({
@@ -70,7 +70,21 @@ describe('plain lines', () => {
       outcome: 'resolved',
       digest: 'sha256:aa',
     })
-    expect(lines()[1]).toBe('[1/2] image q.io/a:1 resolved sha256:aa')
+    plain.emit({ type: 'phase', phase: 'finish', items: 2, bytes: 0 })
+    plain.emit({
+      type: 'root',
+      phase: 'finish',
+      kind: 'image',
+      name: 'q.io/a:1',
+      outcome: 'pushed',
+      digest: 'sha256:aa',
+    })
+    expect(lines()).toEqual([
+      'resolving: 2 items',
+      '[1/2] image q.io/a:1 resolved sha256:aa',
+      'finishing: 2 items',
+      '[1/2] image q.io/a:1 pushed sha256:aa',
+    ])
   })
 
   it('beat every ten seconds even when nothing happens, and not after the end', () => {

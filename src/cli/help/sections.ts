@@ -73,6 +73,7 @@ export const sections = {
     'objects',
     'consumerValues',
     'cache',
+    'rehearse',
     'allowRegistry',
     'asNode',
     'withContainerd',

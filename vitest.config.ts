@@ -11,6 +11,7 @@ const alone = [
   'test/api/package.test.ts',
   'test/journeys/*memory.test.ts',
   'test/journeys/empty-root.test.ts',
+  'test/journeys/own-image.test.ts',
   'test/picture/**/*.test.ts',
   'test/release/**/*.test.ts',
   'test/setup/**/*.test.ts',

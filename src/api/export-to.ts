@@ -9,9 +9,9 @@ import { BundleError } from '../lib/errors.ts'
 import { connect, type NetworkSettings } from '../setup/network.ts'
 import { openOlder, type OlderSettings } from '../setup/older.ts'
 import { prepareFrom } from '../setup/prepare.ts'
-import { findPrograms, type Programs } from '../setup/programs.ts'
+import { createProgramFinder } from '../setup/programs.ts'
 import { openSigner } from '../setup/signer.ts'
-import type { OnNotice, SourceSettings } from '../setup/source.ts'
+import type { ImageWish, OnNotice, SourceSettings } from '../setup/source.ts'
 import type { ExportResult } from './results.ts'
 
 /** Everything that decides what an export does, but where it goes. */
@@ -19,8 +19,12 @@ export interface ExportRequest {
   readonly source: SourceSettings
   readonly network: NetworkSettings
   readonly older: OlderSettings
-  /** Copies of this program to carry along: `linux/amd64`, and where they may be found. */
-  readonly programs: { readonly platforms: readonly string[]; readonly from: readonly string[] }
+  /** Copies of this program to carry along: `linux/amd64`, an image of it, and where they may be found. */
+  readonly programs: {
+    readonly platforms: readonly string[]
+    readonly image?: ImageWish | undefined
+    readonly from: readonly string[]
+  }
   /** A private key, and where the signature goes when not next to the bundle. */
   readonly sign?: { readonly key: string; readonly to?: string | undefined } | undefined
   /** Where the lock goes: next to the bundle unless given, nowhere when it is false. */
@@ -31,7 +35,8 @@ export interface ExportRequest {
 export interface ReadyExport {
   readonly prepared: Prepared
   readonly network: Network
-  readonly programs: Programs
+  /** Bytes read of this program by now. */
+  readonly programBytes: () => number
   readonly signer: Signer | undefined
   /** Bytes that the earlier bundle has given. */
   readonly reused: () => number
@@ -41,7 +46,6 @@ export interface ReadyExport {
 export interface ExportDone {
   readonly prepared: Prepared
   readonly written: WrittenBundle
-  readonly programs: Programs['list']
   readonly signature: { readonly file: string; readonly algorithm: string } | undefined
   /** Bytes from the network, and from the earlier bundle. */
   readonly fetched: number
@@ -68,13 +72,14 @@ export async function withExport<Result>(
   try {
     if (request.sign !== undefined)
       signer = await openSigner(request.sign.key, around, request.network.caFiles)
-    const { platforms, from } = request.programs
-    const programs = await findPrograms(platforms, from, around.signal)
+    const { platforms, image, from } = request.programs
+    const finder = createProgramFinder(from, around.signal)
+    const programs = await finder.find(platforms, '--with-cli')
     const network = await connect(request.network, around, { side: 'source' })
-    const beforehand = { ...older, programs: programs.list, tolerateMissing }
+    const beforehand = { ...older, programs, image, finder, tolerateMissing }
     const resolved = await prepareFrom(request.source, around, network, beforehand, onNotice)
     const { prepared, given } = older.reuse(resolved)
-    return await use({ prepared, network, programs, signer, reused: given })
+    return await use({ prepared, network, programBytes: finder.given, signer, reused: given })
   } finally {
     signer?.close()
     await older.close()
@@ -93,8 +98,9 @@ export async function exportTo(
     request,
     around,
     { onNotice, to: medium },
-    async ({ prepared, network, programs, signer, ...ready }) => {
+    async ({ prepared, network, programBytes, signer, ...ready }) => {
       const started = performance.now()
+      const readBefore = programBytes()
       const written = await medium.write(prepared, network)
       const { lockOut } = request
       // A pipe has nothing beside it.
@@ -108,9 +114,8 @@ export async function exportTo(
       return {
         prepared,
         written,
-        programs: programs.list,
         signature,
-        fetched: Math.max(0, written.fetched - reused - programs.given()),
+        fetched: Math.max(0, written.fetched - reused - (programBytes() - readBefore)),
         reused,
         seconds: (performance.now() - started) / 1000,
       }
@@ -138,6 +143,7 @@ export const exportResult = ({
   },
   seconds,
   programs: prepared.programs,
+  ...(prepared.lock.export?.image === undefined ? {} : { image: prepared.lock.export.image }),
   proof: prepared.proof,
   ...(signature === undefined ? {} : { signature: signature.file }),
   roots: prepared.weights,

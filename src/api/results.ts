@@ -3,6 +3,7 @@ import type { ProgramContents } from '../bundle/format/importer.ts'
 import type { ChartProof, OpenReference } from '../bundle/format/chart-proof.ts'
 import type { RootWeight } from '../bundle/export/weights.ts'
 import type { Rehearsal } from '../bundle/site/rehearse/rehearse.ts'
+import type { LockedOwnImage } from '../bundle/spec/lock-export.ts'
 import type { CheckedSignature } from '../bundle/media/trust.ts'
 import type { WrittenManifests } from '../bundle/import/write-values.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -30,6 +31,8 @@ export interface ExportResult {
   readonly proof: readonly ChartProof[]
   /** Copies of this program in the bundle; the command line puts them there. */
   readonly programs: readonly ProgramContents[]
+  /** The image of this program that was made for the bundle. */
+  readonly image?: LockedOwnImage
   /** File name of the signature, when `sign` was given. */
   readonly signature?: string
   readonly roots: readonly RootWeight[]

@@ -141,7 +141,8 @@ function show(
   { reuse, split }: { readonly reuse: string | undefined; readonly split: number | undefined },
   session: CommandSession,
 ): void {
-  const { prepared, written, programs, signature } = done
+  const { prepared, written, signature } = done
+  const { programs } = prepared
   const { roots, ...data } = exportResult(done)
   const { bundle, size, fetched, kept, reused, absent, seconds } = data
   const text = writtenText(written, carryNext(bundle, programs[0], signature))
@@ -166,6 +167,11 @@ function show(
         ({ path, platform, size: bytes }) =>
           `Carries ma-bundle for ${platform} along, as ${path} (${formatBytes(bytes)})${split === undefined ? '' : `: cat ${bundle}.[0-9]* | tar xf - ${path}`}.`,
       ),
+      ...(data.image === undefined
+        ? []
+        : [
+            `Carries an image of ma-bundle for ${data.image.platforms.join(' and ')} along: ${data.image.name}.`,
+          ]),
       ...(signature === undefined
         ? []
         : [`Signed with ${signature.algorithm}: carry ${signature.file} along.`]),

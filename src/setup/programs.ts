@@ -13,34 +13,54 @@ import { codeOf, usageError } from '../lib/errors.ts'
 import { openFile } from '../lib/bytes/file.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
-export interface Programs {
-  readonly list: readonly ImporterProgram[]
+/** Finds the program itself, to be carried along. */
+export interface ProgramFinder {
+  /**
+   * @param platforms `linux/amd64`
+   * @param flag what asks for them
+   * @throws a usage error that says what was found instead
+   */
+  find(platforms: readonly string[], flag: ProgramFlag): Promise<readonly ImporterProgram[]>
   /** Bytes read of them by now. */
   readonly given: () => number
 }
 
-/**
- * Finds the program itself, to be carried along.
- * @param platforms `linux/amd64`
- * @param from files and folders to look at; this program itself and its neighbours when there are none
- * @throws a usage error that says what was found instead
- */
-export async function findPrograms(
-  platforms: readonly string[],
-  from: readonly string[],
-  signal: AbortSignal,
-): Promise<Programs> {
+export type ProgramFlag = '--with-cli' | '--with-image' | '--lock'
+
+/** @param from files and folders to look at; this program itself and its neighbours when there are none */
+export function createProgramFinder(from: readonly string[], signal: AbortSignal): ProgramFinder {
   let given = 0
   const count = (bytes: number): void => {
     given += bytes
   }
-  const files = platforms.length === 0 ? [] : await candidates(from)
-  const list: ImporterProgram[] = []
-  for (const platform of platforms) list.push(await find(platform, files, from, signal, count))
-  return { list, given: () => given }
+  return {
+    async find(platforms, flag) {
+      const files = platforms.length === 0 ? [] : await candidates(from)
+      const list: ImporterProgram[] = []
+      for (const platform of platforms)
+        list.push(
+          await find(
+            platform,
+            files,
+            { from, flag, several: platforms.length > 1 && flag !== '--lock' },
+            signal,
+            count,
+          ),
+        )
+      return list
+    },
+    given: () => given,
+  }
 }
 
 // --- internal ---
+
+interface Search {
+  readonly from: readonly string[]
+  readonly flag: ProgramFlag
+  /** Programs for other machines are wanted, too, and could be left out. */
+  readonly several: boolean
+}
 
 /** Files that may be the program: those named, else this program itself and its neighbours, else what was built. */
 async function candidates(cliFrom: readonly string[]): Promise<readonly string[]> {
@@ -74,7 +94,7 @@ async function candidates(cliFrom: readonly string[]): Promise<readonly string[]
 async function find(
   platform: string,
   files: readonly string[],
-  cliFrom: readonly string[],
+  { from, flag, several }: Search,
   signal: AbortSignal,
   count: (bytes: number) => void,
 ): Promise<ImporterProgram> {
@@ -94,14 +114,16 @@ async function find(
     )
   }
   const where =
-    cliFrom.length > 0 ? 'at --cli-from' : thisBuild() === undefined ? 'in dist/' : 'beside this program'
+    from.length > 0 ? 'at --cli-from' : thisBuild() === undefined ? 'in dist/' : 'beside this program'
   const seen = others.length === 0 ? '' : ` (${others.join('; ')})`
   throw usageError(`there is no ma-bundle ${manifest.version} for ${platform} ${where}${seen}`, {
-    where: 'flag --with-cli',
-    next:
+    where: `flag ${flag}`,
+    next: [
       thisBuild() === undefined
         ? 'make it with "npm run build" in a clone, or name it with --cli-from <file|folder>'
         : 'name it with --cli-from <file|folder>',
+      ...(several ? [`or name only the machines that you have it for: ${flag}=<amd64|arm64>`] : []),
+    ].join(', '),
   })
 }
 

@@ -5,9 +5,10 @@ import type { Lock } from '../bundle/spec/lock-file.ts'
 import { carriedText } from '../bundle/spec/print.ts'
 import { parseSpec } from '../bundle/spec/spec.ts'
 import { formatPlatform, parsePlatform } from '../oci/platform.ts'
+import { formatReference } from '../oci/reference.ts'
 import type { MediumOptions } from '../bundle/media/medium.ts'
 import { loadSpecs, saysWhat } from './lists.ts'
-import type { OnNotice, SourceSettings } from './source.ts'
+import type { ImageWish, OnNotice, SourceSettings } from './source.ts'
 
 /** What an export takes: from its settings, or from its lock. */
 export interface ChosenSource {
@@ -26,12 +27,16 @@ export async function chooseSource(
   lock: Lock | undefined,
   around: MediumOptions,
   onNotice: OnNotice,
+  image?: ImageWish,
 ): Promise<ChosenSource> {
   const made = lock?.export
   const { lists } = settings
   if (lock === undefined || made === undefined) return asGiven(settings, await loadSpecs(lists, around))
   const given = saysWhat(lists) ? await loadSpecs(lists, around) : undefined
-  const other = differences(settings, made, given && carriedText(given.text, given.spec))
+  const other = [
+    ...differences(settings, made, given && carriedText(given.text, given.spec)),
+    ...(image === undefined || isSameImage(image, made.image) ? [] : ['image']),
+  ]
   if (other.length > 0) {
     onNotice({ type: 'other-than-lock', what: other })
     return asGiven(settings, given ?? (await loadSpecs(lists, around)))
@@ -90,6 +95,9 @@ function differences(
     ...(objects.length > 0 ? ['objects'] : []),
   ]
 }
+
+const isSameImage = ({ platforms, base }: ImageWish, made: LockedExport['image']): boolean =>
+  made !== undefined && made.base === formatReference(base) && isSame(platforms, made.platforms)
 
 /** A list that was not given says nothing. */
 const isSaid = (given: readonly string[], made: readonly string[]): boolean =>

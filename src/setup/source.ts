@@ -3,6 +3,7 @@ import type { Picking } from '../bundle/spec/pick.ts'
 import type { HubBudget } from '../bundle/resolve/docker-hub-quota.ts'
 import { usageError } from '../lib/errors.ts'
 import { parsePlatform, type Platform } from '../oci/platform.ts'
+import type { Reference } from '../oci/reference.ts'
 import type { Mirrors } from '../registry/mirror.ts'
 import type { HelmSettings } from './helm.ts'
 import type { ListSettings } from './lists.ts'
@@ -26,6 +27,13 @@ export interface SourceSettings {
   /** What to take of the spec. */
   readonly pick: Picking
   readonly requireProof: boolean
+}
+
+/** An image of this program to make. */
+export interface ImageWish {
+  /** `linux/amd64`, sorted. */
+  readonly platforms: readonly string[]
+  readonly base: Reference
 }
 
 /** Something worth knowing that changes nothing. */

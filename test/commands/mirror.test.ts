@@ -12,6 +12,8 @@ const OF_THE_FILE = [
   'split',
   'onlyVolume',
   'withCli',
+  'withImage',
+  'imageBase',
   'cliFrom',
   'sign',
   'signature',

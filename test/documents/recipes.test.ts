@@ -10,6 +10,8 @@ import { iamPolicy } from '../../src/aws/iam-policy.ts'
 import { parseS3 } from '../../src/aws/s3/location.ts'
 import { parseArgs } from '../../src/cli/args/args.ts'
 import { readArgv } from '../../src/cli/args/argv.ts'
+import { ownImageName } from '../../src/bundle/resolve/own-image.ts'
+import manifest from '../../package.json' with { type: 'json' }
 import importCommand from '../../src/commands/import.ts'
 import { kubectlBinary } from '../support/helm.ts'
 import { tarOf } from './tar-of.ts'
@@ -70,6 +72,8 @@ describe('the Job that imports in a cluster', () => {
     const [container] = pod?.containers ?? []
     const [name, ...rest] = container?.args ?? []
     expect([container?.command, name]).toEqual([['ma-bundle'], 'import'])
+    // The image that a bundle brings along, where its import puts it.
+    expect(container?.image.split('/').slice(1).join('/')).toBe(`mirrored/${ownImageName(manifest.version)}`)
     const { args } = importCommand.spec
     const read = parseArgs(readArgv(rest, args), args, { command: 'import', env: {}, config: undefined })
     expect(read).toMatchObject({ bundle: 's3://my-bundles/bundles/ma-bundle.tar' })
@@ -175,6 +179,7 @@ describe('the CodeBuild project that imports in a VPC', () => {
 // --- internal ---
 
 interface Container {
+  readonly image: string
   readonly command: readonly string[]
   readonly args: readonly string[]
   readonly env: readonly object[]

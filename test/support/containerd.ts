@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runProgram } from './program.ts'
+import { runProgram, type ProgramOutcome } from './program.ts'
 
-/** Debian's containerd on a socket of its own: it pulls and unpacks, and runs nothing. */
+/** Debian's containerd on a socket of its own. */
 export interface Containerd {
   /** Of its API. */
   readonly socket: string
@@ -23,6 +23,17 @@ export interface Containerd {
   import(file: string, ...flags: readonly string[]): Promise<Readonly<Record<string, string>>>
   /** Names of all images it holds. */
   images(): Promise<readonly string[]>
+  /**
+   * Runs an image that was pulled, as the user it names, on a read-only file system and in the network of this machine.
+   * @param args the program and its arguments, in place of the image's own; none for those
+   * @param mounts of files and folders: from here, to there, and how
+   * @throws with what it wrote when it fails
+   */
+  run(
+    reference: string,
+    args: readonly string[],
+    mounts?: readonly (readonly [from: string, to: string, mode: 'ro' | 'rw'])[],
+  ): Promise<ProgramOutcome>
   stop(): Promise<void>
 }
 
@@ -44,6 +55,7 @@ export async function startContainerd(): Promise<Containerd> {
   await writeFile(config, configFor(folder, socket))
   const child = spawn('/usr/bin/containerd', ['--config', config], { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
+  let runs = 0
   child.stderr.on('data', (chunk) => (log = (log + String(chunk)).slice(-4000)))
   const ctr = (...args: readonly string[]) =>
     runProgram('/usr/bin/ctr', ['--address', socket, '--namespace', 'k8s.io', ...args])
@@ -76,6 +88,25 @@ export async function startContainerd(): Promise<Containerd> {
     async images() {
       const { stdout } = await ctr('images', 'list', '--quiet')
       return stdout.toString().split('\n').filter(Boolean)
+    },
+    async run(reference, args, mounts = []) {
+      const flags = mounts.flatMap(([from, to, mode]) => [
+        '--mount',
+        `type=bind,src=${from},dst=${to},options=rbind:${mode}`,
+      ])
+      runs += 1
+      return ctr(
+        'run',
+        '--rm',
+        '--read-only',
+        '--net-host',
+        '--snapshotter',
+        'native',
+        ...flags,
+        reference,
+        `run-${runs}`,
+        ...args,
+      )
     },
     stop,
   }

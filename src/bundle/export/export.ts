@@ -15,6 +15,7 @@ import {
   specFirst,
   type CollectOptions,
 } from '../resolve/collect.ts'
+import { baseImage, buildOwnImage, type OwnImage } from '../resolve/own-image.ts'
 import { hubBudget, type HubBudget } from '../resolve/docker-hub-quota.ts'
 import { lintRoots } from '../resolve/ecr-lint.ts'
 import { diffLock, formatChange, lockOf, pinnedBy } from '../spec/lock.ts'
@@ -50,6 +51,8 @@ export interface BundleExportOptions extends BindOptions {
   readonly lock?: Lock
   /** The program itself, to be carried along. */
   readonly programs?: readonly ImporterProgram[]
+  /** An image of the program, to be made and carried along. */
+  readonly image?: OwnImage
   /**
    * What the lock says of the export it was written by: takes the same images along, signatures too, and the bindings
    * and the proof as they are. So the same lock reproduces the bundle byte for byte, whatever helm a machine has or lacks.
@@ -69,7 +72,7 @@ export async function prepareExport(options: BundleExportOptions): Promise<Prepa
   const groups = selectGroups(spec, options.groups, options.without)
   const platforms = options.platforms ?? spec.platforms ?? DEFAULT_PLATFORMS
   const hub = await hubBudget(
-    imagesOf(groups),
+    [...imagesOf(groups), ...(options.image === undefined ? [] : [baseImage(options.image)])],
     options.mirrors,
     platforms === 'all' ? undefined : platforms.length,
     session,
@@ -102,7 +105,8 @@ export async function prepareExport(options: BundleExportOptions): Promise<Prepa
       listed.flatMap((root) => (root.kind === 'chart' ? [root.chart] : [])),
       proof,
     )
-  const roots = specFirst([...listed, ...added], groups)
+  const own = options.image === undefined ? undefined : await buildOwnImage(options.image, collecting)
+  const roots = specFirst([...listed, ...added, ...(own === undefined ? [] : [own.root])], groups)
   session.signal.throwIfAborted()
   refuseSharedTags(roots.map(contentsOf))
   const text = carriedText(options.specText, spec)
@@ -117,6 +121,7 @@ export async function prepareExport(options: BundleExportOptions): Promise<Prepa
       spec: text,
       bound,
       proof,
+      ...(own === undefined ? {} : { image: own.locked }),
     },
   }
   if (options.lock !== undefined) checkLock(options.lock, lock, replay !== undefined)

@@ -72,6 +72,7 @@ export function layOut(
   )
   checkReadable(layout)
   const carried = new Set(programs.map(({ path }) => path))
+  const made = new Set(roots.flatMap((root) => (root.kind === 'image' ? (root.made ?? []) : [])))
   return {
     ...found,
     programs: programs.map(programContents),
@@ -79,7 +80,7 @@ export function layOut(
     weights: weigh(roots),
     size: place(layout.entries).size,
     toFetch: layout.transfers
-      .filter(({ path }) => !carried.has(path))
+      .filter(({ path, descriptor }) => !carried.has(path) && !made.has(descriptor.digest))
       .reduce((sum, { descriptor }) => sum + descriptor.size, 0),
   }
 }

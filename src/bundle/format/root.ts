@@ -29,6 +29,8 @@ export interface ImageRoot extends Sourced {
   readonly original?: Descriptor
   /** The chart that it signs or describes: it lands in that chart's repository. */
   readonly chart?: string
+  /** Blobs that this machine makes, which are fetched from nowhere. */
+  readonly made?: readonly Digest[]
 }
 
 /** A chart, as Helm keeps it in OCI registries, with its tgz. */

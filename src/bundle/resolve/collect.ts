@@ -108,15 +108,15 @@ export async function collectRoots(
 
 /**
  * The images that a lock pins and the groups do not list: what `--referrers` and `--add-missing` found when it was
- * written. Those that were taken whole are asked for by digest, because a tag of signatures grows.
+ * written; an image of this program is made, not fetched. Those that were taken whole are asked for by digest, because a tag of signatures grows.
  */
 export function beyondSpec(
-  { images }: Pick<Lock, 'images'>,
+  { images, export: made }: Pick<Lock, 'images' | 'export'>,
   groups: readonly SpecGroup[],
 ): readonly SpecImage[] {
   const listed = new Set(imagesOf(groups).map((image) => formatReference(nameOf(image))))
   return images
-    .filter(({ name }) => !listed.has(name))
+    .filter(({ name }) => !listed.has(name) && name !== made?.image?.name)
     .map(({ name, digest, bundled }): SpecImage => {
       const as = parseReference(name)
       return { reference: bundled === undefined ? { ...as, digest } : as, as, allowMissingPlatforms: true }

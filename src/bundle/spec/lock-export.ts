@@ -5,7 +5,9 @@ import type { BoundChart } from '../format/bound-chart.ts'
 import { decodeBoundCharts } from '../format/bound-chart-json.ts'
 import { decodeProofs, type ChartProof } from '../format/chart-proof.ts'
 import { fields, items, nodeOf, problem, type YamlNode } from './yaml-reader.ts'
-import { flag, text } from './yaml-values.ts'
+import { parseDigest, type Digest } from '../../oci/digest.ts'
+import { parseReference } from '../../oci/reference.ts'
+import { flag, parsed, text } from './yaml-values.ts'
 
 /**
  * What was chosen for an export and what helm found: all that bundle.json holds besides digests. With it a lock reproduces
@@ -25,6 +27,19 @@ export interface LockedExport {
   readonly spec: string
   readonly bound: readonly BoundChart[]
   readonly proof: readonly ChartProof[]
+  /** The image of this program that was made for the bundle. */
+  readonly image?: LockedOwnImage
+}
+
+/** What an image of this program was made of; the programs are told by the image's own digest. */
+export interface LockedOwnImage {
+  /** Its name in the bundle. */
+  readonly name: string
+  /** The reference of its base, and what that stood for. */
+  readonly base: string
+  readonly digest: Digest
+  /** `linux/amd64`, sorted. */
+  readonly platforms: readonly string[]
 }
 
 /** The block as it stands in the file: the spec a line a line, a chart a line, so that a diff can be read. */
@@ -37,6 +52,7 @@ export function encodeLockedExport({
   spec,
   bound,
   proof,
+  image,
 }: LockedExport): string {
   const list = (values: readonly unknown[]): string =>
     values.length === 0 ? '[]' : `[\n${values.map((value) => `      ${jsonText(value)}`).join(',\n')}\n    ]`
@@ -47,6 +63,7 @@ export function encodeLockedExport({
     ...(without.length === 0 ? [] : [`    "without": ${jsonText(without)},`]),
     `    "referrers": ${referrers},`,
     ...(attestations === undefined ? [] : [`    "attestations": "${attestations}",`]),
+    ...(image === undefined ? [] : [`    "image": ${JSON.stringify(image)},`]),
     `    "spec": ${list(spec.split('\n'))},`,
     `    "bound": ${list(bound)},`,
     `    "proof": ${list(proof)}`,
@@ -62,6 +79,7 @@ export function readLockedExport(place: YamlNode): LockedExport | undefined {
     'without',
     'referrers',
     'attestations',
+    'image',
     'spec',
     'bound',
     'proof',
@@ -75,6 +93,7 @@ export function readLockedExport(place: YamlNode): LockedExport | undefined {
   const proof = decoded(block?.need('proof'), decodeProofs)
   if (platforms === undefined || referrers === undefined || bound === undefined || proof === undefined)
     return undefined
+  const image = ownImageAt(block?.get('image'))
   const isDropped = block?.get('attestations') !== undefined
   return {
     platforms,
@@ -85,10 +104,27 @@ export function readLockedExport(place: YamlNode): LockedExport | undefined {
     spec,
     bound,
     proof,
+    ...(image === undefined ? {} : { image }),
   }
 }
 
 // --- internal ---
+
+function ownImageAt(place: YamlNode | undefined): LockedOwnImage | undefined {
+  if (place === undefined) return undefined
+  const block = fields(place, ['name', 'base', 'digest', 'platforms'])
+  const name = text(block?.need('name'), 'an image reference')
+  const base = parsed(block?.need('base'), 'an image reference', (written) => {
+    parseReference(written)
+    return written
+  })
+  const digest = parsed(block?.need('digest'), 'sha256: and 64 hex digits', (written) => parseDigest(written))
+  const platforms = items(block?.need('platforms'), 'platforms').flatMap(
+    (item) => text(item, 'a platform') ?? [],
+  )
+  if (name === undefined || base === undefined || digest === undefined) return undefined
+  return { name, base, digest, platforms }
+}
 
 function platformsAt(place: YamlNode | undefined): LockedExport['platforms'] | undefined {
   if (place === undefined) return undefined

@@ -1,4 +1,4 @@
-import type { ImporterProgram } from '../../bundle/format/importer.ts'
+import type { ProgramContents } from '../../bundle/format/importer.ts'
 import { hexOf } from '../../oci/digest.ts'
 
 /** How a bundle was signed. */
@@ -14,7 +14,7 @@ export interface SignedAs {
  */
 export function carryNext(
   bundle: string,
-  program: ImporterProgram | undefined,
+  program: ProgramContents | undefined,
   signed: SignedAs | undefined,
 ): string {
   const run = `import ${bundle} --registry <host>${signed === undefined ? '' : ` --verify-key ${KEY}`}`

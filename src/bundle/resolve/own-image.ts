@@ -43,7 +43,7 @@ export const baseImage = ({ base }: Pick<OwnImage, 'base'>): SpecImage => ({
 /**
  * Puts the program on its base, for each platform: the base's layers as they are, and one more. Equal programs on an
  * equal base make equal bytes.
- * @throws usage and integrity errors for a base that cannot be built on, FailuresError for one that cannot be had
+ * @throws usage and integrity errors for a base that cannot be built on, FailuresError for one that could not be fetched
  */
 export async function buildOwnImage(
   { base, locked: pinned, programs }: OwnImage,

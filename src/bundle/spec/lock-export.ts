@@ -31,7 +31,7 @@ export interface LockedExport {
   readonly image?: LockedOwnImage
 }
 
-/** What an image of this program was made of; the programs are told by the image's own digest. */
+/** What an image of this program was made of; the image's own digest pins the programs. */
 export interface LockedOwnImage {
   /** Its name in the bundle. */
   readonly name: string

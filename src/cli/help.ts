@@ -97,7 +97,7 @@ export function defaultText(def: Flag): string {
 const nameColumn = 26
 
 const START: readonly (readonly [command: string, what: string])[] = [
-  ['ma-bundle plan', 'what it would be'],
+  ['ma-bundle plan', 'a preview: bytes, disk, time'],
   ['ma-bundle export bundle.tar', 'where there is internet'],
   ['ma-bundle import bundle.tar --registry <host>', 'where there is none'],
 ]

@@ -4,7 +4,7 @@ import type { CommandTable } from '../cli/table.ts'
 export const commands: CommandTable = {
   plan: {
     group: 'make',
-    description: 'Preview an export: what it would be, and what is there already',
+    description: 'Preview an export, and what the registry has already',
     load: async () => (await import('./plan.ts')).default,
   },
   export: {

@@ -66,7 +66,7 @@ describe('verify', () => {
       const { code, stdout, stderr } = await runShell(['verify', file(), '--quiet'])
       expect({ at, code }, stderr).toEqual({ at, code: 5 })
       const named = [
-        ...`${stdout}${stderr}`.matchAll(/(?:at byte|it has|bytes behind|cut off|bundle.json is damaged)/g),
+        ...`${stdout}${stderr}`.matchAll(/(?:at byte|it has|bytes after|cut off|bundle.json is damaged)/g),
       ]
       expect(named.length, `byte ${at}: ${stdout}${stderr}`).toBeGreaterThan(0)
     }

@@ -112,7 +112,7 @@ describe('a bundle in S3 is as good as a file', () => {
     const { code, stderr } = await run(['verify', OBJECT, ...key])
     expect({ code, stderr }).toMatchObject({
       code: 5,
-      stderr: expect.stringContaining('no signature beside it') as string,
+      stderr: expect.stringContaining('no signature next to it') as string,
     })
     const elsewhere = await run(['verify', OBJECT, ...key, '--signature', at('bundle.tar.sig')])
     expect(elsewhere.code).toBe(0)

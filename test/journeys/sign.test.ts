@@ -107,7 +107,7 @@ describe.each(['ed25519', 'p256'])('a bundle signed with %s', (name) => {
   it('is refused without its signature', async () => {
     const flags = ['--verify-key', at(`${name}.pub`), '--signature', at('none.sig')]
     const { code, stderr } = await importing(file(), ...flags)
-    expect(stderr).toContain('no signature beside it')
+    expect(stderr).toContain('no signature next to it')
     expect(code).toBe(5)
   })
 

@@ -178,7 +178,7 @@ describe('merge', () => {
     // A part without helm knows less of the same chart, and takes nothing away.
     await merge(['proven-web.tar', 'web.tar'], '--prefer', 'last')
     expect((await runShell(['inspect', at('all.tar')])).stdout).toContain(
-      '1 reference of 1 chart bound, none left',
+      '1 reference of 1 chart bound, none still',
     )
   })
 

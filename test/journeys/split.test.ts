@@ -106,7 +106,7 @@ describe('export --split', () => {
   })
 
   it('takes names of media, and keeps 4GiB within what FAT32 takes', async () => {
-    const { stdout } = await runShell(['export', '--help'])
+    const { stdout } = await runShell(['export', '--help', 'all'])
     expect(stdout).toContain('fat32')
     for (const name of ['fat32', 'DVD', '4GiB', '700MB']) {
       const outcome = await split(fresh('media'), '--split', name, '--json')

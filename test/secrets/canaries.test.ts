@@ -505,6 +505,7 @@ describe('ECR', () => {
       'taken',
       (at) => ({ args: to(at), env: { AWS_SESSION_TOKEN: '', ...ecr.environment, XDG_STATE_HOME: at } }),
       0,
+      (at) => [join(at, 'values')],
     )
   })
 })

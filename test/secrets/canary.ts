@@ -54,6 +54,8 @@ export interface CanaryPlace {
     what: string,
     run: (at: string) => Promise<Run> | Run,
     code: number | readonly number[],
+    /** Paths that were given, which commands to run next may name. */
+    given?: (at: string) => readonly string[],
   ) => Promise<readonly Outcome[]>
   readonly remove: () => void
 }
@@ -71,7 +73,7 @@ export function createCanaryPlace(own: readonly string[] = []): CanaryPlace {
   return {
     folder,
     place,
-    everyWay: (what, run, code) =>
+    everyWay: (what, run, code, given = () => []) =>
       Promise.all(
         WAYS.map(async ({ flags, debug }) => {
           const at = place()
@@ -81,7 +83,8 @@ export function createCanaryPlace(own: readonly string[] = []): CanaryPlace {
             stdin,
           })
           const way = `${what} ${flags.join(' ')}${debug ? ' debug' : ''}`
-          expectClean(`${way} stdout`, outcome.stdout)
+          const named = given(at).reduce((text, path) => text.replaceAll(path, ''), outcome.stdout)
+          expectClean(`${way} stdout`, named)
           expectClean(`${way} stderr`, outcome.stderr)
           expect([code].flat(), `${what}: ${outcome.stderr}`).toContain(outcome.code)
           expect(outcome.stderr).not.toContain('bug in ma-bundle')

@@ -19,6 +19,12 @@ export function readPlainText(text: string, file: string): PlainText {
   let named = 0
   let other = 0
   for (const [at, written] of text.split(/\r\n|\n|\r/).entries()) {
+    // No reference is as long; looking at it would take its size several times over.
+    if (written.length > LONGEST_LINE) {
+      other += 1
+      to.problem({ file, line: at + 1 }, `a line of ${written.length} characters is no image reference`)
+      continue
+    }
     const line = written.trim().replace(/(?:^|\s)#.*$/, '')
     const place = { file, line: at + 1 }
     if (line === '' || line === '---' || line.startsWith('//')) continue
@@ -76,6 +82,8 @@ export function readTable(text: string, file: string): Listing | undefined {
 }
 
 // --- internal ---
+
+const LONGEST_LINE = 16 * 1024
 
 const ID = /^(?:sha256:)?[0-9a-f]{12,64}$/
 const LOG_LINE =

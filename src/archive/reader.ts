@@ -7,8 +7,11 @@ import { BLOCK, decodeHeader, encodeHeader, place, type Entry, type PlacedEntry 
 /** Reads entries straight out of the tar by offset; nothing is extracted. */
 export interface ArchiveReader {
   readonly entries: ReadonlyMap<string, PlacedEntry>
-  /** Content of an entry from byte `start` on, its header checked first. The caller verifies the digest. */
-  read(path: string, start?: number): Bytes
+  /**
+   * Content of an entry from byte `start` on, its header checked first. The caller verifies the digest.
+   * @param length of a part that the caller knows already: no more is read, nor the header again
+   */
+  read(path: string, start?: number, length?: number): Bytes
   /** Small content, whole; more than `limit` bytes are refused. */
   readAll(path: string, limit?: number): Promise<Uint8Array>
   /** The volumes it is made of, when there are several. */
@@ -66,9 +69,13 @@ export function readerOf(
   isHeaderOf?: (block: Uint8Array, entry: PlacedEntry) => boolean,
 ): ArchiveReader {
   const entries = new Map(placed.map((entry) => [entry.path, entry]))
-  const read = async function* (path: string, start = 0): Bytes {
+  const read = async function* (path: string, start = 0, length?: number): Bytes {
     const entry = entries.get(path)
     if (entry === undefined) throw integrityError(`"${path}" is not in the bundle`)
+    if (length !== undefined) {
+      if (start < entry.size) yield* file.read(entry.dataAt + start, Math.min(length, entry.size - start))
+      return
+    }
     if (isHeaderOf === undefined) {
       if (start < entry.size) yield* file.read(entry.dataAt + start, entry.size - start)
       return

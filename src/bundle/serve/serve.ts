@@ -7,8 +7,6 @@ import { OCI_INDEX } from '../../oci/media-types.ts'
 import { isRepository, isTag } from '../../oci/reference.ts'
 import type { Bundle } from '../format/open.ts'
 import type { Catalog, ServedRepository } from './catalog.ts'
-import { placeIn } from '../../archive/reader.ts'
-import { blobPath } from '../format/plan.ts'
 import { createServeBlob, type ServeBlob } from './content.ts'
 import { rangeOf } from './range.ts'
 
@@ -20,7 +18,7 @@ export function createRegistry(
   bundle: Bundle,
   catalog: Catalog,
 ): (request: ServedRequest) => Promise<ServedAnswer> {
-  const serveBlob = createServeBlob(bundle.source, ({ digest }) => placeIn(bundle.archive, blobPath(digest)))
+  const serveBlob = createServeBlob(bundle.archive)
   return async (request) => {
     try {
       return route(request, bundle, catalog, serveBlob)

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import { littered } from '../bytes/buffers.ts'
 import type { Bytes } from '../bytes/bytes.ts'
 import { codeOf, messageOf, usageError } from '../errors.ts'
 
@@ -49,6 +51,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     void respond(incoming, response, options)
   }
   const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
+  let open = 0
+  server.on('connection', (socket: Socket) => {
+    open += 1
+    socket.on('close', () => (open -= 1))
+    if (open > MOST_CONNECTIONS) socket.destroy()
+  })
   try {
     server.listen(port, host)
     await once(server, 'listening')
@@ -72,6 +80,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 }
 
 // --- internal ---
+
+/** A piece, and the copies of it that a socket makes. */
+const COPIES = 4
+/** What each may hold of a body is what bounds the memory. */
+const MOST_CONNECTIONS = 1024
+/** A client that takes nothing for so long gives its place to others; it may come back with a range. */
+const IDLE_MS = 5 * 60_000
 
 const WHY: Readonly<Record<string, string>> = {
   EADDRINUSE: 'something else listens there',
@@ -106,11 +121,14 @@ async function send(body: Bytes, response: ServerResponse): Promise<boolean> {
   response.on('close', () => wake())
   for await (const chunk of body) {
     if (response.destroyed) return false
+    littered(chunk.length * COPIES)
     if (response.write(chunk)) continue
+    const idle = setTimeout(() => response.destroy(), IDLE_MS)
     await new Promise<void>((resolve) => {
       wake = resolve
       if (response.destroyed || !response.writableNeedDrain) resolve()
     })
+    clearTimeout(idle)
   }
   return !response.destroyed
 }

@@ -5,7 +5,7 @@ import { commands } from '../../src/commands/table.ts'
 const specs = new Map((await catalogOf(commands).specs()).map(({ name, args }) => [name, args]))
 const flagsOf = (command: string): readonly string[] => Object.keys(specs.get(command) ?? {})
 
-/** Those that are about the file between the two, which mirror does not have. */
+/** Those about the file between the two, which mirror does not have; and pulling as nodes do, which is a command too. */
 const OF_THE_FILE = [
   'bundle',
   'since',
@@ -23,6 +23,8 @@ const OF_THE_FILE = [
   'sse',
   'sseKmsKey',
   'storageClass',
+  'shard',
+  'rehearse',
 ]
 
 it('mirror has every flag of export and import but those about the file between', () => {

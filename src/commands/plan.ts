@@ -1,6 +1,7 @@
 import { planFor, type PlanRequest } from '../api/plan-for.ts'
 import { refuseMissing } from '../bundle/export/prove-charts.ts'
-import { newMediumAt } from '../bundle/media/at.ts'
+import { findMedium, newMediumAt } from '../bundle/media/at.ts'
+import type { Medium } from '../bundle/media/medium.ts'
 import type { Args, ArgsDef } from '../cli/args/flags.ts'
 import { defineBundleCommand } from '../cli/command.ts'
 import { helmArgs } from '../cli/flags/helm.ts'
@@ -12,7 +13,10 @@ import { noSettings } from '../cli/flags/repository.ts'
 import { olderArgs } from '../cli/flags/since-reuse.ts'
 import { imagesArg, isImageWord } from '../cli/flags/source.ts'
 import { forecast, rateArgs, type Outlook } from '../cli/output/forecast.ts'
+import { showPreview } from '../cli/output/import-result.ts'
 import { noticeText } from '../cli/output/notice-text.ts'
+import type { CommandSession } from '../cli/session.ts'
+import { BundleError } from '../lib/errors.ts'
 
 const { required: _, ...registry } = layoutArgs.registry
 
@@ -20,7 +24,8 @@ const planArgs = {
   bundle: {
     type: 'positional',
     required: false,
-    description: 'File that the export would write: checks whether there is room for it',
+    description:
+      'File that the export would write: tells whether there is room for it. With --registry and no list, the bundle that is there: what its import would push',
   },
   images: imagesArg,
   ...prepareArgs,
@@ -57,6 +62,10 @@ export default defineBundleCommand({
       description: 'what an update would bring',
     },
     {
+      command: 'ma-bundle plan bundle.tar --registry <host>',
+      description: 'what an import of this bundle would push',
+    },
+    {
       command: 'ma-bundle plan --registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com',
       description: 'from a machine that sees both sides: what is missing there',
     },
@@ -65,6 +74,13 @@ export default defineBundleCommand({
   async run(given, session) {
     const args = withoutBundle(given)
     const layout = args.registry === undefined ? undefined : layoutOf({ ...args, registry: args.registry })
+    const bundle = await bundleOf(args, session)
+    if (bundle !== undefined && layout !== undefined && args.registry !== undefined) {
+      const { previewImport } = await import('../api/import-preview.ts')
+      const target = await targetSettings({ ...args, ...noSettings, registry: args.registry }, session)
+      const request = { layout, target, trust: args, pick: args, repair: 'none' } as const
+      return showPreview(await previewImport(bundle, request, session), session)
+    }
     const { source, target } = splitLogin(args, layout?.registry ?? '')
     const medium = await newMediumAt(args.bundle ?? 'bundle.tar', { split: args.split }, session)
     const request: PlanRequest = {
@@ -92,6 +108,27 @@ export default defineBundleCommand({
     refuseMissing(prepared.missing)
   },
 })
+
+/** With a registry and without a list: the bundle that is there already, if one is. */
+async function bundleOf(
+  { bundle, registry: to, images, image, chart, manifests, spec, lock, volumes }: Args<typeof planArgs>,
+  session: CommandSession,
+): Promise<Medium | undefined> {
+  const lists = [images, image, chart, manifests, spec]
+  if (bundle === undefined || to === undefined || lock !== undefined) return undefined
+  if (lists.some((list) => list.length > 0)) return undefined
+  const medium = await findMedium(bundle, { ...session, volumes })
+  if (medium?.can.seek !== true) return undefined
+  try {
+    const file = await medium.open()
+    await file.close()
+    return medium
+  } catch (error) {
+    // Nothing is there yet: it is where an export would write.
+    if (error instanceof BundleError && error.kind === 'usage') return undefined
+    throw error
+  }
+}
 
 /** A plan needs no bundle, so that the first word may be an image already. */
 const withoutBundle = (args: Args<typeof planArgs>): Args<typeof planArgs> =>

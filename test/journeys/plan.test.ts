@@ -174,4 +174,27 @@ describe('plan', () => {
     expect((await plan('--against', at('odd.json'))).code).not.toBe(0)
     expect(source.requests).toHaveLength(asked)
   })
+
+  it('means the bundle that is there, with --registry and no list, and asks no source', async () => {
+    spec('team/one:1', 'team/two:2')
+    await runShell(['export', at('there.tar'), '--spec', at('spec.yaml')])
+    const asked = source.requests.length
+    const line = ['plan', at('there.tar'), '--registry', target.host]
+    const before = await runShell(line)
+    expect([before.code, before.stderr.includes('error')]).toEqual([0, false])
+    expect(before.stdout).toContain('2 of 2 would be pushed')
+    expect(before.stdout).toContain('Nothing was changed.')
+    expect(resultOf(await runShell([...line, '--json']))).toMatchObject({
+      dryRun: true,
+      roots: [{ state: 'missing' }, { state: 'missing' }],
+    })
+    const values = ['--values', at('values.yaml')]
+    await runShell(['import', at('there.tar'), '--registry', target.host, ...values])
+    expect((await runShell([...line, '--quiet'])).stdout).toBe(
+      '0 of 2 would be pushed, 0 B at the most. Nothing was changed.\n',
+    )
+    expect(source.requests).toHaveLength(asked)
+    // A list says that it is to be made anew.
+    expect((await runShell([...line, '--spec', at('spec.yaml')])).stdout).toMatch(/^takes +2 images/m)
+  })
 })

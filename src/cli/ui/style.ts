@@ -44,6 +44,22 @@ export function clip(text: string, width: number, where: 'end' | 'middle' = 'end
   return `${take(characters, width - 1 - tail)}…${take(characters.toReversed(), tail, true)}`
 }
 
+/** All of a text in lines of at most `width` columns, broken behind what separates the parts of a reference or a path. */
+export function fold(text: string, width: number): readonly string[] {
+  const lines: string[] = []
+  let rest = text
+  while (widthOf(rest) > Math.max(1, width)) {
+    const characters = Array.from(segmenter.segment(rest), ({ segment }) => segment)
+    const fitting = take(characters, Math.max(1, width)) || (characters[0] ?? '')
+    const at = Math.max(...['/', ':', '@', ' ', ',', '='].map((mark) => fitting.lastIndexOf(mark))) + 1
+    // A part that is longer than half of the line is broken anywhere.
+    const line = at * 2 > fitting.length ? fitting.slice(0, at) : fitting
+    lines.push(line.trimEnd())
+    rest = rest.slice(line.length).trimStart()
+  }
+  return [...lines, rest]
+}
+
 /** Text from outside as one line that cannot steer the terminal, nor look like another. */
 export const oneLine = (text: string): string => visible(text.replaceAll(/[\t\n\r]+/g, ' ')).trim()
 

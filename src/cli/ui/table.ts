@@ -1,11 +1,11 @@
 import type { OutputStream } from '../context.ts'
-import { clip, oneLine, pad, widthOf, type Style } from './style.ts'
+import { fold, oneLine, pad, widthOf, type Style } from './style.ts'
 
 export interface Column {
   readonly title: string
   /** Numbers go to the right. */
   readonly align?: 'left' | 'right'
-  /** Never shortened: digests, sizes, commands to copy. */
+  /** Never goes on in the next line: digests, sizes, commands to copy. */
   readonly whole?: true
 }
 
@@ -14,8 +14,8 @@ export type Cell = string | { readonly text: string; readonly paint: (text: stri
 
 /**
  * Aligned columns under their titles, a line per row, without a final newline. `width` is that of the screen: cells are
- * cut in the middle to fit, but those of a `whole` column never are, even if the line gets longer. A row may be shorter
- * than the columns.
+ * go on in the next line to fit, so that names stay whole, but those of a `whole` column never do, even if the line gets
+ * longer. A row may be shorter than the columns.
  */
 export function table(
   columns: readonly (string | Column)[],
@@ -26,10 +26,14 @@ export function table(
   const defs = columns.map((column) => (typeof column === 'string' ? { title: column } : column))
   const widths = fit(defs, rows, width - indent.length)
   const line = (cells: readonly Cell[]): string => {
-    const texts = defs.map((def, at) =>
-      cellText(cells[at] ?? '', def, widths[at] ?? 0, at === defs.length - 1),
-    )
-    return (indent + texts.join(gap)).trimEnd()
+    const folded = defs.map((def, at) => cellLines(cells[at] ?? '', def, widths[at] ?? 0))
+    const height = Math.max(1, ...folded.map(({ length }) => length))
+    return Array.from({ length: height }, (_, row) => {
+      const texts = defs.map((def, at) =>
+        padded(folded[at]?.[row] ?? '', def, widths[at] ?? 0, at === defs.length - 1),
+      )
+      return (indent + texts.join(gap)).trimEnd()
+    }).join('\n')
   }
   const head = line(
     defs.map(({ title }) => (style === undefined ? title : { text: title, paint: style.dim })),
@@ -60,11 +64,14 @@ const narrowest = 10
 
 const textOf = (cell: Cell): string => oneLine(typeof cell === 'string' ? cell : cell.text)
 
-function cellText(cell: Cell, { align, whole }: Column, room: number, last: boolean): string {
-  const text = whole === true ? textOf(cell) : clip(textOf(cell), room, 'middle')
-  const painted = typeof cell === 'string' ? text : cell.paint(text)
-  if (last && align !== 'right') return painted
-  return pad(painted, room, align === 'right' ? 'start' : 'end')
+function cellLines(cell: Cell, { whole }: Column, room: number): readonly string[] {
+  const lines = whole === true ? [textOf(cell)] : fold(textOf(cell), room)
+  return typeof cell === 'string' ? lines : lines.map((line) => cell.paint(line))
+}
+
+function padded(text: string, { align }: Column, room: number, last: boolean): string {
+  if (last && align !== 'right') return text
+  return pad(text, room, align === 'right' ? 'start' : 'end')
 }
 
 /** The width of each column: as its content wants, then one by one taken from the widest until the line fits. */

@@ -25,7 +25,7 @@ const planArgs = {
     type: 'positional',
     required: false,
     description:
-      'File that the export would write: tells whether there is room for it. With --registry and no list, the bundle that is there: what its import would push',
+      'File that the export would write, to see whether there is room for it. With --registry and no list, the bundle that is there: what its import would push',
   },
   images: imagesArg,
   ...prepareArgs,

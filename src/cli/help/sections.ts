@@ -21,6 +21,8 @@ export const sections = {
     'allowMissingPlatform',
     'withCli',
     'cliFrom',
+    'withImage',
+    'imageBase',
     'keep',
     'also',
     'inUse',

@@ -1,5 +1,11 @@
 import { parseAllDocuments } from 'yaml'
-import { isImageKey, looksLikeReference, mentionsIn, type Mention } from '../../helm/values/reference-text.ts'
+import {
+  isAddress,
+  isImageKey,
+  looksLikeReference,
+  mentionsIn,
+  type Mention,
+} from '../../helm/values/reference-text.ts'
 import { usageError } from '../../lib/errors.ts'
 import { MAX_NESTING, nestsDeeper } from '../../lib/nesting.ts'
 import { fieldsOf, type ManifestField, type SplitReference } from './post-render-fields.ts'
@@ -96,7 +102,8 @@ function partOf(reference: string | undefined, part: SplitReference['part']): st
 function mentioned(text: string, hint: ManifestField['hint'], images: PrivateImages): readonly Found[] {
   const known = (token: string): boolean =>
     token.includes('/') && VERSIONED.test(token) && images.rewrite(token) !== undefined
-  return mentionsIn(text, hint, known).map((mention): Found => {
+  const mentions = mentionsIn(text, hint, known).filter((mention) => !isAddress(text, mention))
+  return mentions.map((mention): Found => {
     const after =
       images.rewrite(mention.text) ??
       (takesNames(text.slice(0, mention.start), hint) ? images.rewriteRepository(mention.text) : undefined)

@@ -31,6 +31,10 @@ export function normalisedReference(text: string): string | undefined {
   }
 }
 
+/** Whether a mention is part of an address on the web (`https://quay.io/team/app:v1`): without a digest it is no image. */
+export const isAddress = (text: string, { start, text: token }: Mention): boolean =>
+  !token.includes('@sha256:') && ADDRESS.test(text.slice(Math.max(0, start - 16), start))
+
 /** What follows the last slash: a name with its version. */
 export const lastSegment = (text: string): string => text.slice(text.lastIndexOf('/') + 1)
 
@@ -112,6 +116,8 @@ const TOKEN = /[A-Za-z0-9._/:@+-]+/g
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//
 /** Schemes of addresses: what follows the last colon is no tag. */
 const ELSEWHERE = /^(?:https?|wss?|tcp|udp|unix|ssh|git|ftp|file):/
+/** The end of what stands before a mention. */
+const ADDRESS = /(?:https?|wss?|tcp|udp|unix|ssh|git|ftp|file):\/\/$/
 /** The name that stands before a value: `image: x`, `"image": "x"`, `IMAGE=x`, `--image x`. */
 const LABEL = /([A-Za-z0-9_.-]+)["']?\s*(?:[:=]|\s)\s*["'\\]*$/
 const KNOWN_HOST =

@@ -3,16 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { runCli, type CliOutcome } from '../support/cli.ts'
-import { startEcr } from '../support/ecr/server.ts'
 import { helmBinary } from '../support/helm.ts'
-import { startInternet } from '../support/internet.ts'
-import { portOf, startNameProxy } from '../support/name-proxy.ts'
-import { doWhatIsPrinted, imagesIn, type Installed } from '../support/printed.ts'
+import { imageNamed, startInternet } from '../support/internet.ts'
+import { runProgram } from '../support/program.ts'
 import { charts, HOSTS, NEEDED, specOf } from './consumer.ts'
-
-const ECR = '123456789012.dkr.ecr.eu-central-1.amazonaws.com'
-const API = 'api.ecr.eu-central-1.amazonaws.com'
-const BUCKET = 'prod-eu-central-1-starport-layer-bucket.s3.eu-central-1.amazonaws.com'
+import { ECR, inside } from './inside.ts'
+import type { Nodes } from './nodes.ts'
 
 const folders: string[] = []
 afterAll(async () => {
@@ -44,54 +40,22 @@ async function exported(
   }
 }
 
-interface Inside {
-  readonly imported: CliOutcome
-  readonly installed?: Installed
-  readonly tags: ReadonlySet<string>
-}
-
-/** Imports into ECR by its real names, and does exactly what is printed. */
-async function inside(
+/** The isolated side with its nodes, where nothing but loopback is. */
+async function onNodes(
   { cwd, PATH }: { readonly cwd: string; readonly PATH: string },
-  major?: 3 | 4,
-): Promise<Inside> {
-  const options: { quotas: 'none'; downloadOrigin?: string } = { quotas: 'none' }
-  const ecr = await startEcr(options)
-  options.downloadOrigin = `https://${BUCKET}`
-  const ports: Readonly<Record<string, number>> = {
-    [ECR]: portOf(ecr.registry),
-    [API]: portOf(ecr.endpoint),
-    [BUCKET]: portOf(ecr.downloadOrigin),
-  }
-  const proxy = await startNameProxy((host) => ports[host])
-  try {
-    const { AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '' } = ecr.environment
-    const imported = await runCli(['import', 'bundle.tar', '--registry', ECR], {
-      cwd,
-      env: {
-        HTTPS_PROXY: proxy.url,
-        MA_BUNDLE_CA_FILE: ecr.caFile,
-        AWS_ACCESS_KEY_ID,
-        AWS_SECRET_ACCESS_KEY,
-        PATH,
-      },
-    })
-    const tags = new Set(Object.keys(ecr.tags()))
-    if (imported.code !== 0 || major === undefined) return { imported, tags }
-    const installed = await doWhatIsPrinted(imported.stdout, cwd, {
-      helm: await helmBinary(major),
-      env: { HTTPS_PROXY: proxy.url, SSL_CERT_FILE: ecr.caFile },
-      password: Buffer.from(ecr.token(), 'base64').toString().replace(/^AWS:/, ''),
-    })
-    return { imported, installed, tags }
-  } finally {
-    await proxy.stop()
-    await ecr.stop()
-  }
+  major: 3 | 4,
+): Promise<Nodes> {
+  const program = join(import.meta.dirname, 'nodes.ts')
+  const { stdout } = await runProgram(
+    'unshare',
+    ['--net', '--mount', '--propagation', 'private', process.execPath, program, cwd, PATH, String(major)],
+    { env: { PATH: process.env.PATH ?? '', HOME: cwd } },
+  )
+  return JSON.parse(stdout.toString()) as Nodes
 }
 
 describe.each([3, 4] as const)('the default journey with helm %i', (major) => {
-  it('judges what the consumer installs here, to the last rendered reference in the registry', async () => {
+  it('judges what the consumer installs here, to the last rendered reference on a node', async () => {
     const at = await place(major)
     const out = await exported(at, NEEDED)
     expect(out).toMatchObject({ code: 0 })
@@ -104,15 +68,15 @@ describe.each([3, 4] as const)('the default journey with helm %i', (major) => {
     // A template names it: no value reaches it.
     expect(out.stdout).toContain('1 NOT bound: quay.io/journey/agent:9')
 
-    const { imported, installed, tags } = await inside(at, major)
+    const { devices, imported, installed, pulled, failed, attempts } = await onNodes(at, major)
+    expect(devices).toEqual(['lo'])
     expect(imported).toMatchObject({ code: 0 })
     expect(Object.keys(installed?.releases ?? {}).toSorted()).toEqual(['desk', 'operator', 'store'])
-    const pulled = Object.values(installed?.releases ?? {}).flatMap((text) => imagesIn(text).pulled)
-    expect(pulled.filter((image) => !image.startsWith(`${ECR}/`))).toEqual([])
-    expect(pulled.map((image) => image.slice(ECR.length + 1)).filter((image) => !tags.has(image))).toEqual([])
-    expect([...new Set(pulled)].toSorted()).toEqual(
-      NEEDED.map((image) => `${ECR}/mirrored/${image}`).toSorted(),
+    expect(failed).toEqual([])
+    expect(pulled).toEqual(
+      Object.fromEntries(NEEDED.map((image) => [`${ECR}/mirrored/${image}`, imageNamed(image).digest])),
     )
+    expect(attempts).toBe(0)
   })
 
   it('ends an export that lacks what an object pulls, whether a value or a literal names it', async () => {

@@ -70,7 +70,7 @@ async function journey(
       }
     })()
     const seconds = ((performance.now() - started) / 1000).toFixed(0)
-    const verdict = /^Proof: .*|^Not proven.*/m.exec(exported.stdout)?.[0] ?? 'no verdict'
+    const verdict = /^(?:Proof|As measured|Not judged)\b.*/m.exec(exported.stdout)?.[0] ?? 'no verdict'
     process.stderr.write(`\n${exported.stdout.slice(-4000)}\n`)
     const first = `| ${spec.version}, ${helm === 'none' ? 'no helm' : `helm ${helm}`} | ${exported.code} in ${seconds} s: ${verdict}`
     if (exported.code !== 0) return failed(first, exported.stderr)
@@ -125,7 +125,7 @@ async function startJourneyInternet(folder: string, spec: BundleSpec): Promise<I
       spec.groups
         .flatMap((group) => group.files)
         .map(async ({ name, url }) => {
-          const bytes = await readFile(join(folder, spec.version, name))
+          const bytes = await readFile(join(folder, spec.version ?? '', name))
           return [url, new Uint8Array(bytes)] as const
         }),
     ),

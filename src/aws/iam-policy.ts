@@ -35,7 +35,7 @@ export interface ImportFeatures {
 }
 
 /** Who the policy is for; `node` is the role of the machines that pull. */
-export const POLICY_USES = ['import', 'export', 'rehearse', 'prune', 'node'] as const
+export const POLICY_USES = ['import', 'export', 'rehearse', 'check', 'prune', 'node'] as const
 export type PolicyUse = (typeof POLICY_USES)[number]
 
 export interface PolicyOptions {
@@ -64,7 +64,7 @@ export function iamPolicy(options: PolicyOptions): Policy {
   const repositories = repositoriesOf(options)
   if (options.for === 'export')
     return policy([login, allow('Pull', actionsFor('export'), repositories), ...bundleStatements(options)])
-  if (options.for === 'rehearse' || options.for === 'node')
+  if (options.for === 'rehearse' || options.for === 'check' || options.for === 'node')
     return policy([login, allow('Pull', actionsFor('pull'), repositories)])
   if (options.for === 'prune') {
     return policy([

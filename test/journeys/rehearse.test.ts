@@ -6,6 +6,10 @@ import { HANDED_OUT, startCloud } from '../support/aws-cloud.ts'
 import { startContainerd } from '../support/containerd.ts'
 import { startDockerRegistry } from '../support/docker-registry.ts'
 import { startEcr, type ApiAction, type Ecr } from '../support/ecr/server.ts'
+import { formatReference } from '../../src/oci/reference.ts'
+import { bundledSpecs } from '../../src/bundle/spec/bundled.ts'
+import { imagesOf, nameOf, parseSpec } from '../../src/bundle/spec/spec.ts'
+import { writeManyImages } from '../support/many-images.ts'
 import { actionsBeyond } from '../support/ecr-client.ts'
 import { buildImage, buildIndex, layerOf, noise, type BuiltImage } from '../support/images.ts'
 import { runProgram } from '../support/program.ts'
@@ -30,17 +34,18 @@ const NODE = {
   arn: 'arn:aws:iam::123456789012:role/node',
 }
 
+const ADMIN = {
+  accessKeyId: 'AKIAADMIN00000000000',
+  secretAccessKey: 'admin-secret',
+  arn: 'arn:aws:iam::123456789012:user/admin',
+}
+
 const at = (name: string): string => join(folder, name)
 const place = (name: string): string => `mirrored/${source.host.replace(':', '-')}/${name}`
 
 async function start(...denied: readonly ApiAction[]): Promise<void> {
-  const admin = {
-    accessKeyId: 'AKIAADMIN00000000000',
-    secretAccessKey: 'admin-secret',
-    arn: 'arn:aws:iam::123456789012:user/admin',
-  }
-  ecr = await startEcr({ tls: false, quotas: 'none', accessKeys: [admin, { ...NODE, denied }] })
-  const outcome = await run(['import', at('bundle.tar'), '--values', at('values.yaml')], admin)
+  ecr = await startEcr({ tls: false, quotas: 'none', accessKeys: [ADMIN, { ...NODE, denied }] })
+  const outcome = await run(['import', at('bundle.tar'), '--values', at('values.yaml')], ADMIN)
   expect(outcome.code).toBe(0)
 }
 
@@ -160,6 +165,38 @@ describe('rehearse', () => {
     expect(stdout).not.toContain(`${place('a/also')}:2 (linux/amd64)`)
     expect(stdout).toContain('3 would fail')
   })
+})
+
+describe('rehearse of the whole default list', () => {
+  const names = imagesOf(parseSpec(bundledSpecs[0]?.text ?? '', '3.3.6').groups).map((one) =>
+    formatReference(nameOf(one)),
+  )
+
+  it('pulls every image by its real name, and finds one right at a time that the nodes lack', async () => {
+    expect(names.length).toBeGreaterThan(58)
+    writeManyImages(at('default.tar'), names.length, 3, (image) => names[image] ?? '')
+    const whole = ['rehearse', at('default.tar'), '--platform', 'linux/amd64']
+    for (const [denied, named] of [
+      [undefined, `${names.length} references, 1 platform, 0 would fail`],
+      ['BatchGetImage', 'allow ecr:BatchGetImage'],
+      ['GetDownloadUrlForLayer', 'allow ecr:GetDownloadUrlForLayer'],
+      ['GetAuthorizationToken', 'ecr:GetAuthorizationToken'],
+    ] as const) {
+      ecr = await startEcr({
+        tls: false,
+        quotas: 'none',
+        accessKeys: [ADMIN, { ...NODE, denied: denied === undefined ? [] : [denied] }],
+      })
+      expect(await run(['import', at('default.tar'), '--values', at('values.yaml')], ADMIN)).toMatchObject({
+        code: 0,
+      })
+      const { code, stdout } = await run(whole)
+      expect(stdout).toContain(named)
+      expect(code).toBe(denied === undefined ? 0 : 3)
+      if (denied !== undefined) expect(stdout).toContain(`${names.length} would fail`)
+      await ecr.stop()
+    }
+  }, 120_000)
 })
 
 describe('import --rehearse', () => {

@@ -9,7 +9,12 @@ const LAYER = 'application/vnd.oci.image.layer.v1.tar'
 const CONFIG = 'application/vnd.oci.image.config.v1+json'
 
 /** Writes a bundle of many tiny images, each with layers of its own and one that all have; no registry is needed. */
-export function writeManyImages(file: string, images: number, layers: number): void {
+export function writeManyImages(
+  file: string,
+  images: number,
+  layers: number,
+  nameOf = (image: number): string => `r.example/team/image${image}:1`,
+): void {
   const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
   const files = new Map<string, Uint8Array>()
   const digests = new Map<string, Digest>()
@@ -38,7 +43,7 @@ export function writeManyImages(file: string, images: number, layers: number): v
     )
     return {
       kind: 'image',
-      name: `r.example/team/image${image}:1`,
+      name: nameOf(image),
       digest: add(manifest),
       size: manifest.length,
       mediaType: OCI_MANIFEST,

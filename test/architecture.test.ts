@@ -135,6 +135,17 @@ describe('files', () => {
     expect(full.map(([folder]) => folder)).toEqual([])
   })
 
+  it('tell at the head of each room of the bundle what it is for', () => {
+    const rooms = new Set(files.flatMap((file) => /^src\/bundle\/([^/]+)\//.exec(file)?.[1] ?? []))
+    const silent = [...rooms].filter(
+      (room) =>
+        !files.some(
+          (file) => file.startsWith(`src/bundle/${room}/`) && (sources.get(file) ?? '').startsWith('// '),
+        ),
+    )
+    expect(silent).toEqual([])
+  })
+
   it('have at most 250 lines', () => {
     const long = files.filter((file) => (sources.get(file) ?? '').trimEnd().split('\n').length > 250)
     expect(long).toEqual([])

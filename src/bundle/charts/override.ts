@@ -1,3 +1,4 @@
+// Where charts name images: bindings, their proof, the override, and what covers images that no value reaches.
 import { Document, isMap, isScalar, Scalar } from 'yaml'
 import { visible } from '../../lib/text/visible.ts'
 import { yamlText } from '../../lib/text/yaml.ts'

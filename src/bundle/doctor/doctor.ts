@@ -1,3 +1,4 @@
+// Tries whatever an import needs before it runs, and changes nothing.
 import { statfs } from 'node:fs/promises'
 import { BundleError } from '../../lib/errors.ts'
 import { formatBytes } from '../../lib/format.ts'

@@ -1,3 +1,4 @@
+// Makes bundles: collects, plans, fetches and writes; `--since`, `--reuse`, inventories.
 import { integrityError } from '../../lib/errors.ts'
 import { formatPlatform, type Platform } from '../../oci/platform.ts'
 import type { Mirrors } from '../../registry/mirror.ts'

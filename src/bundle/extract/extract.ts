@@ -1,3 +1,4 @@
+// Takes single images, charts and files out of a bundle.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bytesOf, type Bytes } from '../../lib/bytes/bytes.ts'

@@ -1,3 +1,4 @@
+// The bundle as bytes: `bundle.json` and the entries around it are planned, encoded, decoded and opened here.
 import type { Entry } from '../../archive/tar.ts'
 import type { BoundChart } from './bound-chart.ts'
 import { decodeBoundCharts } from './bound-chart-json.ts'

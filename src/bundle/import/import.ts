@@ -1,3 +1,4 @@
+// Brings a bundle into a registry: compares, pushes, reads back, writes what a cluster needs.
 import { placeIn } from '../../archive/reader.ts'
 import type { Emit } from '../../lib/events.ts'
 import { createOnce, type Once } from '../../lib/once.ts'

@@ -1,3 +1,4 @@
+// Looks at bundles: sizes, contents, changes, reports for approvers.
 import { collect } from '../../lib/bytes/bytes.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { digestOf, type Digest } from '../../oci/digest.ts'

@@ -1,3 +1,4 @@
+// Where a bundle lies: a file, volumes, S3, a pipe. Nothing outside of this room asks which one it is.
 import type { Readable, Writable } from 'node:stream'
 import type { RepairWriter } from '../../archive/edit-in-place.ts'
 import type { SealedVolume } from '../../archive/volumes/volume.ts'

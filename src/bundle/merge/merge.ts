@@ -1,3 +1,4 @@
+// Makes one bundle of several.
 import { integrityError } from '../../lib/errors.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { walk } from '../../oci/graph.ts'

@@ -1,3 +1,4 @@
+// From a spec to digests: images, charts, files and referrers, resolved before any layer is fetched.
 import { createOnce, type Once } from '../../lib/once.ts'
 import { createPool } from '../../lib/pool.ts'
 import type { Digest } from '../../oci/digest.ts'

@@ -1,3 +1,4 @@
+// What every flow of the bundle needs: events, collected failures, the network, the interface of a target registry.
 import type { Emit } from '../../lib/events.ts'
 import type { ChartRepositories } from '../../helm/repositories-file.ts'
 import type { Http } from '../../lib/http/client.ts'

@@ -1,3 +1,4 @@
+// A read-only registry straight out of a bundle.
 import { bytesOf } from '../../lib/bytes/bytes.ts'
 import { BundleError } from '../../lib/errors.ts'
 import type { ServedAnswer, ServedRequest } from '../../lib/http/server.ts'

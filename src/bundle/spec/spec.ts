@@ -1,3 +1,4 @@
+// The list people write: read, printed, locked; the bundled lists; what other tools keep as lists.
 import { usageError } from '../../lib/errors.ts'
 import { didYouMean } from '../../lib/text/suggest.ts'
 import { formatReference, type Reference } from '../../oci/reference.ts'

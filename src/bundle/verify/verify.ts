@@ -1,3 +1,4 @@
+// Reads every byte of a bundle, compares a registry with it, and repairs either.
 import { release } from '../../lib/bytes/buffers.ts'
 import type { RandomReader } from '../../lib/bytes/bytes.ts'
 import type { Emit } from '../../lib/events.ts'

@@ -1,3 +1,4 @@
+// A site after the import: what its nodes can pull, what its cluster runs, what its registry no longer needs.
 import { BundleError, messageOf } from '../../../lib/errors.ts'
 import { createOnce, type Once } from '../../../lib/once.ts'
 import { createPool } from '../../../lib/pool.ts'

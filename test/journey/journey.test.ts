@@ -28,11 +28,11 @@ async function exported(
   { cwd, PATH }: { readonly cwd: string; readonly PATH: string },
   images: readonly string[],
   flags: readonly string[] = [],
-  literalHook = false,
+  { literalHook = false, hints = '' } = {},
 ): Promise<CliOutcome> {
   const internet = await startInternet({ hosts: HOSTS, charts: charts(literalHook), has: () => true })
   try {
-    await writeFile(join(cwd, 'spec.yaml'), specOf(images))
+    await writeFile(join(cwd, 'spec.yaml'), specOf(images) + hints)
     const args = ['export', 'bundle.tar', '--spec', 'spec.yaml', '--no-cache', ...flags]
     return await runCli(args, { cwd, env: { ...internet.environment, PATH } })
   } finally {
@@ -104,7 +104,9 @@ describe.each([3, 4] as const)('the default journey with helm %i', (major) => {
 
   it('ends an import with 1 that leaves a needed image public, and names it', async () => {
     const at = await place(major)
-    expect(await exported(at, [...NEEDED, 'quay.io/journey/migrate:4'], [], true)).toMatchObject({ code: 0 })
+    expect(
+      await exported(at, [...NEEDED, 'quay.io/journey/migrate:4'], [], { literalHook: true }),
+    ).toMatchObject({ code: 0 })
     const { imported } = await inside(at)
     expect(imported.code).toBe(1)
     expect(imported.stderr).toMatch(/quay\.io\/journey\/migrate:4[\s\S]*store pulls it \(Job\/migrate/)
@@ -119,6 +121,13 @@ describe('the default journey without helm', () => {
     const out = await exported(env, NEEDED)
     expect(out).toMatchObject({ code: 0 })
     expect(out.stdout.replaceAll(/\s+/g, ' ')).toMatch(/Not judged[^.]*store, search, operator, spare/)
+    // A literal that the spec knows of is judged as a helm would have it: no value reaches it.
+    expect(out.stdout).not.toContain('NOT bound')
+    const hints = `hints:
+  desk: [{ reference: 'quay.io/journey/agent:9', where: image, action: patch, reason: written into a template }]
+`
+    const known = await exported(env, NEEDED, [], { hints })
+    expect(known.stdout).toContain('1 NOT bound: quay.io/journey/agent:9')
     const refused = await exported(env, NEEDED, ['--require-proof'])
     expect(refused.code).toBe(1)
     expect(refused.stderr).toContain('--require-proof')

@@ -7,7 +7,7 @@ import type { RootContents } from '../../format/contents.ts'
 import type { ChartRoot } from '../../format/root.ts'
 import { knownChart } from '../../spec/bundled.ts'
 import { canonicalText, hintsOf } from '../../spec/hints.ts'
-import type { BundleSpec, SpecBinding } from '../../spec/spec.ts'
+import type { BundleSpec, SpecBinding, SpecHint } from '../../spec/spec.ts'
 import { createPrivateImages, withAliases } from '../private-images.ts'
 import { SOMEWHERE } from '../render.ts'
 import { staticChart } from './unrendered.ts'
@@ -40,7 +40,10 @@ export function measuredCharts(
     if (places === undefined || places.length === 0 || isGiven || given?.charts.has(chart) === true) return []
     const consumed = isConsumer ? places : asConsumed(places, chart, spec, install)
     const own = install.of(chart)
-    const bound = { ...staticChart(tgz, own), uses: usesOf(consumed) }
+    const bound = {
+      ...staticChart(tgz, own),
+      uses: [...usesOf(consumed), ...literalsOf(hints.get(chart) ?? [])],
+    }
     return [{ bound, judge: (roots) => judge(bound, consumed, roots) }]
   })
 
@@ -119,3 +122,9 @@ const usesOf = (places: readonly SpecBinding[]): readonly ImageUse[] =>
       return { ...use, need: 'needed' }
     }),
   )
+
+/** What templates are known to have in their own text; `judgedUses` adds what programs have in theirs. */
+const literalsOf = (hints: readonly SpecHint[]): readonly ImageUse[] =>
+  hints
+    .filter(({ action, path, where }) => action === 'patch' && path === undefined && where !== 'code')
+    .map(({ reference }) => ({ reference, at: 'written into a template', need: 'needed' }))

@@ -37,13 +37,9 @@ async function overrideOf(name: string, without: readonly string[] = []): Promis
     .map(({ name, version }) => ({ name, version: name === 'cert-manager' ? `v${version}` : version }))
   const consumer = consumerOf(spec)
   if (consumer === undefined) throw new Error('no consumer')
-  return umbrellaOverride(
-    consumer,
-    chartsThere(spec, charts),
-    imagesOf(selected).map(nameOf),
-    layout,
+  return umbrellaOverride(consumer, chartsThere(spec, charts), imagesOf(selected).map(nameOf), layout, [
     'Made by a test',
-  )
+  ])
 }
 
 const at = (values: unknown, path: string): unknown =>

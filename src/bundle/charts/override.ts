@@ -34,6 +34,7 @@ export interface Override {
  * The values file that points a consumer chart to the private registry: the registry's host, each child chart's OCI
  * address, version and images, and the images of its own. The same input gives the same bytes.
  * @param images names of the bundle's images
+ * @param heading lines of the comment above, each on one line whatever it has
  * @param found values that were found and proven for the consumer chart itself; they go before its bindings
  */
 export function umbrellaOverride(
@@ -41,13 +42,13 @@ export function umbrellaOverride(
   charts: readonly ChartThere[],
   images: readonly Reference[],
   layout: Layout,
-  title?: string,
+  heading: readonly string[] = [],
   found?: Values,
 ): Override {
   const destination = destinationIn(layout)
   const unbound: UnboundIn[] = []
   const document = new Document({})
-  if (title !== undefined) document.commentBefore = comment(title)
+  if (heading.length > 0) document.commentBefore = comment(heading)
   put(document, { path: consumer.registryAt.split('.'), value: layout.registry })
   for (const chart of charts.filter(({ name }) => name !== consumer.chart)) {
     const at = [...consumer.chartsAt.split('.'), chart.key]
@@ -76,10 +77,10 @@ export function chartValues(
   chart: ChartThere,
   images: readonly Reference[],
   layout: Layout,
-  title?: string,
+  heading: readonly string[] = [],
 ): { readonly yaml: string | undefined; readonly unbound: readonly UnboundIn[] } {
   const document = new Document(chart.values ?? {})
-  if (title !== undefined) document.commentBefore = comment(title)
+  if (heading.length > 0) document.commentBefore = comment(heading)
   if (chart.values !== undefined) return { yaml: text(document), unbound: [] }
   const { leaves, unbound } = bind(chart.bindings, images, destinationIn(layout))
   for (const leaf of leaves) put(document, leaf)
@@ -119,7 +120,7 @@ function put(document: Document, { path, value, comment: why }: OverrideLine): v
 /** What a YAML 1.1 reader, as helm has one, could take for a number, a date or a boolean: `1.10`, `0x1f`, `12:30`, `no`. */
 const NOT_PLAIN = /^[^a-z0-9]|^\d[\da-fox.+_:-]*$|^(?:y|n|yes|no|on|off|true|false|null)$/i
 
-const comment = (title: string): string => ` ${visible(title)}`
+const comment = (lines: readonly string[]): string => lines.map((line) => ` ${visible(line)}`).join('\n')
 
 function text(document: Document): string {
   quote(document.contents)

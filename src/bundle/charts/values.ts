@@ -121,12 +121,12 @@ export function computeValues(
   const title = `${[name, version].filter(Boolean).join(' ')} from ${layout.registry}. Written by ma-bundle${names === undefined ? '' : ` with ${names}`}.`
   const relies = reliesOf(facts, found)
   const own = found.get(consumer.chart)
-  const all = [title, ...relies.map(({ chart, text }) => `${chart}: ${text}`)].join('\n')
+  const all = [title, ...relies.map(({ chart, text }) => `${chart}: ${text}`)]
   const { yaml, unbound } = umbrellaOverride(consumer, consumed, images, layout, all, own?.values)
   const perChart = known.flatMap((chart): [string, string][] => {
     const alone = standingAlone(chart, found.get(chart.name)?.values, facts)
     const about = relies.flatMap((one) => (one.chart === chart.name ? [one.text] : []))
-    const heading = [`${chart.name} ${chart.version}. ${title}`, ...about].join('\n')
+    const heading = [`${chart.name} ${chart.version}. ${title}`, ...about]
     const file = chartValues(alone, images, layout, heading)
     return file.yaml === undefined ? [] : [[chart.name, file.yaml]]
   })

@@ -114,7 +114,7 @@ describe('foreign text in', () => {
     const layout = { registry: 'r.example', path: '', prefix: 'mirrored', chartPrefix: 'charts' }
     for (const text of TEXTS.slice(0, 12)) {
       const chart = { name: 'web', key: text, version: '1.0.0', bindings: [], values: { [text]: text } }
-      const { yaml } = umbrellaOverride(consumer, [chart], [], layout, text)
+      const { yaml } = umbrellaOverride(consumer, [chart], [], layout, [text])
       expect(yaml).toMatch(QUIET)
       const back = await valuesBy(4, yaml)
       expect(Object.keys(back).toSorted()).toEqual(['charts', 'registry'])

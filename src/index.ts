@@ -24,7 +24,7 @@ export type { Count, ExportResult, ImportResult, Landed, UnboundPlace } from './
 export type { RunOptions } from './api/run.ts'
 export type { BundleEvent, Phase, RootKind } from './bundle/run/events.ts'
 export type { ChartContents, FileContents, ImageContents, RootContents } from './bundle/format/contents.ts'
-export type { ChartProof, OpenReference } from './bundle/format/chart-proof.ts'
+export type { ChartProof, OpenReference } from './bundle/format/charts/chart-proof.ts'
 export type { RootWeight } from './bundle/export/weights.ts'
 export type { BundleReport, ReportedRoot } from './bundle/inspect/report.ts'
 export type { Verified } from './bundle/verify/verify.ts'

@@ -1,6 +1,6 @@
 import type { RootKind } from '../bundle/run/events.ts'
 import type { ProgramContents } from '../bundle/format/importer.ts'
-import type { ChartProof, OpenReference } from '../bundle/format/chart-proof.ts'
+import type { ChartProof, OpenReference } from '../bundle/format/charts/chart-proof.ts'
 import type { RootWeight } from '../bundle/export/weights.ts'
 import type { Rehearsal } from '../bundle/site/rehearse/rehearse.ts'
 import type { LockedOwnImage } from '../bundle/spec/lock-export.ts'

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { holds, neededOpen } from '../bundle/charts/proof.ts'
 import { verdictLine } from '../bundle/charts/judge/verdict.ts'
-import type { ChartProof } from '../bundle/format/chart-proof.ts'
+import type { ChartProof } from '../bundle/format/charts/chart-proof.ts'
 import { closeAll, renderCharts } from '../bundle/charts/render-all.ts'
 import { overrideFacts } from '../bundle/charts/values.ts'
 import { proveAll } from '../bundle/charts/judge/prove-all.ts'

@@ -1,7 +1,7 @@
 import { usageError } from '../lib/errors.ts'
 import { didYouMean } from '../lib/text/suggest.ts'
 import { defineBundleCommand } from '../cli/command.ts'
-import { describedCommands, linesSchema } from '../cli/output/json-schema.ts'
+import { describedCommands, linesSchema } from '../cli/schema/json-schema.ts'
 
 export default defineBundleCommand({
   name: 'schema',

@@ -1,5 +1,5 @@
 import { imagesFound } from '../bundle/charts/discover.ts'
-import type { BoundChart } from '../bundle/format/bound-chart.ts'
+import type { BoundChart } from '../bundle/format/charts/bound-chart.ts'
 import type { Bundle } from '../bundle/format/open.ts'
 import type { Surroundings } from '../bundle/run/surroundings.ts'
 import { canonicalText } from '../bundle/spec/hints.ts'

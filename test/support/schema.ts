@@ -1,6 +1,6 @@
 import Ajv from 'ajv/dist/2020.js'
 import type { ValidateFunction } from 'ajv'
-import schema from '../../src/cli/output/schema.json' with { type: 'json' }
+import schema from '../../src/cli/schema/schema.json' with { type: 'json' }
 
 /**
  * Compares what a run wrote under `--json` with the published schema, more strictly than the schema does for those who

@@ -3,8 +3,8 @@ import { digestOf } from '../../oci/digest.ts'
 import type { Proof } from '../../helm/values/prove.ts'
 import type { Search } from '../../helm/values/search.ts'
 import type { Values } from '../../helm/values/tree.ts'
-import type { BoundChart } from '../format/bound-chart.ts'
-import { decodeBoundCharts } from '../format/bound-chart-json.ts'
+import type { BoundChart } from '../format/charts/bound-chart.ts'
+import { decodeBoundCharts } from '../format/charts/bound-chart-json.ts'
 import type { PrivateImages } from './private-images.ts'
 
 /** What rendering a chart showed. */

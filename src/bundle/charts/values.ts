@@ -1,6 +1,6 @@
 import { isMap, mergeValues, setAt, valueAt, type Values } from '../../helm/values/tree.ts'
 import { parseReference } from '../../oci/reference.ts'
-import type { BoundChart } from '../format/bound-chart.ts'
+import type { BoundChart } from '../format/charts/bound-chart.ts'
 import type { ChartContents, RootContents } from '../format/contents.ts'
 import { namesText, type Layout } from '../format/destination.ts'
 import type { Bundle } from '../format/open.ts'

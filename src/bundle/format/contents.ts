@@ -1,8 +1,8 @@
 // The bundle as bytes: `bundle.json` and the entries around it are planned, encoded, decoded and opened here.
 import type { Entry } from '../../archive/tar.ts'
-import type { BoundChart } from './bound-chart.ts'
-import { decodeBoundCharts } from './bound-chart-json.ts'
-import { decodeProofs, type ChartProof } from './chart-proof.ts'
+import type { BoundChart } from './charts/bound-chart.ts'
+import { decodeBoundCharts } from './charts/bound-chart-json.ts'
+import { decodeProofs, type ChartProof } from './charts/chart-proof.ts'
 import { decodePrograms, type ProgramContents } from './importer.ts'
 import { integrityError } from '../../lib/errors.ts'
 import { isDigest, type Digest } from '../../oci/digest.ts'

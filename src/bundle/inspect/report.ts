@@ -8,7 +8,7 @@ import { verified } from '../../oci/verify.ts'
 import type { ChartContents, ImageContents, RootContents } from '../format/contents.ts'
 import { rootManifest, type Bundle } from '../format/open.ts'
 import { holds } from '../charts/proof.ts'
-import type { ChartProof } from '../format/chart-proof.ts'
+import type { ChartProof } from '../format/charts/chart-proof.ts'
 import type { CheckedSignature } from '../media/trust.ts'
 import { attachedOf, attachmentsOf, type Attached, type Attachments } from './attached.ts'
 

@@ -1,6 +1,6 @@
 import { usageError } from '../../lib/errors.ts'
 import { plural } from '../../lib/format.ts'
-import type { BoundChart } from '../format/bound-chart.ts'
+import type { BoundChart } from '../format/charts/bound-chart.ts'
 import type { RootContents } from '../format/contents.ts'
 import type { MergePart } from './part.ts'
 

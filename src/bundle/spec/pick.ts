@@ -48,7 +48,7 @@ export function pickSpec(spec: BundleSpec, pick: Picking): Picked<BundleSpec> {
     )
     return {
       ...group,
-      // What is asked for by its name is no option any more.
+      // A group that is requested by name is optional no longer.
       optional: group.optional && !pick.only.includes(group.name),
       images,
       charts: group.charts.filter(({ name, version }) => wants(chartNames(name, version))),

@@ -1,5 +1,5 @@
 import type { RootContents } from '../../bundle/format/contents.ts'
-import type { ChartProof } from '../../bundle/format/chart-proof.ts'
+import type { ChartProof } from '../../bundle/format/charts/chart-proof.ts'
 import { neededOpen } from '../../bundle/charts/proof.ts'
 import { plural } from '../../lib/format.ts'
 import { html, lineOf, nameOf, type Markup } from './markup.ts'

@@ -1,5 +1,5 @@
-import type { BoundChart } from '../../bundle/format/bound-chart.ts'
-import type { ChartProof } from '../../bundle/format/chart-proof.ts'
+import type { BoundChart } from '../../bundle/format/charts/bound-chart.ts'
+import type { ChartProof } from '../../bundle/format/charts/chart-proof.ts'
 import type { Effort } from '../../bundle/charts/render.ts'
 import { plural } from '../../lib/format.ts'
 import type { CommandSession } from '../session.ts'

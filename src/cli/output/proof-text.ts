@@ -1,5 +1,5 @@
 import { verdictLines } from '../../bundle/charts/judge/verdict.ts'
-import type { ChartProof } from '../../bundle/format/chart-proof.ts'
+import type { ChartProof } from '../../bundle/format/charts/chart-proof.ts'
 import type { CommandSession } from '../session.ts'
 import { chartTable, tallyOfProof } from './chart-table.ts'
 

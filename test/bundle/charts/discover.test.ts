@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { driftOf } from '../../../src/bundle/charts/discover.ts'
 import { installOf } from '../../../src/bundle/charts/judge/install.ts'
-import type { BoundChart } from '../../../src/bundle/format/bound-chart.ts'
+import type { BoundChart } from '../../../src/bundle/format/charts/bound-chart.ts'
 import { loadSpec } from '../../../src/bundle/spec/bundled.ts'
 import { imagesOf, parseSpec } from '../../../src/bundle/spec/spec.ts'
 

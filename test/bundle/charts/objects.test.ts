@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { shareObjects, withObjects, withOperands } from '../../../src/bundle/charts/judge/objects.ts'
 import { staticChart } from '../../../src/bundle/charts/judge/unrendered.ts'
-import type { BoundChart } from '../../../src/bundle/format/bound-chart.ts'
+import type { BoundChart } from '../../../src/bundle/format/charts/bound-chart.ts'
 import { createDocuments } from '../../../src/helm/values/render/documents.ts'
 import { chartYaml, deployment, packChart } from '../../support/charts/pack.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { verdictLines } from '../../../src/bundle/charts/judge/verdict.ts'
-import type { ChartProof, OpenReference } from '../../../src/bundle/format/chart-proof.ts'
+import type { ChartProof, OpenReference } from '../../../src/bundle/format/charts/chart-proof.ts'
 import { chartTable, effortText, tallyOfBound, tallyOfProof } from '../../../src/cli/output/chart-table.ts'
 import { createStyle } from '../../../src/cli/ui/style.ts'
 

@@ -8,7 +8,7 @@ import { exclusionFilters, tagList, type RepositorySettings } from './repository
 export const canChange = ({ setting }: Difference): boolean => setting in CHANGES
 
 /**
- * Changes these settings of a repository to what is asked for.
+ * Changes these settings of a repository to the requested ones.
  * @throws an auth error for the first that may not be changed
  */
 export async function changeSettings(

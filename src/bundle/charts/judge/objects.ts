@@ -4,7 +4,7 @@ import { normalisedReference } from '../../../helm/values/reference-text.ts'
 import type { RenderedDocument } from '../../../helm/values/render/documents.ts'
 import { referencesOf } from '../../../helm/values/render/rendered.ts'
 import { leavesOf } from '../../../helm/values/tree.ts'
-import type { BoundChart } from '../../format/bound-chart.ts'
+import type { BoundChart } from '../../format/charts/bound-chart.ts'
 
 /** Objects that the user applies beside the charts: above all custom resources, which make controllers run more. */
 export interface AppliedObjects {

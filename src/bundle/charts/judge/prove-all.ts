@@ -3,7 +3,7 @@ import { parse } from 'yaml'
 import { isMap, type Values } from '../../../helm/values/tree.ts'
 import { settled } from '../../../lib/bytes/buffers.ts'
 import { createPool } from '../../../lib/pool.ts'
-import type { ChartProof } from '../../format/chart-proof.ts'
+import type { ChartProof } from '../../format/charts/chart-proof.ts'
 import { SOMEWHERE, type RenderedChart } from '../render.ts'
 import { computeValues, type OverrideFacts } from '../values.ts'
 

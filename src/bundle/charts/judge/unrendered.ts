@@ -1,7 +1,7 @@
 import { readChart } from '../../../helm/values/chart/files.ts'
 import { findOperands } from '../../../helm/values/operator/operands.ts'
 import { findStatic } from '../../../helm/values/static.ts'
-import type { BoundChart } from '../../format/bound-chart.ts'
+import type { BoundChart } from '../../format/charts/bound-chart.ts'
 import type { ChartInstall } from './install.ts'
 import { withOperands } from './objects.ts'
 

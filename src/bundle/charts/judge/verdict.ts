@@ -1,6 +1,6 @@
 import { plural } from '../../../lib/format.ts'
 import { visible } from '../../../lib/text/visible.ts'
-import type { ChartProof, OpenReference } from '../../format/chart-proof.ts'
+import type { ChartProof, OpenReference } from '../../format/charts/chart-proof.ts'
 import { neededOpen } from '../proof.ts'
 
 /** `Proof: 61 references of 14 charts bound, none still public.` */

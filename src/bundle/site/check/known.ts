@@ -3,7 +3,7 @@ import { formatReference, type Reference } from '../../../oci/reference.ts'
 import type { Digest } from '../../../oci/digest.ts'
 import { pathText } from '../../../helm/values/tree.ts'
 import { createPrivateImages, type PrivateImages } from '../../charts/private-images.ts'
-import type { BoundChart } from '../../format/bound-chart.ts'
+import type { BoundChart } from '../../format/charts/bound-chart.ts'
 import { imageRepository, type Layout } from '../../format/destination.ts'
 import type { RootContents } from '../../format/contents.ts'
 

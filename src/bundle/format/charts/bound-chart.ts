@@ -1,4 +1,4 @@
-import type { Binding, ImageUse, Mode, RenderRefusal } from '../../helm/values/binding.ts'
+import type { Binding, ImageUse, Mode, RenderRefusal } from '../../../helm/values/binding.ts'
 
 /** A kind of objects for which a chart's controller runs pods: their images are in no render of the chart. */
 export interface OperandKind {

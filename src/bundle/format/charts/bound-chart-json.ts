@@ -1,4 +1,4 @@
-import { createDecoder } from './json-decoder.ts'
+import { createDecoder } from '../json-decoder.ts'
 import type {
   Binding,
   ImageUse,
@@ -11,8 +11,8 @@ import type {
   Shape,
   SpareLeaf,
   Where,
-} from '../../helm/values/binding.ts'
-import type { Path } from '../../helm/values/tree.ts'
+} from '../../../helm/values/binding.ts'
+import type { Path } from '../../../helm/values/tree.ts'
 import type { BoundChart, OperandKind } from './bound-chart.ts'
 
 const decoder = createDecoder('image bindings')

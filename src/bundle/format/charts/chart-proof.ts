@@ -1,7 +1,7 @@
-import type { Need } from '../../helm/values/binding.ts'
+import type { Need } from '../../../helm/values/binding.ts'
 import type { OperandKind } from './bound-chart.ts'
 import { decodeNeed, decodeOperands } from './bound-chart-json.ts'
-import { createDecoder } from './json-decoder.ts'
+import { createDecoder } from '../json-decoder.ts'
 
 const decoder = createDecoder('proof')
 

@@ -81,7 +81,9 @@ export function createLanes(
         ring()
         // One that was not shortened is read to its end, so that its connection can be used again.
         if (window.end < until && window.start + window.got >= window.end) break
-        while (isCurrent() && window.waiting >= WINDOW) await bell.promise
+        // Of a long window only so much waits; one that is complete keeps no connection waiting.
+        const isComplete = (): boolean => window.start + window.got >= window.end
+        while (isCurrent() && window.waiting >= WINDOW && !isComplete()) await bell.promise
       }
       if (!isCurrent()) return
       if (window.start + window.got < window.end) throw new Error('a window ended before its end')

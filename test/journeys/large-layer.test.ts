@@ -10,7 +10,7 @@ import { runShell } from '../support/shell.ts'
 
 const MIB = 1024 * 1024
 const SIZE = 96 * MIB
-const WINDOW = 4 * MIB
+const WINDOW = 3 * MIB
 const TYPE = 'application/vnd.oci.image.manifest.v1+json'
 
 const sha256 = (of: Uint8Array): string => `sha256:${new Bun.CryptoHasher('sha256').update(of).digest('hex')}`

@@ -11,7 +11,7 @@ import { random } from '../support/random.ts'
 
 const MIB = 1024 * 1024
 /** What may be in sockets, on its way to the disk, and waiting for its turn in memory when a process dies. */
-const ON_ITS_WAY = (24 + 32) * MIB
+const ON_ITS_WAY = (24 + 24) * MIB
 const AGAIN = MIB + ON_ITS_WAY
 
 const big = noise(200 * MIB, 1)

@@ -5,7 +5,7 @@ import { inWindows, RangesRefused, type WindowOptions } from '../../src/lib/byte
 const MIB = 1024 * 1024
 const SIZE = 96 * MIB
 const CHUNK = 256 * 1024
-const BUDGET = 32 * MIB
+const BUDGET = 23 * MIB
 
 /** Bytes that differ from place to place, so that none can stand for another. */
 function contentAt(start: number, length: number): Uint8Array {
@@ -95,7 +95,7 @@ describe('inWindows', () => {
     expect(fake.most).toBe(8)
     expect(fake.rests).toEqual([])
     expect(fake.sent).toBe(SIZE)
-    expect(fake.ranges).toHaveLength(SIZE / (4 * MIB))
+    expect(fake.ranges).toHaveLength(SIZE / (3 * MIB))
   })
 
   test('fetches small content, and the end of large, on one connection', async () => {
@@ -109,7 +109,7 @@ describe('inWindows', () => {
     const fake = fakeServer({ each: 900 * MIB })
     await read(fake)
     expect(fake.most).toBe(1)
-    expect([fake.ranges.length, fake.rests]).toEqual([1, [4 * MIB]])
+    expect([fake.ranges.length, fake.rests]).toEqual([1, [3 * MIB]])
   })
 
   test('goes back to one where eight give no more than one', async () => {
@@ -129,7 +129,7 @@ describe('inWindows', () => {
       for (let wait = 0; wait < 20; wait += 1) await new Promise((resolve) => setImmediate(resolve))
       most = Math.max(most, fake.sent - taken)
     })
-    expect(most).toBeLessThanOrEqual(BUDGET + 4 * MIB)
+    expect(most).toBeLessThanOrEqual(BUDGET + 3 * MIB)
   })
 
   test('shares its budget with other contents, each of which gets on', async () => {
@@ -171,7 +171,7 @@ describe('inWindows', () => {
     expect(lent).toBe(0)
   })
 
-  test.each([0, 5 * 4 * MIB])(
+  test.each([0, 5 * 3 * MIB])(
     'goes on with one connection when the server refuses the range at %i',
     async (refused) => {
       const fake = fakeServer({
@@ -218,7 +218,7 @@ describe('inWindows', () => {
     let stuck = 0
     const fake = fakeServer({
       async before(at, from) {
-        if (at !== 17 * MIB || from !== 16 * MIB) return
+        if (at !== 16 * MIB || from !== 15 * MIB) return
         stuck += 1
         // This connection never says anything again; time passes all the same.
         await new Promise((resolve) => {
@@ -234,6 +234,6 @@ describe('inWindows', () => {
     })
     await read(fake)
     expect(stuck).toBe(1)
-    expect(fake.ranges).toContainEqual([17 * MIB, 20 * MIB])
+    expect(fake.ranges).toContainEqual([16 * MIB, 18 * MIB])
   })
 })

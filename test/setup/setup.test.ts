@@ -14,6 +14,7 @@ const ALWAYS_THERE = [
   'ldd',
   'ln',
   'mkdir',
+  'mkfifo',
   'node',
   'npm',
   'npx',

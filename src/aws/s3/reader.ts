@@ -109,16 +109,33 @@ async function openHead(
   return { head, object: { location, size, etag: answer.ETag } }
 }
 
+/** Of all reads of the process together: with as many reads at a time, each has the one that it needs. */
+const CONNECTIONS = 8
+let connected = 0
+
+function connect(): (() => void) | undefined {
+  if (connected >= CONNECTIONS) return undefined
+  connected += 1
+  return () => {
+    connected -= 1
+  }
+}
+
 /** The same of a long stretch over several connections, of which S3 gives each so much and no more. */
-const ahead = (s3: S3, object: Opened, start: number, end: number): Bytes =>
-  inWindows(
-    {
-      range: (from, to) => stretch(s3, object, from, to),
-      rest: (from) => stretch(s3, object, from, end),
-    },
-    // What comes before its turn is bounded for all reads of the process together.
-    { start, size: end, spare: () => () => undefined },
-  )
+async function* ahead(s3: S3, object: Opened, start: number, end: number): Bytes {
+  connected += 1
+  try {
+    yield* inWindows(
+      {
+        range: (from, to) => stretch(s3, object, from, to),
+        rest: (from) => stretch(s3, object, from, end),
+      },
+      { start, size: end, spare: connect },
+    )
+  } finally {
+    connected -= 1
+  }
+}
 
 /** The bytes from `start` to `end`, in as many requests as it takes. */
 function stretch(s3: S3, object: Opened, start: number, end: number): Bytes {

@@ -56,14 +56,14 @@ const KEPT = 64
 const MIB = 1024 * 1024
 /**
  * The small things that come with each piece (promises, views) make the collector's old generation grow. A full
- * collection takes 20 to 40 ms, so it comes when the process has become this large, which a program of 75 MiB does
+ * collection takes 20 to 40 ms, so it comes when the process has become this large, which a program of 60 MiB does
  * after some 100 MiB of pieces, and not because so much has passed: with small pieces there is less to be gained.
  */
-const LARGE = 120 * MIB
+const LARGE = 92 * MIB
 /** When it is as large as that without garbage. */
 const GROWTH = 8 * MIB
 /** Looking takes 10 microseconds. */
-const LOOK_AFTER = 16 * MIB
+const LOOK_AFTER = 4 * MIB
 /** What may pile up between pieces of work, which come seldom. */
 const PILE = 32 * MIB
 const TRANSFER = 2 * MIB

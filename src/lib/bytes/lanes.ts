@@ -17,15 +17,17 @@ export interface Lanes {
   abandon(): void
 }
 
+export interface LaneOptions {
+  /** Bytes of the whole. */
+  readonly size: number
+  readonly spare: () => (() => void) | undefined
+  readonly now: () => number
+  /** Bytes of a window. */
+  readonly windowSize: number
+}
+
 /** The connections of one content. */
-export function createLanes(
-  { range }: WindowSource,
-  {
-    size,
-    spare,
-    now,
-  }: { readonly size: number; readonly spare: () => (() => void) | undefined; readonly now: () => number },
-): Lanes {
+export function createLanes({ range }: WindowSource, { size, spare, now, windowSize }: LaneOptions): Lanes {
   const windows: Window[] = []
   let next = 0
   let running = 0
@@ -83,11 +85,11 @@ export function createLanes(
         if (window.end < until && window.start + window.got >= window.end) break
         // Of a long window only so much waits; one that is complete keeps no connection waiting.
         const isComplete = (): boolean => window.start + window.got >= window.end
-        while (isCurrent() && window.waiting >= WINDOW && !isComplete()) await bell.promise
+        while (isCurrent() && window.waiting >= windowSize && !isComplete()) await bell.promise
       }
       if (!isCurrent()) return
       if (window.start + window.got < window.end) throw new Error('a window ended before its end')
-      if (single === undefined) judgeFirst(WINDOW, now() - (firstAt ?? now()))
+      if (single === undefined) judgeFirst(windowSize, now() - (firstAt ?? now()))
       window.done = true
       slowest = Math.max(slowest, now() - window.startedAt)
     }
@@ -105,7 +107,7 @@ export function createLanes(
 
   /** What one connection gives, from the first bytes of the first window. */
   const judgeFirst = (bytes: number, ms: number): void => {
-    if (ms < LEAST_MS && bytes < WINDOW - PIECE) return
+    if (ms < LEAST_MS && bytes < windowSize - PIECE) return
     single = (bytes / Math.max(ms, 1)) * 1000
     if (single >= FAST) alone = true
     else wanted = MOST_LANES
@@ -118,7 +120,7 @@ export function createLanes(
   const judgeAll = (): void => {
     if (single === undefined || alone || wanted === 1) return
     const ms = now() - judgedAt
-    if (running < 2 || arrived < WINDOW * MOST_LANES || ms < LEAST_MS) return
+    if (running < 2 || arrived < windowSize * MOST_LANES || ms < LEAST_MS) return
     if ((arrived / ms) * 1000 < single * WORTH) alone = true
     judgedAt = Infinity
   }
@@ -127,16 +129,16 @@ export function createLanes(
     if (alone) return
     while (!left && next < size && running < wanted) {
       // The window whose turn it is always has its place, so that a budget that others hold never stops a content.
-      if (windows.length > 0 && held + WINDOW > BUDGET) return
+      if (windows.length > 0 && held + windowSize > BUDGET) return
       // The transfer has a slot of its own; every further connection needs one that is free.
       const giveBack = spare()
       if (running > 0 && giveBack === undefined) return
       if (running === 0) giveBack?.()
-      held += WINDOW
-      if (running === 0) open(next, wanted > 1 && giveBack === undefined ? LONG : WINDOW, () => undefined)
+      held += windowSize
+      if (running === 0) open(next, wanted > 1 && giveBack === undefined ? LONG : windowSize, () => undefined)
       else if (giveBack !== undefined) {
         shorten()
-        open(next, WINDOW, giveBack)
+        open(next, windowSize, giveBack)
       }
     }
   }
@@ -145,7 +147,7 @@ export function createLanes(
   const shorten = (): void => {
     const last = windows.at(-1)
     if (last === undefined || last.done) return
-    last.end = Math.min(last.end, last.start + Math.ceil((last.got + 1) / WINDOW) * WINDOW)
+    last.end = Math.min(last.end, last.start + Math.ceil((last.got + 1) / windowSize) * windowSize)
     next = last.end
   }
 
@@ -176,7 +178,7 @@ export function createLanes(
       if (window.error !== undefined) throw window.error.why
       if (window.done) {
         windows.shift()
-        held -= WINDOW
+        held -= windowSize
         advance()
         continue
       }
@@ -194,7 +196,7 @@ export function createLanes(
     abandon() {
       left = true
       for (const { pieces } of windows) for (const piece of pieces) release(piece)
-      held -= windows.length * WINDOW
+      held -= windows.length * windowSize
       windows.length = 0
     },
   }
@@ -203,13 +205,12 @@ export function createLanes(
 // --- internal ---
 
 const MIB = 1024 * 1024
-const WINDOW = 4 * MIB
 /** Of a content that has one connection for the moment: longer, because each window costs a round trip. */
 const LONG = 64 * MIB
 /** Connections of one content; more only make the windows of each smaller. */
 const MOST_LANES = 8
 /** Bytes that wait for their turn or are on their way there, of all contents of the process. */
-const BUDGET = 32 * MIB
+const BUDGET = 24 * MIB
 /** From here on one connection is as fast as the program hashes and writes; bytes a second. */
 const FAST = 200 * 1000 * 1000
 /** What several connections together have to give more than one, to be worth having. */

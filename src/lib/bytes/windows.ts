@@ -16,6 +16,9 @@ export class RangesRefused extends Error {
   override readonly name = 'RangesRefused'
 }
 
+/** Eight of them, waiting for their turn, stay within the memory of an export, an import or a check. */
+const WINDOW = 3 * 1024 * 1024
+
 /** Smaller contents are fetched on one connection: there would be little to win, and requests have a price too. */
 export const LARGE = 64 * 1024 * 1024
 
@@ -32,7 +35,7 @@ export async function* inWindows(source: WindowSource, options: WindowOptions): 
     yield* source.rest(start)
     return
   }
-  const lanes = createLanes(source, { size, spare, now })
+  const lanes = createLanes(source, { size, spare, now, windowSize: WINDOW })
   let at = start
   lanes.begin(start)
   try {

@@ -63,7 +63,7 @@ export async function uploadParts(options: UploadOptions): Promise<void> {
 
 /** Parts up to this size are kept in memory until S3 has them, as many as fit into `MEMORY`. */
 const BUFFERED = 16 * 1024 * 1024
-const MEMORY = 26 * 1024 * 1024
+const MEMORY = 18 * 1024 * 1024
 /** What waits to be put into parts. */
 const BUDGET = 8 * 1024 * 1024
 

@@ -49,8 +49,8 @@ export default defineBundleCommand({
     objects: {
       type: 'string',
       multiple: true,
-      hint: 'file',
-      description: 'Pull what these rendered objects name instead: a file, or - for standard input',
+      hint: 'path',
+      description: 'Pull what these rendered objects name instead: a file, a folder, or - for standard input',
     },
     ...layoutArgs,
     platform: {

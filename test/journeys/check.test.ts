@@ -263,6 +263,18 @@ describe('check', () => {
     const found = await runShell(args, { env: { PATH: `${at('bin')}:/usr/bin:/bin` } })
     expect(found).toMatchObject({ code: 0 })
     expect(readFileSync(at('asked'), 'utf8')).toMatch(/^get pods,/)
+    // A rollout: the first look finds it pending, the second running.
+    const pending = pod('web', { image: mine('a/good:1'), waiting: { reason: 'ContainerCreating' } })
+    writeFileSync(at('pending.json'), JSON.stringify({ kind: 'List', items: [pending] }))
+    const first = `cat ${at('pending.json')}; touch ${at('seen')}`
+    writeFileSync(
+      at('bin/kubectl'),
+      `#!/bin/sh\nif [ -e ${at('seen')} ]; then cat ${at('objects.json')}; else ${first}; fi\n`,
+    )
+    const watched = await runShell([...args, '--watch'], { env: { PATH: `${at('bin')}:/usr/bin:/bin` } })
+    expect(watched).toMatchObject({ code: 0 })
+    expect(watched.stderr).toContain('0 of 1 pod running')
+    expect(watched.stdout).toContain('1 of 1 pod running')
     const none = await runShell(args, { env: { PATH: at('nowhere') } })
     expect(none.code).toBe(2)
     expect(none.stderr).toContain('ma-bundle check -')

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -148,6 +148,13 @@ describe('rehearse', () => {
       `quay.io/team/tool:3 (any platform): it points to quay.io, not to ${ecr.registry}`,
     )
     expect(stdout).toContain('2 references, 2 platforms, 1 would fail')
+    mkdirSync(at('rendered/templates'), { recursive: true })
+    writeFileSync(at('rendered/a.json'), manifest)
+    writeFileSync(at('rendered/notes.txt'), 'no objects')
+    const also = `kind: Pod\nspec: { containers: [{ name: x, image: '${ecr.registry}/${place('a/lone')}:3' }] }\n`
+    writeFileSync(at('rendered/templates/b.yaml'), also)
+    const folderOf = await run(['rehearse', '--objects', at('rendered')])
+    expect(folderOf.stdout).toContain('3 references, 2 platforms, 1 would fail')
   })
 
   it('finds a tag, a layer and a child that are gone', async () => {

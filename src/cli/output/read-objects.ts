@@ -1,4 +1,5 @@
-import { basename } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
 import { textOfList } from '../../bundle/spec/lists/source-text.ts'
 import { usageError } from '../../lib/errors.ts'
@@ -8,11 +9,11 @@ import type { CommandSession } from '../session.ts'
 const LIMIT = 256 * 1024 * 1024
 
 /**
- * The text of Kubernetes objects: a file, or standard input for `-`.
+ * The text of Kubernetes objects: a file, all YAML and JSON files below a folder, or standard input for `-`.
  * @throws a usage error for what cannot be read, is empty or far too large
  */
 export async function readObjects(name: string, { stdin }: Pick<CommandSession, 'stdin'>): Promise<string> {
-  const text = name === '-' ? await readAll(stdin) : await readFile(name)
+  const text = name === '-' ? await readAll(stdin) : await readPath(name)
   if (text.trim() !== '') return text
   throw usageError('there are no Kubernetes objects: the text is empty', {
     where: name === '-' ? 'standard input' : basename(name),
@@ -21,6 +22,16 @@ export async function readObjects(name: string, { stdin }: Pick<CommandSession, 
 }
 
 // --- internal ---
+
+async function readPath(name: string): Promise<string> {
+  const isFolder = (await stat(name).catch(() => undefined))?.isDirectory() === true
+  if (!isFolder) return readFile(name)
+  const files = (await readdir(name, { recursive: true })).filter((file) => /\.(?:ya?ml|json)$/i.test(file))
+  const texts: string[] = []
+  for (const file of files.toSorted()) texts.push(await readFile(join(name, file)))
+  // Documents of one stream: JSON is YAML as well.
+  return texts.map((text) => `---\n${text}\n`).join('')
+}
 
 async function readFile(name: string): Promise<string> {
   const bytes = await readSmall(name, LIMIT).catch((error: unknown) => {

@@ -1,4 +1,5 @@
-import { readdir, stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { readSmall, whyUnreadable } from '../../lib/bytes/small-file.ts'
 import { textOfList } from '../../bundle/spec/lists/source-text.ts'
@@ -24,8 +25,7 @@ export async function readObjects(name: string, { stdin }: Pick<CommandSession, 
 // --- internal ---
 
 async function readPath(name: string): Promise<string> {
-  const isFolder = (await stat(name).catch(() => undefined))?.isDirectory() === true
-  if (!isFolder) return readFile(name)
+  if (statSync(name, { throwIfNoEntry: false })?.isDirectory() !== true) return readFile(name)
   const files = (await readdir(name, { recursive: true })).filter((file) => /\.(?:ya?ml|json)$/i.test(file))
   const texts: string[] = []
   for (const file of files.toSorted()) texts.push(await readFile(join(name, file)))

@@ -1,3 +1,4 @@
+import { NEVER_PULLED } from '../../helm/values/render/strings.ts'
 import { isAlias, isMap, isScalar, isSeq, type Document, type Scalar, type YAMLMap } from 'yaml'
 import { isImageKey, type Hint } from '../../helm/values/reference-text.ts'
 
@@ -32,17 +33,6 @@ interface Place {
   readonly encoded: boolean
   readonly split?: SplitReference
 }
-
-/** Labels, names and selectors carry tags and image names, but nothing is pulled by them. */
-const NEVER = new Set([
-  'labels',
-  'matchLabels',
-  'selector',
-  'finalizers',
-  'apiVersion',
-  'kind',
-  'imagePullPolicy',
-])
 
 /** Free text by free keys. */
 const DATA = ['data', 'stringData']
@@ -91,7 +81,7 @@ function* walkMap(map: YAMLMap, { encoded }: Place, except: readonly string[] = 
   const repository = textAt(map, 'repository')
   const splits = splitsOf(map)
   for (const { key, value } of pairsOf(map)) {
-    if (NEVER.has(key) || except.includes(key)) continue
+    if (NEVER_PULLED.has(key) || except.includes(key)) continue
     const text = isStringScalar(value) ? value.value : undefined
     // `image: auto` is filled in by istio's injector; a bare name next to a repository is only a part of one.
     if (key === 'image' && (text === 'auto' || (repository !== undefined && !/[/:]/.test(text ?? ''))))

@@ -29,12 +29,8 @@ export function decoded(data: unknown): Record<string, string> {
   return texts
 }
 
-// --- internal ---
-
-type At = Omit<ObjectString, 'text'>
-
 /** Labels, names and selectors carry tags and image names, but nothing is pulled by them. */
-const NEVER = new Set([
+export const NEVER_PULLED = new Set([
   'labels',
   'matchLabels',
   'selector',
@@ -43,6 +39,10 @@ const NEVER = new Set([
   'kind',
   'imagePullPolicy',
 ])
+
+// --- internal ---
+
+type At = Omit<ObjectString, 'text'>
 
 function* walk(value: unknown, { path, hint, key: own }: At, inPod: boolean): Iterable<ObjectString> {
   if (typeof value === 'string') {
@@ -65,7 +65,7 @@ function* walk(value: unknown, { path, hint, key: own }: At, inPod: boolean): It
   } else if (isMap(value)) {
     const variable = typeof value.name === 'string' ? value.name : ''
     for (const [key, inner] of Object.entries(value)) {
-      if (NEVER.has(key) && path[0] !== 'data') continue
+      if (NEVER_PULLED.has(key) && path[0] !== 'data') continue
       const at = (of: Hint): At => ({ path: [...path, key], hint: of, key: key === 'value' ? variable : key })
       if (key === 'data' && path.length === 0 && value.kind === 'Secret') {
         yield* walk(decoded(inner), at('none'), false)
